@@ -1,0 +1,163 @@
+"""What happens next, as pure functions of ``(snapshot, event, now)``. Nothing here does I/O.
+
+The in-memory store and the machine call these; a store in SQL says the same in its statements, and the
+contract suites hold it to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from core.model import FailurePolicy, NotClaimed, RunRecord, RunStatus, StageRecord, StageStatus, TaskStatus
+from core.outcome import ErrorInfo, Failed, Interrupted, Outcome, RetryLater, Succeeded
+from core.retry import RetryPolicy
+
+LEASE_EXPIRED = ErrorInfo("LEASE_EXPIRED", "the worker that held the task stopped renewing its lease", True)
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The task succeeded."""
+
+    result_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailFinally:
+    """The task failed and is not tried again."""
+
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """The task waits for another attempt, from ``not_before``. ``charged`` says whether this one costs."""
+
+    cause: str
+    charged: bool
+    not_before: datetime | None = None
+    error: ErrorInfo | None = None
+
+
+Transition = Complete | FailFinally | Requeue
+
+
+def after_attempt(outcome: Outcome, policy: RetryPolicy, charged: int, jitter: float, now: datetime) -> Transition:
+    """The transition that an attempt's outcome causes, ``charged`` attempts having failed before it."""
+    match outcome:
+        case Succeeded(result_json):
+            return Complete(result_json)
+        case Failed(error):
+            if not policy.permits(error, charged + 1):
+                return FailFinally(error)
+            delay = policy.delay(charged + 1, jitter)
+            return Requeue("retry", True, now + timedelta(seconds=delay), error)
+        case RetryLater(delay, reason):
+            error = ErrorInfo("RETRY_LATER", reason or "the handler asked to be called again", True)
+            if not policy.permits(error, charged + 1):
+                return FailFinally(error)
+            return Requeue("retry_later", True, now + timedelta(seconds=delay), error)
+        case Interrupted():
+            return Requeue("interrupted", False)
+    assert_never(outcome)
+
+
+def after_lost_lease(policy: RetryPolicy, charged: int, progressed: bool) -> Transition:
+    """The transition for an attempt whose holder vanished.
+
+    It costs an attempt, or a task that kills its worker would be tried for ever; but not where the attempt
+    saved a checkpoint, or a long task on an unquiet machine would run out of attempts while it advances.
+    """
+    if progressed:
+        return Requeue("lease_expired", False, error=LEASE_EXPIRED)
+    if not policy.permits(LEASE_EXPIRED, charged + 1):
+        return FailFinally(LEASE_EXPIRED)
+    return Requeue("lease_expired", True, error=LEASE_EXPIRED)
+
+
+def within_budget(transition: Transition, retries_used: int, budget: int | None) -> Transition:
+    """The transition as the run's retry budget allows it: a retry over the budget is a final failure."""
+    if isinstance(transition, Requeue) and transition.charged and budget is not None and retries_used >= budget:
+        return FailFinally(transition.error or LEASE_EXPIRED)
+    return transition
+
+
+def refusal(status: TaskStatus | None, attempt: int, message_attempt: int) -> NotClaimed | None:
+    """Why a message may not claim its task, or ``None`` where it may.
+
+    A running task is :attr:`NotClaimed.RUNNING` here; the store turns it into
+    :class:`core.model.LeaseExpired` where the lease has run out.
+    """
+    if status is None:
+        return NotClaimed.UNKNOWN
+    if status is TaskStatus.QUEUED:
+        return None if message_attempt == attempt else NotClaimed.STALE
+    if status is TaskStatus.RUNNING:
+        return NotClaimed.RUNNING
+    return NotClaimed.ENDED
+
+
+def stage_end(policy: FailurePolicy, failed: int) -> StageStatus:
+    """The status of a stage whose last task has ended."""
+    if not failed:
+        return StageStatus.COMPLETED
+    return StageStatus.COMPLETED_WITH_ERRORS if policy is FailurePolicy.TOLERATE else StageStatus.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStage:
+    """Open the stage at ``index`` of the job's definition."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinishRun:
+    status: RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A duplicate, late or reordered message: there is nothing to do, and why."""
+
+    reason: str
+
+
+Advance = OpenStage | FinishRun | Nothing
+
+
+def on_job_message(run: RunRecord | None) -> Advance:
+    """A job message opens the first stage, once."""
+    if run is None:
+        return Nothing("unknown_run")
+    if run.ended:
+        return Nothing("run_ended")
+    if run.stages:
+        return Nothing("already_started")
+    return OpenStage(0)
+
+
+def on_stage_complete(run: RunRecord | None, stage_number: int, stage_count: int) -> Advance:
+    """A stage_complete message opens the next stage or finishes the run, once.
+
+    A stage that failed under ``fail_fast`` has ended its run already, so it never advances.
+    """
+    if run is None:
+        return Nothing("unknown_run")
+    if run.ended:
+        return Nothing("run_ended")
+    if run.current_stage != stage_number:
+        return Nothing("already_advanced" if run.current_stage > stage_number else "stage_not_opened")
+    if run.stages[-1].remaining or run.stages[-1].status is StageStatus.RUNNING:
+        return Nothing("stage_running")
+    if stage_number < stage_count:
+        return OpenStage(stage_number)
+    return FinishRun(run_end(run.stages))
+
+
+def run_end(stages: Sequence[StageRecord]) -> RunStatus:
+    """The status of a run whose last stage advanced."""
+    return RunStatus.COMPLETED_WITH_ERRORS if any(stage.failed for stage in stages) else RunStatus.COMPLETED

@@ -1,0 +1,143 @@
+"""The error tree. Codes are stable and public; whether to retry is a property of the class.
+
+::
+
+    CoreMachineError                     code, retryable, details
+    +-- DefinitionError                  a registry or job definition is wrong; names the culprit
+    +-- InvalidInput                     the caller's input is wrong; never retryable
+    |   +-- InvalidIdentifier
+    |   +-- InvalidParameters            parameters do not fit the model
+    |   +-- UnknownJobType, UnknownTaskType
+    |   +-- JobNotFound
+    |   +-- MessageInvalid               bytes that are not one of our messages
+    |   +-- MessageVersionUnsupported
+    |   +-- MessageTooLarge              over the bus tier's limit
+    |   +-- BlobNotFound, BlobNameInvalid
+    |   +-- IdempotencyConflict          same key, different content
+    +-- TransientError                   retryable: the same call may succeed later
+    |   +-- StoreUnavailable
+    |   +-- BusUnavailable
+    |   +-- BlobStoreUnavailable
+    +-- LeaseLost                        another holder, or the run ended; the write was refused
+    +-- LockLost                         the message's peek-lock is gone; settling was refused
+    +-- CapacityExceeded                 a bound on memory, bytes or count was reached
+    +-- DependencyMissing                an optional package or model is not installed
+    +-- TaskError                        base for what handlers raise on purpose
+        +-- TransientTaskError           retryable
+
+An exception outside this tree that leaves a handler becomes ``HANDLER_ERROR``, not retryable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class CoreMachineError(Exception):
+    """Base of the tree.
+
+    ``details`` are JSON values that are safe to show outside; nothing secret, no document text.
+    """
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: Mapping[str, object] = details
+
+
+class DefinitionError(CoreMachineError):
+    code = "DEFINITION_ERROR"
+
+
+class InvalidInput(CoreMachineError):
+    code = "INVALID_INPUT"
+
+
+class InvalidIdentifier(InvalidInput):
+    code = "INVALID_IDENTIFIER"
+
+
+class InvalidParameters(InvalidInput):
+    code = "INVALID_PARAMETERS"
+
+
+class UnknownJobType(InvalidInput):
+    code = "UNKNOWN_JOB_TYPE"
+
+
+class UnknownTaskType(InvalidInput):
+    code = "UNKNOWN_TASK_TYPE"
+
+
+class JobNotFound(InvalidInput):
+    code = "JOB_NOT_FOUND"
+
+
+class MessageInvalid(InvalidInput):
+    code = "MESSAGE_INVALID"
+
+
+class MessageVersionUnsupported(InvalidInput):
+    code = "MESSAGE_VERSION_UNSUPPORTED"
+
+
+class MessageTooLarge(InvalidInput):
+    code = "MESSAGE_TOO_LARGE"
+
+
+class BlobNotFound(InvalidInput):
+    code = "BLOB_NOT_FOUND"
+
+
+class BlobNameInvalid(InvalidInput):
+    code = "BLOB_NAME_INVALID"
+
+
+class IdempotencyConflict(InvalidInput):
+    code = "IDEMPOTENCY_CONFLICT"
+
+
+class TransientError(CoreMachineError):
+    code = "TRANSIENT_ERROR"
+    retryable = True
+
+
+class StoreUnavailable(TransientError):
+    code = "STORE_UNAVAILABLE"
+
+
+class BusUnavailable(TransientError):
+    code = "BUS_UNAVAILABLE"
+
+
+class BlobStoreUnavailable(TransientError):
+    code = "BLOB_STORE_UNAVAILABLE"
+
+
+class LeaseLost(CoreMachineError):
+    code = "LEASE_LOST"
+
+
+class LockLost(CoreMachineError):
+    code = "LOCK_LOST"
+
+
+class CapacityExceeded(CoreMachineError):
+    code = "CAPACITY_EXCEEDED"
+
+
+class DependencyMissing(CoreMachineError):
+    code = "DEPENDENCY_MISSING"
+
+
+class TaskError(CoreMachineError):
+    code = "TASK_FAILED"
+
+
+class TransientTaskError(TaskError):
+    code = "TASK_FAILED_TRANSIENTLY"
+    retryable = True

@@ -1,0 +1,77 @@
+"""Identifiers: what they are made of, and how long they may become.
+
+A job id is the SHA-256 of a job's content, so that submitting is idempotent. A task id names
+its run and stage, so that it is unique without a lookup, and a message id adds the attempt.
+Service Bus accepts message ids of at most 128 characters and, with duplicate detection on,
+silently drops a repeated one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import NewType
+
+from core.errors import InvalidIdentifier
+
+JobId = NewType("JobId", str)
+TaskId = NewType("TaskId", str)
+WorkerId = NewType("WorkerId", str)
+
+MAX_MESSAGE_ID = 128
+MAX_TASK_NAME = 40
+MAX_RUN = 99_999
+MAX_STAGE = 99
+MAX_ATTEMPT = 9_999
+
+_JOB_ID = re.compile(r"[0-9a-f]{64}")
+_TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+_TYPE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+def job_id_for(job_type: str, parameters: Mapping[str, object], tenant: str, salt: str = "") -> JobId:
+    """The content key of a job: SHA-256 over canonical JSON, 64 lower-case hex digits.
+
+    ``salt`` is the caller's idempotency key where one is given, so that the same content can be
+    submitted twice on purpose. ``parameters`` must be JSON values.
+    """
+    content = {"job_type": job_type, "parameters": parameters, "tenant": tenant}
+    if salt:
+        content["idempotency_key"] = salt
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return JobId(hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+def parse_job_id(text: str) -> JobId:
+    """Raises :class:`InvalidIdentifier` unless ``text`` is 64 lower-case hex digits."""
+    if not _JOB_ID.fullmatch(text):
+        raise InvalidIdentifier("a job id is 64 lower-case hexadecimal digits")
+    return JobId(text)
+
+
+def task_id_for(job_id: JobId, run: int, stage: int, name: str) -> TaskId:
+    """``job:run:stage:name``. Raises :class:`InvalidIdentifier` for a name outside ``[A-Za-z0-9_.-]{1,40}``."""
+    if not _TASK_NAME.fullmatch(name):
+        raise InvalidIdentifier(
+            f"task name {name[:60]!r}: 1 to {MAX_TASK_NAME} of A-Z a-z 0-9 _ . - starting with a letter or digit"
+        )
+    return TaskId(f"{job_id}:{run}:{stage}:{name}")
+
+
+def task_message_id(task_id: TaskId, attempt: int) -> str:
+    return f"{task_id}:{attempt}"
+
+
+def job_message_id(job_id: JobId, run: int) -> str:
+    return f"{job_id}:{run}:0:job:1"
+
+
+def stage_complete_message_id(job_id: JobId, run: int, stage: int) -> str:
+    return f"{job_id}:{run}:{stage}:stage_complete:1"
+
+
+def is_type_name(name: str) -> bool:
+    """Whether ``name`` may name a job or task type: ``[a-z][a-z0-9_]{0,63}``."""
+    return _TYPE_NAME.fullmatch(name) is not None

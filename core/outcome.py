@@ -1,0 +1,68 @@
+"""What a handler's call came to: a closed union, matched exhaustively with ``assert_never``.
+
+A handler returns its result model (``Succeeded``), or one of :class:`RetryLater` and
+:class:`Interrupted`; what it raises becomes :class:`Failed`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from core.errors import CoreMachineError
+
+MAX_ERROR_MESSAGE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """An error as it is stored and shown: a stable code, a bounded message, whether a retry may help."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """``result_json`` is the handler's result model as JSON text."""
+
+    result_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """``cause`` is the exception itself, for the harness and the log; it is never stored."""
+
+    error: ErrorInfo
+    cause: BaseException | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """The handler asks to be called again after ``delay`` seconds. It costs an attempt."""
+
+    delay: float
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.delay <= 86_400 * 7:
+            raise ValueError("delay: 0 to 604,800 seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The handler stopped because it was asked to. It is resumable, costs no attempt, and is never completion."""
+
+    reason: str = ""
+
+
+Outcome = Succeeded | Failed | RetryLater | Interrupted
+
+
+def describe(error: BaseException) -> ErrorInfo:
+    """The public form of an exception. Outside our tree only the class name is shown, never the text."""
+    if isinstance(error, CoreMachineError):
+        return ErrorInfo(error.code, error.message[:MAX_ERROR_MESSAGE], error.retryable)
+    if isinstance(error, MemoryError):
+        return ErrorInfo("OUT_OF_MEMORY", "the handler ran out of memory", False)
+    return ErrorInfo("HANDLER_ERROR", f"the handler raised {type(error).__name__}", False)
