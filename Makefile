@@ -1,0 +1,50 @@
+# PYTHON makes the environment, VENV holds it. Both can be given: make test PYTHON=python3.12 VENV=.venv-3.12
+PYTHON ?= python3
+VENV ?= .venv
+FILE ?=
+DATA ?=
+PYTEST_ARGS ?=
+LOCK_ARGS ?=
+
+ifeq ($(OS),Windows_NT)
+RUN = $(VENV)/Scripts/python
+else
+RUN = $(VENV)/bin/python
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check bench lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+setup: ## make the environment and fetch the OCR models (the others do this too)
+	@$(PYTHON) -m local.setup --venv $(VENV)
+
+demo: setup ## read a sample page and show its text; FILE=scan.jpg reads yours
+	@$(RUN) -m local.demo $(if $(FILE),"$(FILE)")
+
+test: setup ## run all tests; PYTEST_ARGS="-k name" runs some
+	@$(RUN) -m pytest $(PYTEST_ARGS)
+
+test-all: ## run all tests on every supported Python that is found
+	@$(PYTHON) -m local.interpreters test
+
+check: setup ## format, lint, types and import rules
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+	@$(RUN) -c "from importlinter.cli import lint_imports_command as run; run()"
+
+bench: setup ## the benchmarks against their goals; DATA=folder adds the OCR accuracy
+	@$(RUN) -m benchmarks.engine --check
+	@$(RUN) -m benchmarks.endpoint --check
+	@$(if $(DATA),$(RUN) -m benchmarks.ocr --check --data "$(DATA)")
+
+COMPILE = $(RUN) -m uv pip compile pyproject.toml --quiet
+
+lock: setup ## pin what pyproject.toml asks for; LOCK_ARGS=--upgrade takes newer versions
+	@$(RUN) -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(COMPILE) --all-extras $(LOCK_ARGS) --output-file requirements-dev.txt
+	@$(COMPILE) --constraint requirements-dev.txt --output-file requirements.txt
+	@$(COMPILE) --constraint requirements-dev.txt --extra worker --output-file docker_worker/requirements.txt

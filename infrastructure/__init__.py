@@ -1,0 +1,1 @@
+"""Adapters to the outside and the composition root. Only here, and at the edges, are Azure and PostgreSQL known."""

@@ -1,0 +1,256 @@
+"""The environment of a clone: a virtual environment built whole from the locks, and the OCR models.
+
+Standard library only, since this runs before anything is installed. A stamp, written last, says what an
+environment was built from: where it still holds, nothing is done; else the environment is built anew, so
+that an interrupted or outdated one is never mended in place. Nothing is written outside the repository,
+save pip's own cache where the user has one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: two setups at the same time are the user's to avoid
+    fcntl = None  # type: ignore[assignment]
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = "requirements-dev.txt"
+SHIM = "docker_worker/opencv_contrib_shim"
+SOURCES = (LOCK, f"{SHIM}/pyproject.toml", f"{SHIM}/backend.py", "docker_worker/models.py", "local/environment.py")
+STAMP = "coremachine-stamp.json"
+SPACE_NEEDED = 1_200_000_000  # bytes: 600 MB installed, what pip unpacks on the way, and the models
+MISDIRECTING = (
+    "PIP_PREFIX",
+    "PIP_REQUIRE_VIRTUALENV",
+    "PIP_ROOT",
+    "PIP_TARGET",
+    "PIP_USER",
+    "PYTHONHOME",
+    "PYTHONPATH",
+)
+
+_CAUSES = (
+    ("No space left on device", "the disk is full (the repository, or the folder for temporary files: TMPDIR)"),
+    ("Permission denied", "a file may not be written; is the clone, or an older environment, another user's?"),
+    ("Failed to establish a new connection", "the package registry was not reached; is there a network?"),
+    ("NewConnectionError", "the package registry was not reached; is there a network?"),
+    ("Temporary failure in name resolution", "the package registry was not reached; is there a network?"),
+    ("ProxyError", "the proxy refused; are HTTPS_PROXY and pip's settings right?"),
+    ("timed out", "the package registry did not answer in time; try again"),
+    ("SSLError", "the registry's certificate was not accepted; does PIP_CERT name the right one?"),
+    ("No matching distribution", "the package registry does not have what the lock names for this platform"),
+)
+
+
+class SetupError(Exception):
+    """Why there is no environment, and what to do: one line for a person."""
+
+
+def ensure(venv: Path, root: Path = ROOT) -> bool:
+    """Make ``venv`` and the models as the locks say. False where they were so already. Raises :class:`SetupError`."""
+    key = build_key(root)
+    if is_current(venv, key, root):
+        return False
+    _check_interpreter()
+    with _one_at_a_time(root):
+        if is_current(venv, key, root):
+            return False
+        _check_space(root)
+        _clear(venv)
+        _build(venv, root)
+        _write_stamp(venv, key, root)
+    return True
+
+
+def build_key(root: Path, version: tuple[int, ...] = sys.version_info[:2]) -> str:
+    """A digest of all that decides how an environment turns out: the sources, Python's version, the machine."""
+    digest = hashlib.sha256(f"{version} {sys.implementation.name} {platform.machine()}".encode())
+    for name in SOURCES:
+        digest.update(name.encode() + b"\0" + (root / name).read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def is_current(venv: Path, key: str, root: Path) -> bool:
+    """Whether ``venv`` was built to the end from ``key``, its interpreter exists, and the models have their sizes."""
+    try:
+        stamp = json.loads((venv / STAMP).read_text("utf-8"))
+        return (
+            stamp["key"] == key
+            and interpreter(venv).exists()
+            and all((root / name).stat().st_size == size for name, size in stamp["models"].items())
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def interpreter(venv: Path) -> Path:
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def explain(output: str) -> str:
+    """The likely cause in what pip or venv printed, else its last line."""
+    for sign, cause in _CAUSES:
+        if sign in output:
+            return cause
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    return (errors or lines or ["it said nothing"])[-1]
+
+
+def tool_environment(root: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+    """``inherited`` without what would send packages elsewhere; pip's cache in the clone where home has no room."""
+    kept = {name: value for name, value in inherited.items() if name not in MISDIRECTING}
+    kept.update(PYTHONNOUSERSITE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
+    if "PIP_CACHE_DIR" not in kept and not os.access(Path("~").expanduser(), os.W_OK):
+        kept["PIP_CACHE_DIR"] = str(root / ".cache" / "pip")
+    return kept
+
+
+def _check_interpreter() -> None:
+    missing = [name for name in ("venv", "ensurepip", "ssl", "zlib") if importlib.util.find_spec(name) is None]
+    if not missing:
+        return
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    raise SetupError(
+        f"{sys.executable} has no {' and no '.join(missing)} module. On Debian and Ubuntu the package "
+        f"python{minor}-venv brings it; or name another Python: make PYTHON=/path/to/python3 ..."
+    )
+
+
+def _check_space(root: Path) -> None:
+    free = shutil.disk_usage(root).free
+    if free < SPACE_NEEDED:
+        raise SetupError(f"{SPACE_NEEDED / 1e9:.1f} GB of disk are needed in {root}; {free / 1e9:.1f} GB are free")
+
+
+def _clear(venv: Path) -> None:
+    """Remove an environment that is not current; anything else that stands there is left alone."""
+    if not venv.exists():
+        return
+    if not (venv / "pyvenv.cfg").exists() and any(venv.iterdir()):
+        raise SetupError(f"{venv} is there and is no virtual environment; move it away, or give another: make VENV=DIR")
+    (venv / STAMP).unlink(missing_ok=True)
+    for inside in venv.iterdir():
+        if inside.name != "pyvenv.cfg":  # last to go, so that an interrupted clearing is still recognised
+            shutil.rmtree(inside) if inside.is_dir() and not inside.is_symlink() else inside.unlink()
+    (venv / "pyvenv.cfg").unlink(missing_ok=True)
+
+
+def _build(venv: Path, root: Path) -> None:
+    base = getattr(sys, "_base_executable", None) or sys.executable  # where this Python is itself in an environment
+    python = str(interpreter(venv))
+    _say(f"making {venv} with Python {platform.python_version()}")
+    _run([base, "-m", "venv", str(venv)], root, "the virtual environment could not be made")
+    _say("installing the packages of the lock, about a minute")
+    install = [python, "-m", "pip", "install", "--progress-bar=off", "--no-deps", "--only-binary=:all:"]
+    _run([*install, f"./{SHIM}", "-r", LOCK], root, "the packages could not be installed", _Progress())
+    _say("fetching the OCR models, 75 MB")
+    _run([python, "-m", "docker_worker.models"], root, "the OCR models could not be fetched")
+
+
+def _run(command: list[str], root: Path, failure: str, on_line: Callable[[str], None] | None = None) -> None:
+    """Run in ``root``; what it prints is passed on only where it fails. Raises :class:`SetupError`."""
+    last_lines: deque[str] = deque(maxlen=60)
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        env=tool_environment(root, os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            last_lines.append(line)
+            if on_line is not None:
+                on_line(line)
+    if process.returncode != 0:
+        output = "".join(last_lines)
+        print(output, file=sys.stderr, end="")
+        raise SetupError(f"{failure}: {explain(output)}")
+
+
+class _Progress:
+    """Says now and then how far pip is, from the lines that it prints."""
+
+    def __init__(self) -> None:
+        self._collected = 0
+
+    def __call__(self, line: str) -> None:
+        if line.startswith("Collecting "):
+            self._collected += 1
+            if self._collected % 25 == 0:
+                _say(f"{self._collected} packages looked up or downloaded")
+        elif line.startswith("Installing collected"):
+            _say(f"unpacking {self._collected} packages")
+
+
+def _write_stamp(venv: Path, key: str, root: Path) -> None:
+    models = {
+        str(path.relative_to(root)): path.stat().st_size for path in sorted((root / ".models").glob("*/inference.*"))
+    }
+    partial = venv / f"{STAMP}.partial"
+    partial.write_text(json.dumps({"key": key, "models": models}), "utf-8")
+    partial.replace(venv / STAMP)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(root: Path) -> Iterator[None]:
+    """Hold the clone's setup lock; it ends with the process, however that ends."""
+    (root / ".cache").mkdir(exist_ok=True)
+    with (root / ".cache" / "setup.lock").open("w") as lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _say("another setup of this clone is running; waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _say(line: str) -> None:
+    print(f"setup: {line}", flush=True)
+
+
+def _os_error(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "the disk is full"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{error.filename} may not be written; is the clone, or an older environment, another user's?"
+    return str(error)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.setup", description="Make the environment of this clone.")
+    parser.add_argument("--venv", type=Path, default=Path(".venv"), help="its folder, from the clone (default: .venv)")
+    venv = ROOT / parser.parse_args(arguments).venv
+    try:
+        if ensure(venv):
+            _say(f"done; {interpreter(venv)} runs it")
+    except SetupError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"setup: {_os_error(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nsetup: interrupted; run it again to go on", file=sys.stderr)
+        return 130
+    return 0

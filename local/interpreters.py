@@ -1,0 +1,67 @@
+"""``python -m local.interpreters``: list the supported Pythons of this machine, or run the tests on each.
+
+``python -m local.interpreters test [3.13 ...]`` makes ``.venv-3.13`` and runs the tests in it; a version that
+is named and not found is said and passed over.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.environment import ROOT, interpreter
+
+SUPPORTED = ("3.11", "3.12", "3.13")
+
+
+def find(version: str) -> str | None:
+    """The path of a Python of this minor version that starts, from PATH or from pyenv's folder; None without one."""
+    return next((path for path in _candidates(version) if _version_of(path) == version), None)
+
+
+def _candidates(version: str) -> list[str]:
+    on_path = [path for name in (f"python{version}", "python3") if (path := shutil.which(name))]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path("~/.pyenv").expanduser()) / "versions"
+    return [*on_path, *(str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True))]
+
+
+def _version_of(path: str) -> str | None:
+    """``major.minor``; None where it does not start, as pyenv's stand-ins for a version not chosen."""
+    asked = [path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def run_tests(version: str, path: str) -> bool:
+    """Whether setup and all tests passed on this Python."""
+    venv = f".venv-{version}"
+    print(f"tests on Python {version}, {path}", flush=True)
+    commands = [
+        [path, "-m", "local.setup", "--venv", venv],
+        [str(interpreter(ROOT / venv)), "-m", "pytest"],
+    ]
+    return all(subprocess.run(command, cwd=ROOT, check=False).returncode == 0 for command in commands)
+
+
+def main(arguments: Sequence[str]) -> int:
+    wanted = arguments[1:] or SUPPORTED
+    found = {version: path for version in wanted if (path := find(version))}
+    for version in wanted:
+        print(f"Python {version}: {found.get(version, 'not found')}", flush=True)
+    if list(arguments[:1]) != ["test"]:
+        return 0
+    failed = [version for version, path in found.items() if not run_tests(version, path)]
+    if failed:
+        print(f"tests failed on Python {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
