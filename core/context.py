@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from core.ids import JobId, TaskId
+from core.messages import TaskQueueMessage
 from core.ports import BlobStore, Clock
 
 
@@ -76,68 +78,92 @@ class CheckpointManager:
         return self._stop()
 
 
+class AttemptWrites(Protocol):
+    """What a running attempt may write, under its lease. Both raise :class:`core.errors.LeaseLost`."""
+
+    def save_checkpoint(self, checkpoint_json: str) -> None: ...
+
+    def report_progress(self, percent: float, message: str) -> None: ...
+
+
 class TaskContext:
     """The ids of the call, its bounds, and its ways out: progress, checkpoint, blobs.
 
-    ``attempt`` counts from 1; ``deadline`` is when the handler is told to stop.
+    ``attempt`` counts from 1; ``timeout`` is in seconds, from when the context was made.
     """
 
     __slots__ = (
-        "attempt",
-        "blobs",
-        "clock",
-        "deadline",
-        "job_id",
-        "job_type",
-        "run",
-        "stage",
-        "task_id",
-        "task_type",
         "_checkpoint",
         "_checkpoint_json",
-        "_report",
-        "_save",
+        "_message",
+        "_started",
         "_stop",
+        "_timeout",
+        "_writes",
+        "blobs",
+        "clock",
     )
 
     def __init__(
         self,
+        message: TaskQueueMessage,
         *,
-        task_id: TaskId,
-        job_id: JobId,
-        job_type: str,
-        task_type: str,
-        run: int,
-        stage: int,
-        attempt: int,
-        deadline: datetime,
+        timeout: float,
         blobs: BlobStore,
         clock: Clock,
         stop: StopSignal,
-        checkpoint_json: str | None,
-        save_checkpoint: Callable[[str], None],
-        report_progress: Callable[[float, str], None],
+        writes: AttemptWrites,
+        checkpoint_json: str | None = None,
     ) -> None:
-        self.task_id = task_id
-        self.job_id = job_id
-        self.job_type = job_type
-        self.task_type = task_type
-        self.run = run
-        self.stage = stage
-        self.attempt = attempt
-        self.deadline = deadline
+        self._message = message
+        self._timeout = timeout
+        self._started = clock.now()
+        self._stop = stop
+        self._writes = writes
+        self._checkpoint_json = checkpoint_json
+        self._checkpoint: CheckpointManager | None = None
         self.blobs = blobs
         self.clock = clock
-        self._stop = stop
-        self._checkpoint_json = checkpoint_json
-        self._save = save_checkpoint
-        self._report = report_progress
-        self._checkpoint: CheckpointManager | None = None
+
+    @property
+    def task_id(self) -> TaskId:
+        return self._message.task_id
+
+    @property
+    def job_id(self) -> JobId:
+        return self._message.job_id
+
+    @property
+    def job_type(self) -> str:
+        return self._message.job_type
+
+    @property
+    def task_type(self) -> str:
+        return self._message.task_type
+
+    @property
+    def run(self) -> int:
+        return self._message.run
+
+    @property
+    def stage(self) -> int:
+        return self._message.stage
+
+    @property
+    def attempt(self) -> int:
+        return self._message.attempt
+
+    @property
+    def deadline(self) -> datetime:
+        """When the handler is told to stop."""
+        return self._started + timedelta(seconds=self._timeout)
 
     @property
     def checkpoint(self) -> CheckpointManager:
         if self._checkpoint is None:
-            self._checkpoint = CheckpointManager(self._checkpoint_json, self._save, lambda: self.should_stop)
+            self._checkpoint = CheckpointManager(
+                self._checkpoint_json, self._writes.save_checkpoint, lambda: self.should_stop
+            )
         return self._checkpoint
 
     @property
@@ -154,4 +180,4 @@ class TaskContext:
 
     def report_progress(self, percent: float, message: str = "") -> None:
         """Show progress, 0 to 100. Raises :class:`core.errors.LeaseLost`."""
-        self._report(min(100.0, max(0.0, percent)), message)
+        self._writes.report_progress(min(100.0, max(0.0, percent)), message)

@@ -135,6 +135,7 @@ class LeaseExpired(NamedTuple):
     """
 
     lease: Lease
+    job_type: str
     task_type: str
     charged: int
     progressed: bool

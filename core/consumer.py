@@ -1,0 +1,71 @@
+"""From a message under peek-lock to its settlement: the rule, and the loop body that applies it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import assert_never
+
+from core.context import StopSignal
+from core.errors import CoreMachineError, LockLost, TransientError
+from core.machine import CoreMachine, Processed
+from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage, decode
+from core.ports import MessageBus, ReceivedMessage
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteMessage:
+    processed: Processed
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonMessage:
+    """The same message may succeed later."""
+
+    error: TransientError
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterMessage:
+    """The message can never succeed here."""
+
+    error: CoreMachineError
+
+
+Settlement = CompleteMessage | AbandonMessage | DeadLetterMessage
+
+
+def dispatch(machine: CoreMachine, body: bytes, stop: StopSignal | None = None) -> Settlement:
+    """Decode a message, let the machine process it, and say how to settle it."""
+    try:
+        message = decode(body)
+        match message:
+            case TaskQueueMessage():
+                return CompleteMessage(machine.process_task_message(message, stop))
+            case StageCompleteMessage():
+                return CompleteMessage(machine.process_stage_complete_message(message))
+            case JobQueueMessage():
+                return CompleteMessage(machine.process_job_message(message))
+        assert_never(message)
+    except TransientError as error:
+        return AbandonMessage(error)
+    except CoreMachineError as error:
+        return DeadLetterMessage(error)
+
+
+def settle(bus: MessageBus, message: ReceivedMessage, settlement: Settlement) -> None:
+    """Settle ``message``. A lock that was lost is left to the next delivery, which is then a no-op."""
+    try:
+        match settlement:
+            case CompleteMessage():
+                bus.complete(message)
+            case AbandonMessage():
+                bus.abandon(message)
+            case DeadLetterMessage(error):
+                bus.dead_letter(message, error.code, error.message)
+            case _:
+                assert_never(settlement)
+    except LockLost:
+        _log.warning("lock_lost", extra={"queue": message.queue, "message_id": message.message_id})

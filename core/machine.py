@@ -1,0 +1,339 @@
+"""CoreMachine: loads, decides, commits, publishes. The rules are in :mod:`core.decisions`.
+
+Every ``process_*`` method may be called any number of times with the same message, in any order: what was
+done already is a no-op. A :class:`core.errors.TransientError` leaves with the message to be delivered again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from core.boundary import guarded, parse_parameters, run_handler
+from core.context import StopSignal, TaskContext
+from core.decisions import (
+    FailFinally,
+    FinishRun,
+    Nothing,
+    OpenStage,
+    Requeue,
+    Transition,
+    after_attempt,
+    after_lost_lease,
+    on_job_message,
+    on_stage_complete,
+)
+from core.errors import DefinitionError, LeaseLost
+from core.handlers import TaskHandler
+from core.ids import MAX_ATTEMPT, WorkerId, job_id_for, task_id_for, task_message_id
+from core.jobs import JobContext, Parallelism, StageDefinition, TaskSpec
+from core.jsontext import dump_json
+from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage, task_message_encoder
+from core.model import (
+    Claimed,
+    Finished,
+    Lease,
+    LeaseExpired,
+    NewJob,
+    NewStage,
+    NewTask,
+    OutboundMessage,
+    RunRecord,
+    RunStatus,
+    Submitted,
+)
+from core.outcome import ErrorInfo, Failed, Outcome
+from core.ports import BlobStore, Clock, IdSource, MessageBus, StateStore
+from core.registry import AnyJob, HandlerRegistry, JobRegistry
+from core.relay import OutboxRelay
+
+_log = logging.getLogger(__name__)
+
+MAX_TASKS_PER_STAGE = 100_000
+LEASE_MARGIN = 30.0
+"""Seconds that a lease outlives its handler's timeout where nobody renews it."""
+
+ATTEMPTS_EXHAUSTED = ErrorInfo("ATTEMPTS_EXHAUSTED", f"the task was tried {MAX_ATTEMPT} times")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueNames:
+    jobs: str = "jobs"
+    tasks: str = "tasks"
+    long_running: str = "long-running-tasks"
+
+    def all(self) -> tuple[str, str, str]:
+        return (self.jobs, self.tasks, self.long_running)
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """What a message came to. Its message is to be completed, whatever ``effect`` says.
+
+    ``effect`` is ``applied``, or the reason why nothing was done; ``outcome`` is the handler's, where one ran.
+    """
+
+    effect: str
+    outcome: Outcome | None = None
+
+
+APPLIED = "applied"
+
+
+class CoreMachine:
+    """The orchestrator. One instance serves one worker at a time; any number may share store and bus."""
+
+    def __init__(
+        self,
+        all_jobs: JobRegistry,
+        all_handlers: HandlerRegistry,
+        state_manager: StateStore,
+        service_bus: MessageBus,
+        *,
+        blobs: BlobStore,
+        clock: Clock,
+        ids: IdSource,
+        queues: QueueNames | None = None,
+    ) -> None:
+        self.jobs = all_jobs
+        self.handlers = all_handlers
+        self.store = state_manager
+        self.blobs = blobs
+        self.clock = clock
+        self.queues = queues or QueueNames()
+        self.relay = OutboxRelay(state_manager, service_bus, clock)
+        self._ids = ids
+        self._worker = WorkerId(ids.new_id())
+
+    def submit(
+        self,
+        job_type: str,
+        parameters: Mapping[str, object],
+        *,
+        tenant: str = "default",
+        idempotency_key: str | None = None,
+    ) -> Submitted:
+        """Submit a job; the same content again gives the same job.
+
+        Raises :class:`core.errors.UnknownJobType`, :class:`core.errors.InvalidParameters` or
+        :class:`core.errors.IdempotencyConflict`, with nothing written.
+        """
+        job = self.jobs.find(job_type)
+        parsed = parse_parameters(job.parameters, parameters, f"job type {job_type!r}")
+        values = parsed.model_dump(mode="json", by_alias=True)
+        job_id = job_id_for(job_type, values, tenant, idempotency_key or "")
+        wakeup = JobQueueMessage(job_id=job_id, run=1, job_type=job_type)
+        submitted = self.store.submit_job(
+            NewJob(
+                job_id=job_id,
+                job_type=job_type,
+                tenant=tenant,
+                parameters_json=dump_json(parsed),
+                idempotency_key=idempotency_key,
+                retry_budget=job.retry_budget,
+                message=OutboundMessage(self.queues.jobs, wakeup.message_id, wakeup.name, wakeup.encode()),
+            ),
+            self.clock.now(),
+        )
+        self.relay.publish(submitted.outbox)
+        return submitted
+
+    def process_job_message(self, message: JobQueueMessage) -> Processed:
+        """Open the first stage of a run."""
+        run = self.store.load_run(message.job_id, message.run)
+        advance = on_job_message(run)
+        if isinstance(advance, OpenStage) and run is not None:
+            return self._open_stage(run, self.jobs.find(run.job_type), advance.index)
+        assert isinstance(advance, Nothing)
+        return Processed(advance.reason)
+
+    def process_stage_complete_message(self, message: StageCompleteMessage) -> Processed:
+        """Open the next stage of a run, or finish it."""
+        run = self.store.load_run(message.job_id, message.run)
+        job = self.jobs.find(run.job_type if run is not None else message.job_type)
+        advance = on_stage_complete(run, message.stage, len(job.stages))
+        if run is None or isinstance(advance, Nothing):
+            return Processed(advance.reason if isinstance(advance, Nothing) else "unknown_run")
+        match advance:
+            case OpenStage(index):
+                return self._open_stage(run, job, index)
+            case FinishRun(status):
+                return self._finish_run(run, job, status)
+        assert_never(advance)
+
+    def process_task_message(self, message: TaskQueueMessage, stop: StopSignal | None = None) -> Processed:
+        """Claim a task, call its handler outside any transaction, and commit what came of it."""
+        handler = self.handlers.find(message.task_type)
+        claim = self.store.claim_task(
+            message.task_id, message.attempt, self._worker, handler.timeout + LEASE_MARGIN, self.clock.now()
+        )
+        if isinstance(claim, Claimed):
+            return self._run_attempt(message, handler, claim, stop or StopSignal())
+        if isinstance(claim, LeaseExpired):
+            return self.end_lost_attempt(message, claim)
+        return Processed(claim.value)
+
+    def end_lost_attempt(self, message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
+        """End an attempt whose holder vanished, by its own fencing token."""
+        policy = self.handlers.find(message.task_type).retry
+        transition = after_lost_lease(policy, expired.charged, expired.progressed)
+        return self._end_attempt(message, expired.lease, transition, None)
+
+    def _run_attempt(
+        self, message: TaskQueueMessage, handler: TaskHandler, claim: Claimed, stop: StopSignal
+    ) -> Processed:
+        context = TaskContext(
+            message,
+            timeout=handler.timeout,
+            blobs=self.blobs,
+            clock=self.clock,
+            stop=stop,
+            writes=_Writes(self.store, self.clock, claim.lease, handler.timeout + LEASE_MARGIN),
+            checkpoint_json=claim.checkpoint_json,
+        )
+        try:
+            outcome = run_handler(handler, claim.parameters_json, context)
+        except LeaseLost as lost:
+            return Processed("lease_lost", Failed(ErrorInfo(lost.code, lost.message), lost))
+        transition = after_attempt(outcome, handler.retry, claim.charged, self._ids.jitter(), self.clock.now())
+        return self._end_attempt(message, claim.lease, transition, outcome)
+
+    def _end_attempt(
+        self, message: TaskQueueMessage, lease: Lease, transition: Transition, outcome: Outcome | None
+    ) -> Processed:
+        if isinstance(transition, Requeue) and lease.attempt >= MAX_ATTEMPT:
+            transition = FailFinally(ATTEMPTS_EXHAUSTED)
+        wakeup = self._wakeup(message, lease.attempt + 1, transition) if isinstance(transition, Requeue) else None
+        try:
+            finished = self.store.finish_attempt(lease, transition, wakeup, self.clock.now())
+        except LeaseLost:
+            return Processed("lease_lost", outcome)
+        if finished.outbox:
+            self.relay.publish(finished.outbox)
+        _log_attempt(message, transition, finished)
+        return Processed(APPLIED, outcome)
+
+    def _wakeup(self, message: TaskQueueMessage, attempt: int, transition: Requeue) -> OutboundMessage:
+        again = message.model_copy(update={"attempt": attempt})
+        queue = self._queue_for(self.handlers.find(message.task_type))
+        return OutboundMessage(queue, again.message_id, again.name, again.encode(), transition.not_before)
+
+    def _queue_for(self, handler: TaskHandler) -> str:
+        return self.queues.long_running if handler.long_running else self.queues.tasks
+
+    def _open_stage(self, run: RunRecord, job: AnyJob, index: int) -> Processed:
+        stage = job.stages[index]
+        new_stage = guarded(self._build_stage, run, job, stage)
+        if isinstance(new_stage, Failed):
+            return self._fail_run(run, new_stage)
+        opened = self.store.open_stage(run.job_id, run.run, new_stage, self.clock.now())
+        self.relay.publish(opened.outbox)
+        return Processed(APPLIED if opened.opened else "already_opened")
+
+    def _build_stage(self, run: RunRecord, job: AnyJob, stage: StageDefinition) -> NewStage:
+        previous = self.store.stage_results(run.job_id, run.run, stage.number - 1) if stage.number > 1 else ()
+        params = job.parameters.model_validate_json(run.parameters_json)
+        specs = job.create_tasks_for_stage(stage, params, run.job_id, previous)
+        _check_count(job.job_type, stage, len(specs))
+        return NewStage(
+            number=stage.number,
+            name=stage.name,
+            task_type=stage.task_type,
+            failure_policy=stage.failure_policy,
+            tasks=self._new_tasks(run, stage, specs),
+            on_end=self._stage_complete(run, stage.number),
+        )
+
+    def _new_tasks(self, run: RunRecord, stage: StageDefinition, specs: Sequence[TaskSpec]) -> tuple[NewTask, ...]:
+        handler = self.handlers.find(stage.task_type)
+        queue = self._queue_for(handler)
+        encode = task_message_encoder(run.job_id, run.run, run.job_type, stage.number, stage.task_type)
+        tasks = []
+        for spec in specs:
+            if not isinstance(spec.parameters, handler.params_model):
+                raise DefinitionError(_wrong_parameters(run.job_type, stage, spec, handler))
+            task_id = task_id_for(run.job_id, run.run, stage.number, spec.name)
+            message = OutboundMessage(queue, task_message_id(task_id, 1), TaskQueueMessage.name, encode(task_id))
+            tasks.append(NewTask(task_id, spec.name, dump_json(spec.parameters), message))
+        return tuple(tasks)
+
+    def _stage_complete(self, run: RunRecord, number: int) -> OutboundMessage:
+        message = StageCompleteMessage(job_id=run.job_id, run=run.run, job_type=run.job_type, stage=number)
+        return OutboundMessage(self.queues.jobs, message.message_id, message.name, message.encode())
+
+    def _finish_run(self, run: RunRecord, job: AnyJob, status: RunStatus) -> Processed:
+        result = guarded(self._finalize, run, job)
+        if isinstance(result, Failed):
+            return self._fail_run(run, result)
+        return self._end_run(run, status, result, None, None)
+
+    def _finalize(self, run: RunRecord, job: AnyJob) -> str:
+        context = JobContext(
+            job_id=run.job_id,
+            run=run.run,
+            parameters=job.parameters.model_validate_json(run.parameters_json),
+            failed_tasks=sum(stage.failed for stage in run.stages),
+            _load=lambda stage: self.store.stage_results(run.job_id, run.run, stage),
+        )
+        result = job.finalize_job(context)
+        if not isinstance(result, job.result):
+            raise DefinitionError(f"job type {job.job_type!r}: finalize_job returned {type(result).__name__}")
+        return dump_json(result)
+
+    def _fail_run(self, run: RunRecord, failed: Failed) -> Processed:
+        """End a run whose definition raised. What may pass is raised, so that the message comes again."""
+        if failed.error.retryable and failed.cause is not None:
+            raise failed.cause
+        return self._end_run(run, RunStatus.FAILED, None, failed.error, failed)
+
+    def _end_run(
+        self, run: RunRecord, status: RunStatus, result: str | None, error: ErrorInfo | None, outcome: Outcome | None
+    ) -> Processed:
+        ended = self.store.finish_run(run.job_id, run.run, status, result, error, self.clock.now())
+        _log.info("job_ended", extra={"job_id": run.job_id, "run": run.run, "status": status.value})
+        return Processed(APPLIED if ended else "run_ended", outcome)
+
+
+class _Writes:
+    """A running attempt's ways to the store, under its lease."""
+
+    __slots__ = ("_clock", "_lease", "_lease_seconds", "_store")
+
+    def __init__(self, store: StateStore, clock: Clock, lease: Lease, lease_seconds: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._lease = lease
+        self._lease_seconds = lease_seconds
+
+    def save_checkpoint(self, checkpoint_json: str) -> None:
+        self._store.save_checkpoint(self._lease, checkpoint_json, self._lease_seconds, self._clock.now())
+
+    def report_progress(self, percent: float, message: str) -> None:
+        self._store.report_progress(self._lease, percent, message, self._clock.now())
+
+
+def _check_count(job_type: str, stage: StageDefinition, count: int) -> None:
+    if stage.parallelism is not Parallelism.FAN_OUT and count != 1:
+        raise DefinitionError(
+            f"job type {job_type!r}, stage {stage.name!r}: {stage.parallelism} takes exactly one task, not {count}"
+        )
+    if count > MAX_TASKS_PER_STAGE:
+        raise DefinitionError(
+            f"job type {job_type!r}, stage {stage.name!r}: {count} tasks, at most {MAX_TASKS_PER_STAGE}"
+        )
+
+
+def _wrong_parameters(job_type: str, stage: StageDefinition, spec: TaskSpec, handler: TaskHandler) -> str:
+    given, wanted = type(spec.parameters).__name__, handler.params_model.__name__
+    who = f"job type {job_type!r}, stage {stage.name!r}, task {spec.name!r}"
+    return f"{who}: parameters are a {given}, and {stage.task_type} takes {wanted}"
+
+
+def _log_attempt(message: TaskQueueMessage, transition: Transition, finished: Finished) -> None:
+    if _log.isEnabledFor(logging.INFO):
+        extra = {"task_id": message.task_id, "attempt": message.attempt, "status": finished.task_status.value}
+        if isinstance(transition, FailFinally):
+            extra["code"] = transition.error.code
+        _log.info("attempt_ended", extra=extra)

@@ -1,0 +1,1 @@
+"""What the work is: handlers and job definitions. Imports core, and nothing of queues or databases."""

@@ -1,0 +1,187 @@
+"""Faults from one seed: duplicates, loss, delay, reordering, crashes, commits that report failure.
+
+A :class:`FaultPlan` says how likely each is; :class:`FaultInjector` draws from its seed, wraps a store and a
+bus, and writes down every step. The same seed and plan give the same trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from random import Random
+from typing import Any, TypeVar, cast
+
+from core.errors import StoreUnavailable
+from core.model import OutboundMessage
+from core.ports import MessageBus, ReceivedMessage, StateStore
+from testing.mock_bus import MockServiceBusRepository
+
+T = TypeVar("T")
+
+DELAY_SECONDS = 120.0
+"""The longest delay that a delayed message gets."""
+
+
+class SimulatedCrash(BaseException):
+    """The process ends here: nothing catches it but the harness."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPlan:
+    """The chance of each fault, 0 to 1, a step or a message.
+
+    ``crash`` kills the worker before or after a step; ``unavailable`` refuses a store call;
+    ``uncertain`` commits it and reports failure. Messages are ``duplicate``\\ d, ``lose``\\ d (accepted and
+    gone), ``delay``\\ ed by up to 120 seconds, and with ``reorder`` a queue is shuffled before a receive.
+    """
+
+    duplicate: float = 0.0
+    lose: float = 0.0
+    delay: float = 0.0
+    reorder: float = 0.0
+    crash: float = 0.0
+    unavailable: float = 0.0
+    uncertain: float = 0.0
+
+    def __post_init__(self) -> None:
+        for found in fields(self):
+            if not 0 <= getattr(self, found.name) <= 0.9:
+                raise ValueError(f"{found.name}: 0 to 0.9")
+
+    @property
+    def any(self) -> bool:
+        return any(getattr(self, found.name) for found in fields(self))
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStep:
+    """A call that the machine made, and the fault that it met (empty: none)."""
+
+    index: int
+    operation: str
+    subject: str
+    fault: str = ""
+
+
+class FaultInjector:
+    """Draws faults and keeps the trace, the newest ``max_trace`` steps of it."""
+
+    def __init__(self, plan: FaultPlan, seed: int, max_trace: int = 5_000) -> None:
+        self.plan = plan
+        self.seed = seed
+        self.random = Random(seed)
+        self._trace: list[TraceStep] = []
+        self._steps = 0
+        self._max_trace = max_trace
+
+    @property
+    def trace(self) -> Sequence[TraceStep]:
+        return self._trace[-self._max_trace :]
+
+    def hits(self, chance: float) -> bool:
+        return chance > 0 and self.random.random() < chance
+
+    def note(self, operation: str, subject: str, fault: str = "") -> None:
+        self._steps += 1
+        self._trace.append(TraceStep(self._steps, operation, subject, fault))
+        if len(self._trace) > 2 * self._max_trace:
+            del self._trace[: self._max_trace]
+
+    def step(self, operation: str, subject: str, call: Callable[[], T]) -> T:
+        """Run one step, with a crash possible before and after it."""
+        if self.hits(self.plan.crash / 2):
+            self.note(operation, subject, "crash before")
+            raise SimulatedCrash(operation)
+        result = call()
+        if self.hits(self.plan.crash / 2):
+            self.note(operation, subject, "crash after")
+            raise SimulatedCrash(operation)
+        self.note(operation, subject)
+        return result
+
+
+class FaultyStore:
+    """A :class:`core.ports.StateStore` in front of another one, with faults at every call."""
+
+    def __init__(self, inner: StateStore, injector: FaultInjector) -> None:
+        self._inner = inner
+        self._injector = injector
+
+    @classmethod
+    def wrap(cls, inner: StateStore, injector: FaultInjector) -> StateStore:
+        return cast(StateStore, cls(inner, injector))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._inner, name)
+
+        def call(*arguments: Any) -> Any:
+            injector = self._injector
+            subject = _subject(arguments)
+            if injector.hits(injector.plan.unavailable):
+                injector.note(name, subject, "unavailable")
+                raise StoreUnavailable("injected: the store is unavailable")
+            result = injector.step(name, subject, lambda: method(*arguments))
+            if injector.hits(injector.plan.uncertain):
+                injector.note(name, subject, "committed, reported as failed")
+                raise StoreUnavailable("injected: the outcome of the transaction is unknown")
+            return result
+
+        return call
+
+
+class FaultyBus:
+    """A :class:`core.ports.MessageBus` in front of the mock, with faults at every message and call."""
+
+    def __init__(self, inner: MockServiceBusRepository, injector: FaultInjector) -> None:
+        self._inner = inner
+        self._injector = injector
+
+    @classmethod
+    def wrap(cls, inner: MockServiceBusRepository, injector: FaultInjector) -> MessageBus:
+        return cast(MessageBus, cls(inner, injector))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._inner, name)
+        return lambda *arguments: self._injector.step(name, _subject(arguments), lambda: method(*arguments))
+
+    def send(self, messages: Sequence[OutboundMessage]) -> None:
+        arriving = [self._delayed(message) for message in messages if not self._lost(message)]
+        self._injector.step("send", _subject(tuple(messages)), lambda: self._inner.send(arriving))
+        for message in arriving:
+            if self._injector.hits(self._injector.plan.duplicate):
+                self._injector.note("deliver", message.message_id, "duplicate")
+                self._inner.inject(message)
+
+    def receive(self, queue: str, limit: int) -> Sequence[ReceivedMessage]:
+        if self._injector.hits(self._injector.plan.reorder):
+            self._injector.note("receive", queue, "reorder")
+            self._inner.shuffle(queue, self._injector.random)
+        return self._inner.receive(queue, limit)
+
+    def _lost(self, message: OutboundMessage) -> bool:
+        lost = self._injector.hits(self._injector.plan.lose)
+        if lost:
+            self._injector.note("send", message.message_id, "lost")
+        return lost
+
+    def _delayed(self, message: OutboundMessage) -> OutboundMessage:
+        if not self._injector.hits(self._injector.plan.delay):
+            return message
+        self._injector.note("send", message.message_id, "delayed")
+        due = message.not_before or self._inner.now()
+        return message._replace(not_before=due + timedelta(seconds=self._injector.random.uniform(0, DELAY_SECONDS)))
+
+
+def _subject(arguments: tuple[Any, ...]) -> str:
+    """A short name for what a call is about: an id where there is one."""
+    if not arguments:
+        return ""
+    first = arguments[0]
+    for attribute in ("message_id", "task_id", "job_id"):
+        value = getattr(first, attribute, None)
+        if isinstance(value, str):
+            return value
+    if isinstance(first, str):
+        return first
+    return f"{len(first)} items" if hasattr(first, "__len__") else ""

@@ -1,0 +1,159 @@
+"""Runs a machine in memory to quiescence: no queue, no waiting, every fault that a seed asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from core.consumer import AbandonMessage, CompleteMessage, DeadLetterMessage, Settlement, dispatch, settle
+from core.context import StopSignal
+from core.errors import CoreMachineError, TransientError
+from core.machine import CoreMachine
+from core.outcome import Failed
+from core.ports import MessageBus, ReceivedMessage
+from core.reconciler import Reconciler, ReconcilerPolicy
+from testing.faults import SimulatedCrash
+from testing.mock_bus import MockServiceBusRepository
+from testing.mock_state import MockStateManager
+
+RECEIVE_BATCH = 64
+
+
+class NotQuiescent(AssertionError):
+    """The harness ran out of steps, or nothing more could happen, with runs that had not ended."""
+
+
+class HarnessStopped(CoreMachineError):
+    """The harness was asked to stop before the job ended."""
+
+    code = "HARNESS_STOPPED"
+
+
+class AdvanceableClock(Protocol):
+    def now(self) -> datetime: ...
+
+    def advance(self, seconds: float) -> None: ...
+
+
+@dataclass(slots=True)
+class Drained:
+    """What a drain saw. ``failures`` are the handlers' failed outcomes, retried ones included."""
+
+    messages: int = 0
+    crashes: int = 0
+    abandoned: int = 0
+    repaired: int = 0
+    failures: list[Failed] = field(default_factory=list)
+    dead_lettered: list[CoreMachineError] = field(default_factory=list)
+
+
+class Harness:
+    """One worker over the mocks. ``machine`` may see store and bus through fault wrappers; the harness does not."""
+
+    def __init__(
+        self,
+        machine: CoreMachine,
+        state: MockStateManager,
+        bus: MockServiceBusRepository,
+        clock: AdvanceableClock,
+        *,
+        faulty_bus: MessageBus | None = None,
+        on_message: Callable[[ReceivedMessage, Settlement], None] | None = None,
+    ) -> None:
+        self.machine = machine
+        self.state = state
+        self.bus = bus
+        self.clock = clock
+        self._bus: MessageBus = faulty_bus or bus
+        self._policy = ReconcilerPolicy()
+        self._reconciler = Reconciler(machine, self._bus, self._policy)
+        self._on_message = on_message
+
+    def drain(self, *, reraise: bool = True, max_messages: int = 1_000_000, stop: StopSignal | None = None) -> Drained:
+        """Process messages, skip waits and repair, until every run has ended and no message is left.
+
+        With ``reraise``, what the last failing handler of a failed run raised is raised again. Raises
+        :class:`NotQuiescent` over ``max_messages`` or where a run is stuck, :class:`HarnessStopped` once
+        ``stop`` is set.
+        """
+        drained = Drained()
+        idle_passes = 0
+        stop = stop or StopSignal()
+        while True:
+            if stop.reason is not None:
+                raise HarnessStopped(f"stopped: {stop.reason}")
+            if self._pump(drained, stop):
+                idle_passes = 0
+            elif self._skip_to_next():
+                continue
+            elif not self.state.open_runs():
+                break
+            else:
+                idle_passes += 1
+                self._repair(drained)
+            if drained.messages > max_messages or idle_passes > 200:
+                raise NotQuiescent(f"not quiescent after {drained.messages} messages: {self.state.open_runs()[:3]}")
+        if reraise:
+            _reraise(self.state, drained)
+        return drained
+
+    def _pump(self, drained: Drained, stop: StopSignal) -> bool:
+        """Receive and process from each queue once; whether there was anything."""
+        worked = False
+        for queue in self.machine.queues.all():
+            try:
+                for message in self._bus.receive(queue, RECEIVE_BATCH):
+                    worked = True
+                    if stop.reason is not None:
+                        return worked
+                    self._process(message, drained, stop)
+            except SimulatedCrash:
+                drained.crashes += 1
+        return worked
+
+    def _process(self, message: ReceivedMessage, drained: Drained, stop: StopSignal) -> None:
+        drained.messages += 1
+        settlement = dispatch(self.machine, message.body, stop)
+        if isinstance(settlement, CompleteMessage):
+            if isinstance(settlement.processed.outcome, Failed):
+                drained.failures.append(settlement.processed.outcome)
+        elif isinstance(settlement, AbandonMessage):
+            drained.abandoned += 1
+        elif isinstance(settlement, DeadLetterMessage):
+            drained.dead_lettered.append(settlement.error)
+        if self._on_message is not None:
+            self._on_message(message, settlement)
+        settle(self._bus, message, settlement)
+
+    def _skip_to_next(self) -> bool:
+        """Move the clock to the bus's next event; whether there is one."""
+        due = self.bus.next_due()
+        if due is None:
+            return False
+        self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()))
+        return True
+
+    def _repair(self, drained: Drained) -> None:
+        """Skip far enough for the reconciler to call the rest lost, and let it repair."""
+        self.clock.advance(self._policy.stale_after + 1)
+        lease_end = self.state.next_due()
+        if lease_end is not None and lease_end > self.clock.now():
+            self.clock.advance((lease_end - self.clock.now() + timedelta(seconds=1)).total_seconds())
+        try:
+            drained.repaired += self._reconciler.run_once().total
+        except SimulatedCrash:
+            drained.crashes += 1
+        except TransientError:
+            drained.abandoned += 1
+
+
+def _reraise(state: MockStateManager, drained: Drained) -> None:
+    for error in drained.dead_lettered:
+        raise error
+    if not state.has_failed_run():
+        return
+    for failed in reversed(drained.failures):
+        if failed.cause is not None:
+            raise failed.cause

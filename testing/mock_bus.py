@@ -1,0 +1,244 @@
+"""MockServiceBusRepository: the message bus in memory, with peek-lock, schedules and Service Bus's limits."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from random import Random
+from typing import Any
+
+from core.errors import LockLost, MessageTooLarge
+from core.model import OutboundMessage
+from core.ports import Clock, DeadLetter, ReceivedMessage
+from testing.clock import FakeClock
+
+MAX_DELIVERY_COUNT_EXCEEDED = "MaxDeliveryCountExceeded"
+HEADER_BYTES = 512
+"""What the mock counts for a message's fixed properties, beside its id and type."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRules:
+    """A queue's settings; the defaults are Service Bus's, Standard tier.
+
+    ``lock_seconds`` is 60 by default and 300 at most; ``max_message_bytes`` is 256 KB with headers;
+    ``duplicate_window`` is in seconds, 0 for no duplicate detection.
+    """
+
+    lock_seconds: float = 60.0
+    max_delivery_count: int = 10
+    max_message_bytes: int = 256 * 1024
+    duplicate_window: float = 600.0
+
+
+class _Message:
+    __slots__ = ("delivery_count", "lock_token", "locked_until", "outbound")
+
+    def __init__(self, outbound: OutboundMessage) -> None:
+        self.outbound = outbound
+        self.delivery_count = 0
+        self.lock_token = ""
+        self.locked_until: datetime | None = None
+
+
+class _Queue:
+    def __init__(self) -> None:
+        self.ready: deque[_Message] = deque()
+        self.scheduled: list[tuple[datetime, int, _Message]] = []
+        self.locked: dict[str, _Message] = {}
+        self.dead: list[DeadLetter] = []
+        self.seen: dict[str, datetime] = {}
+
+
+class MockServiceBusRepository:
+    """:class:`core.ports.MessageBus` in memory, and the ways that tests look into it.
+
+    For one thread at a time. Queues come to be when they are first named.
+    """
+
+    def __init__(self, clock: Clock | None = None, rules: QueueRules | None = None) -> None:
+        self._clock = clock or FakeClock()
+        self._rules = rules or QueueRules()
+        self._queues: dict[str, _Queue] = {}
+        self._sent: list[tuple[datetime, OutboundMessage]] = []
+        self._order = count()
+        self._tokens = count(1)
+
+    # --- MessageBus ---
+
+    def send(self, messages: Sequence[OutboundMessage]) -> None:
+        for message in messages:
+            self._check_size(message)
+        now = self._clock.now()
+        for message in messages:
+            self._sent.append((now, message))
+            queue = self._queue(message.queue)
+            if not self._is_duplicate(queue, message.message_id, now):
+                self._enqueue(queue, message, now)
+
+    def receive(self, queue: str, limit: int) -> Sequence[ReceivedMessage]:
+        found = self._queue(queue)
+        now = self._clock.now()
+        self._make_ready(found, now)
+        received: list[ReceivedMessage] = []
+        locked_until = now + timedelta(seconds=self._rules.lock_seconds)
+        while found.ready and len(received) < limit:
+            message = found.ready.popleft()
+            if message.delivery_count >= self._rules.max_delivery_count:
+                self._bury(found, message, MAX_DELIVERY_COUNT_EXCEEDED, f"delivered {message.delivery_count} times")
+                continue
+            received.append(self._lock(queue, found, message, locked_until))
+        return received
+
+    def complete(self, message: ReceivedMessage) -> None:
+        self._unlock(message)
+
+    def abandon(self, message: ReceivedMessage) -> None:
+        self._queue(message.queue).ready.appendleft(self._unlock(message))
+
+    def dead_letter(self, message: ReceivedMessage, reason: str, description: str) -> None:
+        self._bury(self._queue(message.queue), self._unlock(message), reason, description)
+
+    def renew_lock(self, message: ReceivedMessage) -> ReceivedMessage:
+        held = self._held(message)
+        held.locked_until = self._clock.now() + timedelta(seconds=self._rules.lock_seconds)
+        return message._replace(locked_until=held.locked_until)
+
+    def dead_letters(self, queue: str, limit: int) -> Sequence[DeadLetter]:
+        return self._queue(queue).dead[:limit]
+
+    # --- for tests ---
+
+    def get_sent_messages(self) -> list[dict[str, Any]]:
+        """Everything that was sent, in order, with the body decoded from its bytes."""
+        return [_view(at, message) for at, message in self._sent]
+
+    def get_messages_for_queue(self, queue_name: str) -> list[dict[str, Any]]:
+        return [_view(at, message) for at, message in self._sent if message.queue == queue_name]
+
+    def get_stage_complete_signals(self) -> list[dict[str, Any]]:
+        return [_view(at, message) for at, message in self._sent if message.message_type == "stage_complete"]
+
+    def get_message_summary(self) -> dict[str, Any]:
+        """How many messages were sent: ``total``, ``by_queue`` and ``by_type``."""
+        return {
+            "total": len(self._sent),
+            "by_queue": dict(Counter(message.queue for _, message in self._sent)),
+            "by_type": dict(Counter(message.message_type for _, message in self._sent)),
+        }
+
+    def sent_count(self) -> int:
+        return len(self._sent)
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def next_due(self) -> datetime | None:
+        """When the next scheduled message is due or the next lock ends; the past where one is ready."""
+        times = [queue.scheduled[0][0] for queue in self._queues.values() if queue.scheduled]
+        times += [
+            held.locked_until for queue in self._queues.values() for held in queue.locked.values() if held.locked_until
+        ]
+        if any(queue.ready for queue in self._queues.values()):
+            times.append(self._clock.now())
+        return min(times, default=None)
+
+    def inject(self, message: OutboundMessage) -> None:
+        """Enqueue a copy past duplicate detection, as a broker that delivers twice does."""
+        self._enqueue(self._queue(message.queue), message, self._clock.now())
+
+    def shuffle(self, queue: str, random: Random) -> None:
+        """Reorder what is ready in a queue."""
+        ready = list(self._queue(queue).ready)
+        random.shuffle(ready)
+        self._queue(queue).ready = deque(ready)
+
+    # --- helpers ---
+
+    def _queue(self, name: str) -> _Queue:
+        found = self._queues.get(name)
+        if found is None:
+            found = self._queues[name] = _Queue()
+        return found
+
+    def _check_size(self, message: OutboundMessage) -> None:
+        size = len(message.body) + len(message.message_id) + len(message.message_type) + HEADER_BYTES
+        if size > self._rules.max_message_bytes:
+            limit = self._rules.max_message_bytes
+            raise MessageTooLarge(f"a message of {size} bytes, at most {limit}", size=size, limit=limit)
+
+    def _is_duplicate(self, queue: _Queue, message_id: str, now: datetime) -> bool:
+        if not self._rules.duplicate_window:
+            return False
+        seen = queue.seen.get(message_id)
+        if seen is not None and (now - seen).total_seconds() < self._rules.duplicate_window:
+            return True
+        queue.seen[message_id] = now
+        return False
+
+    def _enqueue(self, queue: _Queue, message: OutboundMessage, now: datetime) -> None:
+        if message.not_before is not None and message.not_before > now:
+            heapq.heappush(queue.scheduled, (message.not_before, next(self._order), _Message(message)))
+        else:
+            queue.ready.append(_Message(message))
+
+    def _make_ready(self, queue: _Queue, now: datetime) -> None:
+        while queue.scheduled and queue.scheduled[0][0] <= now:
+            queue.ready.append(heapq.heappop(queue.scheduled)[2])
+        expired = [held for held in queue.locked.values() if held.locked_until is not None and held.locked_until <= now]
+        for held in expired:
+            del queue.locked[held.lock_token]
+            queue.ready.append(held)
+
+    def _lock(self, name: str, queue: _Queue, message: _Message, locked_until: datetime) -> ReceivedMessage:
+        message.delivery_count += 1
+        message.lock_token = str(next(self._tokens))
+        message.locked_until = locked_until
+        queue.locked[message.lock_token] = message
+        outbound = message.outbound
+        return ReceivedMessage(
+            name,
+            outbound.message_id,
+            outbound.message_type,
+            outbound.body,
+            message.delivery_count,
+            message.lock_token,
+            locked_until,
+        )
+
+    def _held(self, message: ReceivedMessage) -> _Message:
+        held = self._queue(message.queue).locked.get(message.lock_token)
+        if held is None or held.locked_until is None or held.locked_until <= self._clock.now():
+            raise LockLost(f"the lock of message {message.message_id} has ended")
+        return held
+
+    def _unlock(self, message: ReceivedMessage) -> _Message:
+        queue = self._queues[message.queue]
+        held = queue.locked.pop(message.lock_token, None)
+        if held is not None and held.locked_until is not None and held.locked_until > self._clock.now():
+            return held
+        if held is not None:
+            queue.ready.append(held)
+        raise LockLost(f"the lock of message {message.message_id} has ended")
+
+    def _bury(self, queue: _Queue, message: _Message, reason: str, description: str) -> None:
+        outbound = message.outbound
+        queue.dead.append(
+            DeadLetter(outbound.queue, outbound.message_id, outbound.message_type, outbound.body, reason, description)
+        )
+
+
+def _view(at: datetime, message: OutboundMessage) -> dict[str, Any]:
+    return {
+        "queue_name": message.queue,
+        "message_type": message.message_type,
+        "message_id": message.message_id,
+        "timestamp": at.isoformat(),
+        "not_before": message.not_before.isoformat() if message.not_before else None,
+        "body": json.loads(message.body),
+    }
