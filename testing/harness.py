@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from core.consumer import AbandonMessage, CompleteMessage, DeadLetterMessage, Settlement, dispatch, settle
 from core.context import StopSignal
 from core.errors import CoreMachineError, TransientError
+from core.ids import TaskId
 from core.machine import CoreMachine
 from core.outcome import Failed
 from core.ports import MessageBus, ReceivedMessage
@@ -81,10 +82,12 @@ class Harness:
         drained = Drained()
         idle_passes = 0
         stop = stop or StopSignal()
-        while True:
+        names = self.machine.queues
+        queues = names.all() if task_id is None else (names.tasks, names.long_running)
+        while task_id is None or not self.state.task_ended(task_id):
             if stop.reason is not None:
                 raise HarnessStopped(f"stopped: {stop.reason}")
-            if self._pump(drained, stop):
+            if self._pump(drained, stop, queues):
                 idle_passes = 0
             elif self._skip_to_next():
                 continue
@@ -99,10 +102,10 @@ class Harness:
             _reraise(self.state, drained)
         return drained
 
-    def _pump(self, drained: Drained, stop: StopSignal) -> bool:
+    def _pump(self, drained: Drained, stop: StopSignal, queues: Sequence[str]) -> bool:
         """Receive and process from each queue once; whether there was anything."""
         worked = False
-        for queue in self.machine.queues.all():
+        for queue in queues:
             try:
                 for message in self._bus.receive(queue, RECEIVE_BATCH):
                     worked = True

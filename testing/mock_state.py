@@ -13,6 +13,7 @@ from core.errors import CapacityExceeded, DefinitionError, IdempotencyConflict, 
 from core.ids import JobId, TaskId, WorkerId, job_id_for, task_id_for, task_message_id
 from core.messages import TaskQueueMessage
 from core.model import (
+    TERMINAL_TASK,
     AttemptRecord,
     Claimed,
     ClaimResult,
@@ -289,6 +290,9 @@ class MockStateManager:
     def open_runs(self) -> list[RunRecord]:
         """The runs that have not ended."""
         return [run.record() for run in self._runs.values() if not run.ended]
+
+    def task_ended(self, task_id: TaskId) -> bool:
+        return self._tasks[task_id].status in TERMINAL_TASK
 
     def has_failed_run(self) -> bool:
         return any(run.status is RunStatus.FAILED for run in self._runs.values())
