@@ -34,7 +34,7 @@ check: setup ## format, lint, types and import rules
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
-	@$(RUN) -c "from importlinter.cli import lint_imports_command as run; run()"
+	@$(RUN) -c "from importlinter.cli import lint_imports_command as run; run(['--no-logo'])"
 
 bench: setup ## the benchmarks against their goals; DATA=folder adds the OCR accuracy
 	@$(RUN) -m benchmarks.engine --check

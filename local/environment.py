@@ -53,7 +53,10 @@ _CAUSES = (
     ("ProxyError", "the proxy refused; are HTTPS_PROXY and pip's settings right?"),
     ("timed out", "the package registry did not answer in time; try again"),
     ("SSLError", "the registry's certificate was not accepted; does PIP_CERT name the right one?"),
-    ("No matching distribution", "the package registry does not have what the lock names for this platform"),
+    (
+        "No matching distribution",
+        "the package registry did not offer what the lock names, for this platform; see above",
+    ),
 )
 
 
@@ -191,15 +194,15 @@ class _Progress:
     """Says now and then how far pip is, from the lines that it prints."""
 
     def __init__(self) -> None:
-        self._collected = 0
+        self._found = 0
 
     def __call__(self, line: str) -> None:
-        if line.startswith("Collecting "):
-            self._collected += 1
-            if self._collected % 25 == 0:
-                _say(f"{self._collected} packages looked up or downloaded")
-        elif line.startswith("Installing collected"):
-            _say(f"unpacking {self._collected} packages")
+        if line.startswith(("Collecting ", "Processing ")):
+            self._found += 1
+            if self._found % 25 == 0:
+                _say(f"{self._found} packages found")
+        elif line.startswith("Installing collected packages:"):
+            _say(f"unpacking {line.count(',') + 1} packages")
 
 
 def _write_stamp(venv: Path, key: str, root: Path) -> None:
