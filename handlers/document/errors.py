@@ -1,0 +1,60 @@
+"""What can be wrong with a document, or with reading it. The branch of the error tree that this package adds.
+
+::
+
+    TaskError
+    +-- DocumentError                    the document cannot be processed; sending it again changes nothing
+    |   +-- SourceNotAllowed             outside the allowed roots, not a regular file, another job's blob
+    |   +-- SourceNotFound
+    |   +-- UnsupportedFormat            the content is none of the formats on the allow-list
+    |   +-- DocumentTooLarge             more bytes than the limit
+    |   +-- ImageTooLarge                more pixels in a page than the limit, by its header
+    |   +-- TooManyPages
+    |   +-- PageNotFound                 a page number that the document does not have
+    |   +-- DecodeFailed                 the content is damaged
+    +-- OcrFailed                        the engine broke; not the same as a page without text
+"""
+
+from __future__ import annotations
+
+from core.errors import TaskError
+
+
+class DocumentError(TaskError):
+    code = "DOCUMENT_ERROR"
+
+
+class SourceNotAllowed(DocumentError):
+    code = "SOURCE_NOT_ALLOWED"
+
+
+class SourceNotFound(DocumentError):
+    code = "SOURCE_NOT_FOUND"
+
+
+class UnsupportedFormat(DocumentError):
+    code = "UNSUPPORTED_FORMAT"
+
+
+class DocumentTooLarge(DocumentError):
+    code = "DOCUMENT_TOO_LARGE"
+
+
+class ImageTooLarge(DocumentError):
+    code = "IMAGE_TOO_LARGE"
+
+
+class TooManyPages(DocumentError):
+    code = "TOO_MANY_PAGES"
+
+
+class PageNotFound(DocumentError):
+    code = "PAGE_NOT_FOUND"
+
+
+class DecodeFailed(DocumentError):
+    code = "DECODE_FAILED"
+
+
+class OcrFailed(TaskError):
+    code = "OCR_FAILED"

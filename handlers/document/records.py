@@ -1,0 +1,248 @@
+"""The parameters and results of the document tasks, and the record of a page as it is stored."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from handlers.document.engine import Line, PageText, Quad, Quality, Word, mean_confidence
+from handlers.document.source import Source
+
+_CLOSED = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+_FROZEN = ConfigDict(frozen=True)
+
+
+class OcrDocumentParameters(BaseModel):
+    """What ``ocr_document`` takes. ``preview`` asks for pictures of what was read where."""
+
+    model_config = _CLOSED
+
+    source: Source
+    quality: Quality = Quality.ACCURATE
+    preview: bool = True
+
+
+class InspectParameters(BaseModel):
+    model_config = _CLOSED
+
+    source: Source
+
+
+class PageSizeRecord(BaseModel):
+    """Pixels by the header, before an EXIF orientation is applied."""
+
+    model_config = _FROZEN
+
+    page: int
+    width: int
+    height: int
+
+
+class InspectResult(BaseModel):
+    """``source`` is where the next stages read the document from."""
+
+    model_config = _FROZEN
+
+    source: Source
+    content_type: str
+    bytes: int
+    pages: list[PageSizeRecord]
+
+
+class RecognisePageParameters(BaseModel):
+    """``page`` counts from 1."""
+
+    model_config = _CLOSED
+
+    source: Source
+    page: int = Field(default=1, ge=1, le=100_000)
+    quality: Quality = Quality.ACCURATE
+
+
+class PageSummary(BaseModel):
+    """``mean_confidence`` is 0..1, weighted by characters, and ``None`` on a page without text.
+
+    ``width`` and ``height`` are those of the decoded page, which stands as its EXIF orientation says;
+    ``angle`` is how far its content is turned clockwise, in degrees.
+    """
+
+    model_config = _FROZEN
+
+    page: int
+    width: int
+    height: int
+    angle: float
+    lines: int
+    characters: int
+    mean_confidence: float | None
+
+
+class RecognisePageResult(BaseModel):
+    """``blob`` holds the :class:`PageRecord` as JSON. ``seconds`` is the time that the engine took."""
+
+    model_config = _FROZEN
+
+    summary: PageSummary
+    blob: str
+    seconds: float
+
+
+class AssembleParameters(BaseModel):
+    """``pages`` are the numbers of the pages that were read; ``previews`` asks for pictures."""
+
+    model_config = _CLOSED
+
+    source: Source
+    pages: list[int] = Field(min_length=1)
+    preview: bool = True
+
+
+class Artifact(BaseModel):
+    """A blob that a job made. ``page`` is set where it is of one page."""
+
+    model_config = _FROZEN
+
+    kind: Literal["text", "json", "preview"]
+    name: str
+    content_type: str
+    bytes: int
+    page: int | None = None
+
+
+class DocumentWarning(BaseModel):
+    """Something a reader should know that is no failure. ``NO_TEXT``: the page was read and has no text."""
+
+    model_config = _FROZEN
+
+    code: Literal["NO_TEXT"]
+    page: int
+
+
+class AssembleResult(BaseModel):
+    """``text`` has the pages' text, each page after the first introduced by a form feed.
+
+    It is cut to a limit where ``text_truncated`` is set; the artifact of kind ``text`` has all of it.
+    """
+
+    model_config = _FROZEN
+
+    text: str
+    text_truncated: bool
+    mean_confidence: float | None
+    pages: list[PageSummary]
+    warnings: list[DocumentWarning]
+    artifacts: list[Artifact]
+
+
+class OcrDocumentResult(AssembleResult):
+    """What ``ocr_document`` gives. ``recognise_seconds`` is the engine's time over all pages."""
+
+    quality: Quality
+    recognise_seconds: float
+
+
+class WordRecord(BaseModel):
+    model_config = _FROZEN
+
+    text: str
+    polygon: list[float]
+    confidence: float | None
+
+
+class LineRecord(BaseModel):
+    """``polygon`` is x1, y1, ... x4, y4 in pixels, clockwise from the text's upper left."""
+
+    model_config = _FROZEN
+
+    text: str
+    confidence: float
+    polygon: list[float]
+    words: list[WordRecord] | None
+
+
+class PageRecord(BaseModel):
+    """A page as it is stored. The same page read by the same engine gives the same bytes."""
+
+    model_config = _FROZEN
+
+    page: int
+    width: int
+    height: int
+    unit: Literal["pixel"] = "pixel"
+    angle: float
+    engine: str
+    models: list[str]
+    lines: list[LineRecord]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.text for line in self.lines)
+
+
+def page_record(number: int, read: PageText) -> PageRecord:
+    return PageRecord(
+        page=number,
+        width=read.width,
+        height=read.height,
+        angle=read.angle,
+        engine=read.engine,
+        models=list(read.models),
+        lines=[_line_record(line) for line in read.lines],
+    )
+
+
+def page_summary(number: int, read: PageText) -> PageSummary:
+    mean = mean_confidence(read.lines)
+    return PageSummary(
+        page=number,
+        width=read.width,
+        height=read.height,
+        angle=read.angle,
+        lines=len(read.lines),
+        characters=sum(len(line.text) for line in read.lines),
+        mean_confidence=None if mean is None else round(mean, 4),
+    )
+
+
+def summary_of(record: PageRecord) -> PageSummary:
+    """The summary of a page that was stored."""
+    return page_summary(record.page, page_text(record))
+
+
+def page_text(record: PageRecord) -> PageText:
+    """A stored page as the engine gave it, without its words."""
+    return PageText(
+        lines=tuple(Line(line.text, line.confidence, quad(line.polygon)) for line in record.lines),
+        width=record.width,
+        height=record.height,
+        angle=record.angle,
+        engine=record.engine,
+        models=tuple(record.models),
+    )
+
+
+def quad(numbers: list[float]) -> Quad:
+    x1, y1, x2, y2, x3, y3, x4, y4 = numbers
+    return ((x1, y1), (x2, y2), (x3, y3), (x4, y4))
+
+
+def _line_record(line: Line) -> LineRecord:
+    return LineRecord(
+        text=line.text,
+        confidence=round(line.confidence, 4),
+        polygon=_flat(line.polygon),
+        words=None if line.words is None else [_word_record(word) for word in line.words],
+    )
+
+
+def _word_record(word: Word) -> WordRecord:
+    return WordRecord(
+        text=word.text,
+        polygon=_flat(word.polygon),
+        confidence=None if word.confidence is None else round(word.confidence, 4),
+    )
+
+
+def _flat(polygon: Quad) -> list[float]:
+    return [round(value, 1) for point in polygon for value in point]
