@@ -67,10 +67,10 @@ def run_job(tasks: int, clock: Callable[[], float]) -> float:
     harness, _ = create_test_harness(REGISTRIES)
     gc.collect()
     started = clock()
-    submitted = harness.machine.submit("trivial", {"value": tasks - 2})
+    submitted = harness.submit("trivial", {"value": tasks - 2})
     harness.drain()
     elapsed = clock() - started
-    run = harness.state.load_run(submitted.run.job_id, 1)
+    run = harness.state.load_run(submitted.job_id, 1)
     assert run is not None
     assert run.status is RunStatus.COMPLETED
     assert run.result_json == f'{{"value":{tasks - 2}}}'

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from core.ports import Clock
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+class AdvanceableClock(Clock, Protocol):
+    """A clock that a test moves."""
+
+    def advance(self, seconds: float) -> None: ...
 
 
 class FakeClock:

@@ -14,9 +14,9 @@ from core.messages import TaskQueueMessage
 from core.ports import BlobStore
 from core.registry import AnyJob, HandlerRegistry, JobRegistry
 from handlers.hello_world import hello_world_handlers, hello_world_jobs
-from testing.clock import FakeClock, SeededIds
+from testing.clock import AdvanceableClock, FakeClock, SeededIds
 from testing.faults import FaultInjector, FaultPlan, FaultyBus, FaultyStore
-from testing.harness import AdvanceableClock, Harness
+from testing.harness import Harness, OnMessage
 from testing.memory_blobs import MemoryBlobStore
 from testing.mock_bus import MockServiceBusRepository, QueueRules
 from testing.mock_state import MockStateManager
@@ -86,28 +86,33 @@ def create_test_harness(
     clock: AdvanceableClock | None = None,
     seed: int = 0,
     faults: FaultPlan | None = None,
+    traced: bool = False,
     blobs: BlobStore | None = None,
     state: MockStateManager | None = None,
     rules: QueueRules | None = None,
+    on_message: OnMessage | None = None,
 ) -> tuple[Harness, FaultInjector]:
-    """A harness whose machine meets the faults of ``faults``, drawn from ``seed``."""
-    chosen = registries or Registries.hello_world()
-    time = clock or FakeClock()
-    store = state or MockStateManager(time)
-    bus = MockServiceBusRepository(time, rules)
+    """A harness whose machine meets the faults of ``faults``, drawn from ``seed``.
+
+    The injector keeps a trace where there are faults, or ``traced`` asks for one.
+    """
+    clean, store, bus = create_test_core_machine(
+        registries, clock=clock, seed=seed, blobs=blobs, state=state, rules=rules
+    )
     injector = FaultInjector(faults or FaultPlan(), seed)
-    seen_store = FaultyStore.wrap(store, injector) if injector.plan.any else store
-    seen_bus = FaultyBus.wrap(bus, injector) if injector.plan.any else bus
+    if not (injector.plan.any or traced):
+        return Harness(clean, store, bus, on_message=on_message), injector
+    seen_bus = FaultyBus.wrap(bus, injector)
     machine = CoreMachine(
-        chosen.jobs,
-        chosen.handlers,
-        seen_store,
+        clean.jobs,
+        clean.handlers,
+        FaultyStore.wrap(store, injector),
         seen_bus,
-        blobs=blobs or MemoryBlobStore(),
-        clock=time,
+        blobs=clean.blobs,
+        clock=clean.clock,
         ids=SeededIds(seed),
     )
-    return Harness(machine, store, bus, time, faulty_bus=seen_bus), injector
+    return Harness(clean, store, bus, machine=machine, faulty_bus=seen_bus, on_message=on_message), injector
 
 
 def setup_single_task_test(
@@ -120,23 +125,33 @@ def setup_single_task_test(
     blobs: BlobStore | None = None,
     state: MockStateManager | None = None,
 ) -> SingleTaskTest:
-    """A machine with one queued task of ``task_type``, and the message that runs it.
+    """A machine with one queued task of ``task_type``, and the message that runs it. Raises as
+    :func:`create_single_task`."""
+    machine, store, bus = create_test_core_machine(registries, clock=clock, blobs=blobs, state=state)
+    return SingleTaskTest(machine, store, bus, create_single_task(machine, store, task_type, parameters, job_type))
+
+
+def create_single_task(
+    machine: CoreMachine,
+    state: MockStateManager,
+    task_type: str,
+    parameters: Mapping[str, object],
+    job_type: str | None = None,
+) -> TaskQueueMessage:
+    """Put one queued task into ``state``; the message that runs it, which is not sent.
 
     ``job_type`` is by default the first job whose stages name the task type. Raises
     :class:`core.errors.UnknownTaskType`, :class:`core.errors.UnknownJobType` or
     :class:`core.errors.InvalidParameters`.
     """
-    chosen = registries or Registries.hello_world()
-    handler = chosen.handlers.find(task_type)
+    handler = machine.handlers.find(task_type)
     params = parse_parameters(handler.params_model, parameters, f"task type {task_type!r}")
-    job, stage = _job_and_stage(chosen.jobs, task_type, job_type)
-    machine, store, bus = create_test_core_machine(chosen, clock=clock, blobs=blobs, state=state)
-    run = store.create_test_job(job)
-    task = store.create_test_task(run.job_id, task_type, parameters_json=dump_json(params), stage=stage)
-    message = TaskQueueMessage(
+    job, stage = _job_and_stage(machine.jobs, task_type, job_type)
+    run = state.create_test_job(job)
+    task = state.create_test_task(run.job_id, task_type, parameters_json=dump_json(params), stage=stage)
+    return TaskQueueMessage(
         job_id=run.job_id, run=1, job_type=job, stage=stage, task_id=task.task_id, task_type=task_type, attempt=1
     )
-    return SingleTaskTest(machine, store, bus, message)
 
 
 def _job_and_stage(jobs: JobRegistry, task_type: str, job_type: str | None) -> tuple[str, int]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
 
 from core.consumer import AbandonMessage, CompleteMessage, DeadLetterMessage, Settlement, dispatch, settle
 from core.context import StopSignal
 from core.errors import CoreMachineError, TransientError
 from core.ids import TaskId
-from core.machine import CoreMachine
+from core.machine import CoreMachine, Processed
+from core.messages import TaskQueueMessage
+from core.model import OutboundMessage, RunRecord
 from core.outcome import Failed
 from core.ports import MessageBus, ReceivedMessage
 from core.reconciler import Reconciler, ReconcilerPolicy
@@ -32,12 +33,6 @@ class HarnessStopped(CoreMachineError):
     code = "HARNESS_STOPPED"
 
 
-class AdvanceableClock(Protocol):
-    def now(self) -> datetime: ...
-
-    def advance(self, seconds: float) -> None: ...
-
-
 @dataclass(slots=True)
 class Drained:
     """What a drain saw. ``failures`` are the handlers' failed outcomes, retried ones included."""
@@ -50,31 +45,60 @@ class Drained:
     dead_lettered: list[CoreMachineError] = field(default_factory=list)
 
 
+OnMessage = Callable[[ReceivedMessage, Settlement], None]
+
+
 class Harness:
-    """One worker over the mocks. ``machine`` may see store and bus through fault wrappers; the harness does not."""
+    """One worker over the mocks. ``machine`` may see store and bus through fault wrappers; the harness does not.
+
+    ``on_message`` is called after each message that was processed.
+    """
 
     def __init__(
         self,
-        machine: CoreMachine,
+        clean: CoreMachine,
         state: MockStateManager,
         bus: MockServiceBusRepository,
-        clock: AdvanceableClock,
         *,
+        machine: CoreMachine | None = None,
         faulty_bus: MessageBus | None = None,
-        on_message: Callable[[ReceivedMessage, Settlement], None] | None = None,
+        on_message: OnMessage | None = None,
     ) -> None:
-        self.machine = machine
+        self.clean = clean
+        self.machine = machine or clean
         self.state = state
         self.bus = bus
-        self.clock = clock
+        self.clock = bus.clock
         self._bus: MessageBus = faulty_bus or bus
         self._policy = ReconcilerPolicy()
-        self._reconciler = Reconciler(machine, self._bus, self._policy)
+        self._reconciler = Reconciler(self.machine, self._bus, self._policy)
         self._on_message = on_message
 
-    def drain(self, *, reraise: bool = True, max_messages: int = 1_000_000, stop: StopSignal | None = None) -> Drained:
+    def submit(self, job_type: str, parameters: Mapping[str, object]) -> RunRecord:
+        """Submit a job without faults: the caller's own errors are the caller's to hear."""
+        return self.clean.submit(job_type, parameters).run
+
+    def process_once(self, message: TaskQueueMessage, stop: StopSignal | None = None) -> Processed:
+        """Process a task message that was not sent, without faults."""
+        return self.clean.process_task_message(message, stop)
+
+    def inject(self, message: TaskQueueMessage) -> None:
+        """Enqueue a task message."""
+        queues = self.machine.queues
+        queue = queues.long_running if self.machine.handlers.find(message.task_type).long_running else queues.tasks
+        self.bus.inject(OutboundMessage(queue, message.message_id, message.name, message.encode()))
+
+    def drain(
+        self,
+        *,
+        reraise: bool = True,
+        max_messages: int = 1_000_000,
+        stop: StopSignal | None = None,
+        task_id: TaskId | None = None,
+    ) -> Drained:
         """Process messages, skip waits and repair, until every run has ended and no message is left.
 
+        With ``task_id``, only task messages are processed, until that task has ended.
         With ``reraise``, what the last failing handler of a failed run raised is raised again. Raises
         :class:`NotQuiescent` over ``max_messages`` or where a run is stuck, :class:`HarnessStopped` once
         ``stop`` is set.

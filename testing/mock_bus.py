@@ -14,8 +14,8 @@ from typing import Any
 
 from core.errors import LockLost, MessageTooLarge
 from core.model import OutboundMessage
-from core.ports import Clock, DeadLetter, ReceivedMessage
-from testing.clock import FakeClock
+from core.ports import DeadLetter, ReceivedMessage
+from testing.clock import AdvanceableClock, FakeClock
 
 MAX_DELIVERY_COUNT_EXCEEDED = "MaxDeliveryCountExceeded"
 HEADER_BYTES = 512
@@ -61,8 +61,8 @@ class MockServiceBusRepository:
     For one thread at a time. Queues come to be when they are first named.
     """
 
-    def __init__(self, clock: Clock | None = None, rules: QueueRules | None = None) -> None:
-        self._clock = clock or FakeClock()
+    def __init__(self, clock: AdvanceableClock | None = None, rules: QueueRules | None = None) -> None:
+        self.clock: AdvanceableClock = clock or FakeClock()
         self._rules = rules or QueueRules()
         self._queues: dict[str, _Queue] = {}
         self._sent: list[tuple[datetime, OutboundMessage]] = []
@@ -74,7 +74,7 @@ class MockServiceBusRepository:
     def send(self, messages: Sequence[OutboundMessage]) -> None:
         for message in messages:
             self._check_size(message)
-        now = self._clock.now()
+        now = self.clock.now()
         for message in messages:
             self._sent.append((now, message))
             queue = self._queue(message.queue)
@@ -83,7 +83,7 @@ class MockServiceBusRepository:
 
     def receive(self, queue: str, limit: int) -> Sequence[ReceivedMessage]:
         found = self._queue(queue)
-        now = self._clock.now()
+        now = self.clock.now()
         self._make_ready(found, now)
         received: list[ReceivedMessage] = []
         locked_until = now + timedelta(seconds=self._rules.lock_seconds)
@@ -106,7 +106,7 @@ class MockServiceBusRepository:
 
     def renew_lock(self, message: ReceivedMessage) -> ReceivedMessage:
         held = self._held(message)
-        held.locked_until = self._clock.now() + timedelta(seconds=self._rules.lock_seconds)
+        held.locked_until = self.clock.now() + timedelta(seconds=self._rules.lock_seconds)
         return message._replace(locked_until=held.locked_until)
 
     def dead_letters(self, queue: str, limit: int) -> Sequence[DeadLetter]:
@@ -136,7 +136,7 @@ class MockServiceBusRepository:
         return len(self._sent)
 
     def now(self) -> datetime:
-        return self._clock.now()
+        return self.clock.now()
 
     def next_due(self) -> datetime | None:
         """When the next scheduled message is due or the next lock ends; the past where one is ready."""
@@ -145,12 +145,12 @@ class MockServiceBusRepository:
             held.locked_until for queue in self._queues.values() for held in queue.locked.values() if held.locked_until
         ]
         if any(queue.ready for queue in self._queues.values()):
-            times.append(self._clock.now())
+            times.append(self.clock.now())
         return min(times, default=None)
 
     def inject(self, message: OutboundMessage) -> None:
         """Enqueue a copy past duplicate detection, as a broker that delivers twice does."""
-        self._enqueue(self._queue(message.queue), message, self._clock.now())
+        self._enqueue(self._queue(message.queue), message, self.clock.now())
 
     def shuffle(self, queue: str, random: Random) -> None:
         """Reorder what is ready in a queue."""
@@ -213,14 +213,14 @@ class MockServiceBusRepository:
 
     def _held(self, message: ReceivedMessage) -> _Message:
         held = self._queue(message.queue).locked.get(message.lock_token)
-        if held is None or held.locked_until is None or held.locked_until <= self._clock.now():
+        if held is None or held.locked_until is None or held.locked_until <= self.clock.now():
             raise LockLost(f"the lock of message {message.message_id} has ended")
         return held
 
     def _unlock(self, message: ReceivedMessage) -> _Message:
         queue = self._queues[message.queue]
         held = queue.locked.pop(message.lock_token, None)
-        if held is not None and held.locked_until is not None and held.locked_until > self._clock.now():
+        if held is not None and held.locked_until is not None and held.locked_until > self.clock.now():
             return held
         if held is not None:
             queue.ready.append(held)

@@ -1,0 +1,259 @@
+"""The test endpoints without their transport: a request's bytes in, a status and a body out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.context import StopSignal
+from core.errors import (
+    CapacityExceeded,
+    CoreMachineError,
+    InvalidInput,
+    InvalidParameters,
+    UnknownJobType,
+    UnknownTaskType,
+)
+from core.ports import Clock, IdSource
+from core.system import RandomIds, SystemClock
+from testing.endpoints.execution import Execution, Told
+from testing.endpoints.limits import HarnessLimits, TokenBucket
+from testing.endpoints.requests import ExecuteRequest, Refused, RunRequest, parse_body
+from testing.factories import Registries
+from testing.harness import NotQuiescent
+
+_log = logging.getLogger(__name__)
+
+_STATUS_OF: tuple[tuple[type[CoreMachineError], int], ...] = (
+    (UnknownTaskType, 404),
+    (UnknownJobType, 404),
+    (InvalidParameters, 422),
+    (CapacityExceeded, 507),
+    (InvalidInput, 400),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``body`` is JSON values."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is remembered of a call, for ``GET test/state`` and ``GET test/messages``."""
+
+    execution_id: str
+    at: str
+    kind: str
+    name: str
+    told: Told
+
+
+class HarnessService:
+    """Serves the test endpoints. Safe for threads; calls share the handlers, and nothing else.
+
+    It has no store, no bus and no blobs but those that each call makes for itself.
+    """
+
+    def __init__(
+        self,
+        registries: Registries,
+        limits: HarnessLimits | None = None,
+        *,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registries = registries
+        self._limits = limits or HarnessLimits()
+        self._clock = clock or SystemClock()
+        self._ids = ids or RandomIds()
+        self._bucket = TokenBucket(self._limits.rate_per_minute, self._limits.burst, monotonic)
+        self._places = threading.BoundedSemaphore(self._limits.max_concurrency)
+        self._kept: deque[_Kept] = deque(maxlen=self._limits.history)
+
+    def execute(self, task_type: str, body: bytes) -> Answer:
+        """``POST test/execute/{task_type}``: one task, once, now."""
+
+        def prepare() -> tuple[RunRequest, Callable[[Execution], Told]]:
+            request = parse_body(ExecuteRequest, body, self._limits.max_body_bytes)
+            self._registries.handlers.find(task_type)
+            return request, lambda execution: execution.execute(task_type, request)
+
+        return self._answer("execute", task_type, prepare)
+
+    def run(self, job_type: str, body: bytes) -> Answer:
+        """``POST test/run/{job_type}``: a job, all its stages, now."""
+
+        def prepare() -> tuple[RunRequest, Callable[[Execution], Told]]:
+            request = parse_body(RunRequest, body, self._limits.max_body_bytes)
+            self._registries.jobs.find(job_type)
+            return request, lambda execution: execution.run(job_type)
+
+        return self._answer("run", job_type, prepare)
+
+    def handlers(self) -> Answer:
+        """``GET test/handlers``: the task and job types with their JSON schemas."""
+        return self._guarded(self._schemas)
+
+    def state(self, execution_id: str | None = None) -> Answer:
+        """``GET test/state``: the state that a call left, the newest one's by default."""
+
+        def show() -> Answer:
+            kept = self._find(execution_id)
+            empty: dict[str, Any] = {"jobs": {}, "tasks": {}, "stage_stats": {}}
+            return Answer(
+                200,
+                {
+                    "execution_id": kept.execution_id if kept else None,
+                    "state_snapshot": kept.told.state_snapshot if kept else empty,
+                    "operations": kept.told.operations if kept else [],
+                    "executions": [_line(found) for found in reversed(self._kept)],
+                },
+            )
+
+        return self._guarded(show)
+
+    def messages(self, execution_id: str | None = None) -> Answer:
+        """``GET test/messages``: the messages that a call sent, the newest one's by default."""
+
+        def show() -> Answer:
+            kept = self._find(execution_id)
+            return Answer(
+                200,
+                {
+                    "execution_id": kept.execution_id if kept else None,
+                    "messages": kept.told.messages if kept else [],
+                    "summary": kept.told.summary if kept else {"total": 0, "by_queue": {}, "by_type": {}},
+                },
+            )
+
+        return self._guarded(show)
+
+    def reset(self) -> Answer:
+        """``POST test/reset``: forget the calls that are remembered."""
+
+        def forget() -> Answer:
+            count = len(self._kept)
+            self._kept.clear()
+            return Answer(200, {"success": True, "forgotten": count})
+
+        return self._guarded(forget)
+
+    # --- helpers ---
+
+    def _answer(
+        self, kind: str, name: str, prepare: Callable[[], tuple[RunRequest, Callable[[Execution], Told]]]
+    ) -> Answer:
+        def perform() -> Answer:
+            request, action = prepare()
+            told = self._in_time(request, action)
+            kept = _Kept(self._ids.new_id(), self._clock.now().isoformat(), kind, name, told)
+            self._kept.append(kept)
+            return Answer(200 if told.success else 500, {**told.body, "execution_id": kept.execution_id})
+
+        return self._guarded(perform)
+
+    def _in_time(self, request: RunRequest, action: Callable[[Execution], Told]) -> Told:
+        """Run ``action`` in a thread of its own, and wait for it as long as the limit allows."""
+        if not self._places.acquire(blocking=False):
+            raise Refused(503, "HARNESS_BUSY", "every place is taken; try again", retry_after=1)
+        call = _Call(lambda: Execution(self._registries, request, self._limits, self._clock), action, self._places)
+        call.start()
+        return call.result(self._limits.timeout_seconds)
+
+    def _schemas(self) -> Answer:
+        return Answer(
+            200,
+            {
+                "task_types": [handler.schema() for _, handler in sorted(self._registries.handlers.items())],
+                "job_types": [job.schema() for _, job in sorted(self._registries.jobs.items())],
+            },
+        )
+
+    def _find(self, execution_id: str | None) -> _Kept | None:
+        kept = list(self._kept)
+        if execution_id is None:
+            return kept[-1] if kept else None
+        for found in kept:
+            if found.execution_id == execution_id:
+                return found
+        raise Refused(404, "EXECUTION_NOT_FOUND", f"the last {self._limits.history} executions do not have this id")
+
+    def _guarded(self, action: Callable[[], Answer]) -> Answer:
+        request_id = self._ids.new_id()
+        try:
+            wait = self._bucket.take()
+            if wait:
+                raise Refused(429, "RATE_LIMITED", f"try again in {wait} seconds", retry_after=wait)
+            return action()
+        except CoreMachineError as error:
+            return _refusal(_as_refused(error), request_id)
+        except NotQuiescent:
+            _log.warning("harness_not_quiescent", extra={"request_id": request_id})
+            refused = Refused(507, "CAPACITY_EXCEEDED", "the run did not end within the harness's bound on messages")
+            return _refusal(refused, request_id)
+
+
+class _Call:
+    """An action in a daemon thread. Its place is given back when it ends, not when its caller stops waiting."""
+
+    def __init__(
+        self, make: Callable[[], Execution], action: Callable[[Execution], Told], places: threading.BoundedSemaphore
+    ) -> None:
+        self._make = make
+        self._action = action
+        self._places = places
+        self._done = threading.Event()
+        self._stop: StopSignal | None = None
+        self._told: Told | None = None
+        self._error: BaseException | None = None
+
+    def start(self) -> None:
+        threading.Thread(target=self._perform, name="test-endpoint", daemon=True).start()
+
+    def result(self, seconds: float) -> Told:
+        if not self._done.wait(seconds):
+            if self._stop is not None:
+                self._stop.set("harness timeout")
+            raise Refused(504, "HARNESS_TIMEOUT", f"the handler did not end within {seconds:g} seconds")
+        if self._error is not None:
+            raise self._error
+        assert self._told is not None
+        return self._told
+
+    def _perform(self) -> None:
+        try:
+            execution = self._make()
+            self._stop = execution.stop
+            self._told = self._action(execution)
+        except (CoreMachineError, NotQuiescent) as error:
+            self._error = error
+        finally:
+            self._places.release()
+            self._done.set()
+
+
+def _as_refused(error: CoreMachineError) -> Refused:
+    if isinstance(error, Refused):
+        return error
+    status = next((status for kind, status in _STATUS_OF if isinstance(error, kind)), 500)
+    return Refused(status, error.code, error.message, details=error.details)
+
+
+def _refusal(refused: Refused, request_id: str) -> Answer:
+    headers = {"Retry-After": str(refused.retry_after)} if refused.retry_after is not None else {}
+    return Answer(refused.status, refused.body(request_id), headers)
+
+
+def _line(kept: _Kept) -> dict[str, str]:
+    return {"execution_id": kept.execution_id, "at": kept.at, "kind": kept.kind, "name": kept.name}
