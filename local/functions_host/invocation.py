@@ -1,0 +1,129 @@
+"""Runs one function: async ones on the event loop, sync ones in a pool of threads, both for a limited time.
+
+Sources: `azure_functions_runtime.handle_event.invocation_request` and `utils.threadpool` (the pool has
+``PYTHON_THREADPOOL_THREAD_COUNT`` threads; without it, Python's own default).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from local.functions_host.context import InvocationContext
+from local.functions_host.functions import IndexedFunction, UserFunction
+
+THREADS_SETTING = "PYTHON_THREADPOOL_THREAD_COUNT"
+_log = logging.getLogger(__name__)
+
+
+class InvocationFailed(Exception):
+    """The function raised, or ran out of time; the log has the cause, the client has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFunction:
+    """What is needed to call a function: ``argument`` takes the request, ``context`` the context when it is wanted."""
+
+    name: str
+    call: UserFunction
+    argument: str
+    wants_context: bool
+    directory: str
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.call)
+
+
+def http_function(function: IndexedFunction) -> HttpFunction:
+    """For a function that has passed :func:`local.functions_host.rules.validate`."""
+    trigger = function.triggers[0]
+    arguments = set(inspect.signature(function.call).parameters)
+    return HttpFunction(
+        name=function.name,
+        call=function.call,
+        argument=trigger.name,
+        wants_context="context" in arguments and all(binding.name != "context" for binding in function.bindings),
+        directory=str(Path(inspect.getfile(inspect.unwrap(function.call))).parent),
+    )
+
+
+def thread_count(environment: Mapping[str, str]) -> int | None:
+    """``None`` is Python's default; a value that is not a whole number above zero is ignored with a warning."""
+    text = environment.get(THREADS_SETTING)
+    if text is None:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        _log.warning("%s is not a whole number above zero; the default pool is used", THREADS_SETTING)
+        return None
+    return int(text)
+
+
+class Invoker:
+    """Owns the pool of threads. ``timeout`` is that of host.json; ``None`` is no limit."""
+
+    def __init__(self, timeout: timedelta | None, threads: int | None = None) -> None:
+        self._timeout = timeout
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="function")
+        self._running: set[str] = set()
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """``name invocation-id`` of each invocation in a thread that has not come back yet, timed out or not."""
+        return tuple(sorted(self._running))
+
+    async def invoke(self, function: HttpFunction, request: object, context: InvocationContext) -> object:
+        """What the function returned. Raises :class:`InvocationFailed` after its cause is in the log.
+
+        A sync function that runs out of time keeps its thread until it returns: the real host ends the whole worker
+        process then, which here would end the host.
+        """
+        scope = asyncio.timeout(None if self._timeout is None else self._timeout.total_seconds())
+        try:
+            async with scope:
+                return await self._call(function, request, context)
+        except Exception as error:  # noqa: BLE001 - the boundary around a function
+            self._log_failure(function, context, error, timed_out=scope.expired())
+            raise InvocationFailed(function.name) from None
+
+    def _log_failure(
+        self, function: HttpFunction, context: InvocationContext, error: Exception, *, timed_out: bool
+    ) -> None:
+        if timed_out and isinstance(error, TimeoutError):
+            message = "Timeout value of %s exceeded by function '%s' (Id: %s)"
+            _log.error(message, self._timeout, function.name, context.invocation_id)
+        else:
+            _log.error("Function '%s' raised (Id: %s)", function.name, context.invocation_id, exc_info=error)
+
+    async def _call(self, function: HttpFunction, request: object, context: InvocationContext) -> object:
+        arguments = {function.argument: request}
+        if function.wants_context:
+            arguments["context"] = context
+        if function.is_async:
+            return await function.call(**arguments)  # type: ignore[misc]
+        in_context = partial(contextvars.copy_context().run, self._run_in_thread, function, arguments, context)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, in_context)
+
+    def _run_in_thread(
+        self, function: HttpFunction, arguments: dict[str, object], context: InvocationContext
+    ) -> object:
+        label = f"{function.name} {context.invocation_id}"
+        self._running.add(label)
+        context.thread_local_storage.invocation_id = context.invocation_id
+        try:
+            return function.call(**arguments)
+        finally:
+            context.thread_local_storage.invocation_id = None
+            self._running.discard(label)
+
+    def close(self) -> None:
+        """Takes no more calls and does not wait for the threads that are still running."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

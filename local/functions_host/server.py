@@ -1,0 +1,88 @@
+"""Sockets and the server: uvicorn, on an address that is bound before it is told to anyone."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from local.errors import PortUnavailable
+
+LOOPBACK = "127.0.0.1"
+DEFAULT_GRACE_SECONDS = 10
+
+
+def bind(address: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises :class:`PortUnavailable`."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address, port))
+    except OSError as error:
+        bound.close()
+        raise PortUnavailable(_why_not(error, address, port)) from error
+    return bound
+
+
+def _why_not(error: OSError, address: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {address} is in use; stop what listens there, or choose another with --port"
+    return f"cannot listen on {address} port {port}: {error.strerror}"
+
+
+def base_url(bound: socket.socket) -> str:
+    address, port = bound.getsockname()[:2]
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+class HostServer(uvicorn.Server):
+    """Serves ``app`` on a bound socket until SIGINT or SIGTERM; ``on_ready`` is called when it accepts connections.
+
+    At a signal it stops accepting and waits ``grace_seconds`` for the requests in progress.
+    """
+
+    def __init__(self, app: ASGIApp, on_ready: Callable[[], None], grace_seconds: int = DEFAULT_GRACE_SECONDS) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=grace_seconds,
+            )
+        )
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """Serves on a free loopback port, in a thread of this process; gives the base URL and stops at the end."""
+    bound = bind(LOOPBACK, 0)
+    ready = threading.Event()
+    server = HostServer(app, ready.set, grace_seconds=1)
+    thread = threading.Thread(target=asyncio.run, args=(server.serve([bound]),), name="functions-host")
+    thread.start()
+    try:
+        if not ready.wait(timeout=30):
+            raise RuntimeError("the host did not start in 30 seconds")
+        yield base_url(bound)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        bound.close()

@@ -1,0 +1,178 @@
+"""``python -m local up``: reads the settings, loads the app, serves it until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from local.errors import AppInvalid, SettingsInvalid
+from local.functions_host.app import FunctionsApplication, endpoint_routes
+from local.functions_host.auth import Keys
+from local.functions_host.functions import IndexedFunction, index_app
+from local.functions_host.host_file import HostSettings, read_host_file
+from local.functions_host.invocation import Invoker, thread_count
+from local.functions_host.listing import listing
+from local.functions_host.loading import load_app
+from local.functions_host.routes import RouteTable
+from local.functions_host.rules import validate
+from local.functions_host.server import DEFAULT_GRACE_SECONDS, LOOPBACK, HostServer, base_url, bind
+from local.settings_file import (
+    EXAMPLE_NAME,
+    FILE_NAME,
+    LocalSettings,
+    create_settings_file,
+    merged_environment,
+    read_settings_file,
+)
+
+Service = Callable[[Mapping[str, str]], AbstractContextManager[Mapping[str, str]]]
+"""A part of the stack that runs beside the host, such as a database: given the environment, it starts, gives the
+variables by which the app finds it, and stops at the end. Services start in order and stop in reverse."""
+
+READY = "Listening on"
+CUT_OFF = 1
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """``port`` ``None`` is the settings file's; ``host_file`` ``None`` is host.json in the script root."""
+
+    script_root: Path = Path()
+    host_file: Path | None = None
+    address: str = LOOPBACK
+    port: int | None = None
+    enable_auth: bool = False
+    grace_seconds: int = DEFAULT_GRACE_SECONDS
+
+
+def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
+    """Runs until a signal. 0 when everything stopped in order, 1 when a function had to be cut off.
+
+    Raises :class:`local.errors.LocalError` when it cannot start.
+    """
+    root = options.script_root.resolve()
+    settings = _settings(root)
+    host = read_host_file(options.host_file.resolve() if options.host_file else root / "host.json")
+    keys = _enforced_keys(settings.keys, options.enable_auth)
+    with ExitStack() as stack:
+        bound = stack.enter_context(bind(options.address, settings.port if options.port is None else options.port))
+        _warn_if_open(options.address, keys)
+        environment = merged_environment(settings.values, os.environ)
+        for service in services:
+            environment.update(stack.enter_context(service(environment)))
+        os.environ.update(environment)
+        os.chdir(root)
+        functions = _load(root)
+        application = _Application(functions, host, settings, keys)
+        return _serve(application, bound, options.grace_seconds)
+
+
+def _settings(root: Path) -> LocalSettings:
+    if create_settings_file(root):
+        print(f"Created {FILE_NAME} from {EXAMPLE_NAME}: it is yours to change, and not in git.")
+    return read_settings_file(root / FILE_NAME)
+
+
+def _enforced_keys(keys: Keys, enable_auth: bool) -> Keys | None:
+    """Keys that are there are enforced. Raises :class:`SettingsInvalid` when they should be and there is none."""
+    if enable_auth and not keys:
+        raise SettingsInvalid(
+            f'--enable-auth needs keys: add "Keys": {{"master": "...", "host": {{"default": "..."}}}}'
+            f' under "Host" in {FILE_NAME}'
+        )
+    return keys or None
+
+
+def _warn_if_open(address: str, keys: Keys | None) -> None:
+    if keys is None and address not in (LOOPBACK, "::1", "localhost"):
+        print(f"Warning: {address} may be reached from other machines, and no key is asked for.", file=sys.stderr)
+
+
+def _load(root: Path) -> tuple[IndexedFunction, ...]:
+    functions = index_app(load_app(root, os.environ))
+    problems = validate(functions)
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise AppInvalid(f"the real host would not run this app:\n{lines}")
+    return functions
+
+
+@dataclass(frozen=True, slots=True)
+class _Application:
+    functions: Sequence[IndexedFunction]
+    host: HostSettings
+    settings: LocalSettings
+    keys: Keys | None
+
+    def asgi(self, invoker: Invoker) -> ASGIApp:
+        table = RouteTable(endpoint_routes(self.functions, self.host.route_prefix))
+        return _with_cors(FunctionsApplication(table, invoker, self.keys), self.settings)
+
+
+def _serve(application: _Application, bound: socket.socket, grace_seconds: int) -> int:
+    url = base_url(bound)
+    host = application.host
+    invoker = Invoker(host.function_timeout, thread_count(os.environ))
+    print(listing(application.functions, url, host.route_prefix, enforced=application.keys is not None))
+    server = HostServer(application.asgi(invoker), lambda: _say_ready(url), grace_seconds)
+    _log_to_console()
+    with _ends_at_signals():
+        server.run(sockets=[bound])
+    invoker.close()
+    return _finish(invoker)
+
+
+def _with_cors(app: ASGIApp, settings: LocalSettings) -> ASGIApp:
+    if not settings.cors_origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.cors_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        allow_credentials=settings.cors_credentials,
+    )
+
+
+def _say_ready(url: str) -> None:
+    print(f"{READY} {url} (Ctrl-C stops)", flush=True)
+
+
+def _log_to_console() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("[%(asctime)s.%(msecs)03d] %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for chatty in ("uvicorn", "azure"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+@contextmanager
+def _ends_at_signals() -> Iterator[None]:
+    """uvicorn raises the signal again once it has stopped; here that is the end of the command, not of the process."""
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: None) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _finish(invoker: Invoker) -> int:
+    """A thread cannot be ended from outside: when one runs on after the grace period, the process goes without it."""
+    if not invoker.running:
+        print("Stopped.", flush=True)
+        return 0
+    print(f"Stopped; cut off: {', '.join(invoker.running)}", flush=True)
+    logging.shutdown()
+    os._exit(CUT_OFF)

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from local import environment
+from local.environment import SetupError, build_key, ensure, explain, interpreter, is_current, tool_environment
+from local.setup import unsupported
+
+
+class Builder:
+    """Stands in for venv and pip: makes an interpreter's file and a model, or stops on the way."""
+
+    def __init__(self) -> None:
+        self.builds = 0
+        self.interrupted = False
+
+    def __call__(self, venv: Path, root: Path) -> None:
+        self.builds += 1
+        interpreter(venv).parent.mkdir(parents=True)
+        (venv / "pyvenv.cfg").write_text("home = somewhere", "utf-8")
+        if self.interrupted:
+            raise KeyboardInterrupt
+        interpreter(venv).write_bytes(b"")
+        model = root / ".models" / "reader" / "inference.onnx"
+        model.parent.mkdir(parents=True, exist_ok=True)
+        model.write_bytes(b"weights")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in environment.SOURCES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"this is {name}", "utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def builder() -> Builder:
+    return Builder()
+
+
+@pytest.fixture
+def venv(root: Path) -> Path:
+    return root / ".venv"
+
+
+@pytest.mark.parametrize("version", [(2, 7), (3, 10), (3, 14), (4, 0)])
+def test_another_python_is_refused_in_a_sentence_that_names_it(version: tuple[int, int]) -> None:
+    message = unsupported(version)
+
+    assert message is not None
+    assert "this is {}.{}.".format(*version) in message
+    assert "make PYTHON=" in message
+
+
+@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13)])
+def test_a_supported_python_is_taken(version: tuple[int, int]) -> None:
+    assert unsupported(version) is None
+
+
+def test_the_second_run_does_nothing(root: Path, venv: Path, builder: Builder) -> None:
+    assert ensure(venv, root, builder) is True
+    assert ensure(venv, root, builder) is False
+    assert builder.builds == 1
+
+
+@pytest.mark.parametrize("name", environment.SOURCES)
+def test_a_changed_source_builds_anew(root: Path, venv: Path, builder: Builder, name: str) -> None:
+    ensure(venv, root, builder)
+    (root / name).write_text("something else", "utf-8")
+
+    assert ensure(venv, root, builder) is True
+    assert builder.builds == 2
+
+
+def test_the_key_differs_between_python_versions(root: Path) -> None:
+    assert build_key(root, (3, 11)) != build_key(root, (3, 13))
+    assert build_key(root, (3, 11)) == build_key(root, (3, 11))
+
+
+def test_an_interrupted_build_is_done_again_from_nothing(root: Path, venv: Path, builder: Builder) -> None:
+    builder.interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        ensure(venv, root, builder)
+    half_written = venv / "lib" / "half"
+    half_written.mkdir(parents=True)
+    builder.interrupted = False
+
+    assert ensure(venv, root, builder) is True
+    assert not half_written.exists()
+    assert ensure(venv, root, builder) is False
+
+
+def test_an_interrupted_rebuild_does_not_leave_the_old_stamp(root: Path, venv: Path, builder: Builder) -> None:
+    ensure(venv, root, builder)
+    original = (root / environment.LOCK).read_text("utf-8")
+    (root / environment.LOCK).write_text("another lock", "utf-8")
+    builder.interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        ensure(venv, root, builder)
+    (root / environment.LOCK).write_text(original, "utf-8")
+
+    assert not is_current(venv, build_key(root), root)
+
+
+@pytest.mark.parametrize("gone", [".venv/bin/python", ".models/reader/inference.onnx", ".venv/coremachine-stamp.json"])
+def test_something_missing_builds_anew(root: Path, venv: Path, builder: Builder, gone: str) -> None:
+    ensure(venv, root, builder)
+    (root / gone).unlink()
+
+    assert ensure(venv, root, builder) is True
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"key": 1}', '{"key": "KEY", "models": 5}'])
+def test_a_stamp_that_is_not_one_is_not_trusted(root: Path, venv: Path, builder: Builder, content: str) -> None:
+    ensure(venv, root, builder)
+    key = build_key(root)
+    (venv / environment.STAMP).write_text(content.replace("KEY", key), "utf-8")
+
+    assert not is_current(venv, key, root)
+
+
+def test_a_truncated_model_is_noticed(root: Path, venv: Path, builder: Builder) -> None:
+    ensure(venv, root, builder)
+    (root / ".models" / "reader" / "inference.onnx").write_bytes(b"wei")
+
+    assert not is_current(venv, build_key(root), root)
+
+
+def test_a_folder_that_is_no_environment_is_left_alone(root: Path, venv: Path, builder: Builder) -> None:
+    venv.mkdir()
+    (venv / "thesis.txt").write_text("years of work", "utf-8")
+
+    with pytest.raises(SetupError, match="no virtual environment"):
+        ensure(venv, root, builder)
+    assert (venv / "thesis.txt").read_text("utf-8") == "years of work"
+
+
+def test_a_full_disk_is_said_before_anything_is_removed(
+    root: Path, venv: Path, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure(venv, root, builder)
+    (root / environment.LOCK).write_text("another lock", "utf-8")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 0))
+
+    with pytest.raises(SetupError, match=r"1\.2 GB of disk are needed"):
+        ensure(venv, root, builder)
+    assert interpreter(venv).exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "cause"),
+    [
+        ("OSError: [Errno 28] No space left on device", "the disk is full"),
+        ("NewConnectionError(...)\nERROR: No matching distribution found for a==1", "is there a network"),
+        ("ERROR: Ignored\nERROR: No matching distribution found for a==1", "did not offer"),
+        ("noise\nERROR: something new\nmore noise\n\n", "ERROR: something new"),
+        ("only noise\n", "only noise"),
+        ("", "it said nothing"),
+    ],
+)
+def test_the_cause_is_said_in_one_line(output: str, cause: str) -> None:
+    explained = explain(output)
+
+    assert cause in explained
+    assert "\n" not in explained
+
+
+def test_pips_cache_is_in_the_clone_where_home_is_not_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+
+    assert tool_environment(tmp_path, {})["PIP_CACHE_DIR"] == str(tmp_path / ".cache" / "pip")
+    assert tool_environment(tmp_path, {"PIP_CACHE_DIR": "chosen"})["PIP_CACHE_DIR"] == "chosen"
+
+
+def test_settings_that_send_packages_elsewhere_are_dropped(tmp_path: Path) -> None:
+    inherited = {"PIP_TARGET": "x", "PYTHONPATH": "y", "PIP_INDEX_URL": "kept", "HOME": os.fspath(tmp_path)}
+
+    passed = tool_environment(tmp_path, inherited)
+
+    assert "PIP_TARGET" not in passed
+    assert "PYTHONPATH" not in passed
+    assert passed["PIP_INDEX_URL"] == "kept"
+
+
+def test_the_stamp_names_every_model_with_its_size(root: Path, venv: Path, builder: Builder) -> None:
+    ensure(venv, root, builder)
+
+    stamp = json.loads((venv / environment.STAMP).read_text("utf-8"))
+    assert stamp["models"] == {".models/reader/inference.onnx": 7}

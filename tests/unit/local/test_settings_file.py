@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from local.errors import SettingsInvalid
+from local.functions_host.auth import Keys
+from local.settings_file import (
+    EXAMPLE_NAME,
+    FILE_NAME,
+    LocalSettings,
+    create_settings_file,
+    merged_environment,
+    parse_settings,
+    read_settings_file,
+)
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_whole_file() -> None:
+    settings = parse_settings(
+        json.dumps(
+            {
+                "IsEncrypted": False,
+                "Values": {"A": "1"},
+                "Host": {
+                    "LocalHttpPort": 7072,
+                    "CORS": "http://a.test, http://b.test",
+                    "CORSCredentials": True,
+                    "Keys": {"master": "m", "host": {"default": "h"}, "functions": {"One": {"default": "f"}}},
+                },
+                "ConnectionStrings": {},
+            }
+        )
+    )
+    assert settings == LocalSettings(
+        values={"A": "1"},
+        port=7072,
+        cors_origins=("http://a.test", "http://b.test"),
+        cors_credentials=True,
+        keys=Keys(master="m", host={"default": "h"}, functions={"one": {"default": "f"}}),
+    )
+
+
+def test_an_absent_or_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    assert read_settings_file(tmp_path / FILE_NAME) == parse_settings("{}") == LocalSettings()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "local.settings.json: line 1: this is not JSON"),
+        ("[]", "the document: Input should be"),
+        ('{"IsEncrypted": true}', "func settings decrypt"),
+        ('{"Values": {"A": 1}}', "Values.A: Input should be a valid string"),
+        ('{"Values": []}', "Values: Input should be a valid dictionary"),
+        ('{"Host": {"LocalHttpPort": "7071"}}', "Host.LocalHttpPort: Input should be a valid integer"),
+        ('{"Host": {"LocalHttpPort": 70000}}', "Host.LocalHttpPort"),
+        ('{"Host": {"Keys": {"masterKey": "x"}}}', "Host.Keys.masterKey: Extra inputs are not permitted"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, message: str) -> None:
+    with pytest.raises(SettingsInvalid) as raised:
+        parse_settings(text)
+    assert message in str(raised.value)
+
+
+def test_no_error_and_no_representation_holds_a_value() -> None:
+    with pytest.raises(SettingsInvalid) as raised:
+        parse_settings('{"Values": {"A": ["hunter2"]}}')
+    assert "hunter2" not in str(raised.value)
+    assert raised.value.__suppress_context__
+    settings = parse_settings('{"Values": {"A": "hunter2"}, "Host": {"Keys": {"master": "hunter2"}}}')
+    assert "hunter2" not in repr(settings)
+
+
+def test_the_environment_goes_before_the_file() -> None:
+    assert merged_environment({"A": "file", "B": "file"}, {"A": "set"}) == {"A": "set", "B": "file"}
+
+
+def test_the_file_is_made_from_the_example_and_never_overwritten(tmp_path: Path) -> None:
+    assert not create_settings_file(tmp_path)
+    (tmp_path / EXAMPLE_NAME).write_text("{}")
+    assert create_settings_file(tmp_path)
+    (tmp_path / FILE_NAME).write_text('{"Values": {}}')
+    assert not create_settings_file(tmp_path)
+    assert (tmp_path / FILE_NAME).read_text() == '{"Values": {}}'
+
+
+def test_the_example_of_this_repository_is_a_settings_file() -> None:
+    settings = read_settings_file(ROOT / EXAMPLE_NAME)
+    assert settings.values["FUNCTIONS_WORKER_RUNTIME"] == "python"
+    assert not settings.keys
