@@ -64,8 +64,11 @@ class SetupError(Exception):
     """Why there is no environment, and what to do: one line for a person."""
 
 
-def ensure(venv: Path, root: Path = ROOT) -> bool:
-    """Make ``venv`` and the models as the locks say. False where they were so already. Raises :class:`SetupError`."""
+def ensure(venv: Path, root: Path = ROOT, build: Callable[[Path, Path], None] | None = None) -> bool:
+    """Make ``venv`` and the models as the locks say. False where they were so already. Raises :class:`SetupError`.
+
+    ``build(venv, root)`` fills an empty place; by default with venv, pip and :mod:`docker_worker.models`.
+    """
     key = build_key(root)
     if is_current(venv, key, root):
         return False
@@ -75,7 +78,7 @@ def ensure(venv: Path, root: Path = ROOT) -> bool:
             return False
         _check_space(root)
         _clear(venv)
-        _build(venv, root)
+        (build or _build)(venv, root)
         _write_stamp(venv, key, root)
     return True
 
