@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -33,12 +34,18 @@ def guarded(call: Callable[..., T], *arguments: object) -> T | Failed:
 def parse_parameters(model: type[ModelT], value: object, who: str) -> ModelT:
     """``value`` (JSON values) as ``model``. Raises :class:`InvalidParameters` with a line for each problem.
 
-    The problems name fields and rules, never the values that were given.
+    The problems name fields and rules, never the values that were given. Python's JSON reader lets NaN and
+    half of a surrogate pair through, which can be neither stored nor sent: they are refused here.
     """
     try:
-        return model.model_validate(value)
+        parsed = model.model_validate(value)
+        json.dumps(parsed.model_dump(mode="json"), ensure_ascii=False, allow_nan=False).encode()
     except ValidationError as error:
         raise InvalidParameters(f"{who}: the parameters do not fit", problems=problems(error)) from error
+    except ValueError as error:
+        found = [{"field": "(body)", "problem": "a number that is not finite, or text that is not Unicode"}]
+        raise InvalidParameters(f"{who}: the parameters cannot be written as JSON", problems=found) from error
+    return parsed
 
 
 def problems(error: ValidationError) -> list[dict[str, str]]:

@@ -56,7 +56,7 @@ def dispatch(machine: CoreMachine, body: bytes, stop: StopSignal | None = None) 
 
 
 def settle(bus: MessageBus, message: ReceivedMessage, settlement: Settlement) -> None:
-    """Settle ``message``. A lock that was lost is left to the next delivery, which is then a no-op."""
+    """Settle ``message``. What cannot be settled is left to the next delivery, which is then a no-op."""
     try:
         match settlement:
             case CompleteMessage():
@@ -67,5 +67,6 @@ def settle(bus: MessageBus, message: ReceivedMessage, settlement: Settlement) ->
                 bus.dead_letter(message, error.code, error.message)
             case _:
                 assert_never(settlement)
-    except LockLost:
-        _log.warning("lock_lost", extra={"queue": message.queue, "message_id": message.message_id})
+    except (LockLost, TransientError) as error:
+        extra = {"queue": message.queue, "message_id": message.message_id, "code": error.code}
+        _log.warning("message_not_settled", extra=extra)

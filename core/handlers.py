@@ -22,6 +22,8 @@ from core.retry import RetryPolicy
 
 HandlerFunction = Callable[..., BaseModel | RetryLater | Interrupted]
 
+MAX_TIMEOUT = 7 * 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class TaskHandler:
@@ -65,8 +67,8 @@ def task_handler(
     """
     if not is_type_name(task_type):
         raise DefinitionError(f"task type {task_type!r}: 1 to 64 of a-z 0-9 _, starting with a letter")
-    if timeout <= 0:
-        raise DefinitionError(f"task type {task_type!r}: timeout must be more than 0 seconds")
+    if not 0 < timeout <= MAX_TIMEOUT:
+        raise DefinitionError(f"task type {task_type!r}: timeout must be more than 0 and at most {MAX_TIMEOUT} seconds")
     params_model, result_model = _models(task_type, function)
     doc = inspect.getdoc(function) or ""
     return TaskHandler(
@@ -81,16 +83,21 @@ def task_handler(
     )
 
 
+_NOT_PLAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+
+
 def _models(task_type: str, function: HandlerFunction) -> tuple[type[BaseModel], type[BaseModel]]:
     wanted = f"task type {task_type!r}: the handler must be (params: Model, context: TaskContext) -> Model; "
     if not callable(function):
         raise DefinitionError(wanted + "it is not callable")
     target = function if inspect.isroutine(function) else type(function).__call__
+    if any(kind(target) for kind in _NOT_PLAIN):
+        raise DefinitionError(wanted + "it is a coroutine function or a generator")
     try:
         hints = typing.get_type_hints(target)
-    except NameError as error:
-        raise DefinitionError(wanted + f"an annotation cannot be resolved: {error}") from error
-    parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(inspect.signature(function).parameters.values())
+    except (AttributeError, NameError, SyntaxError, TypeError, ValueError) as error:
+        raise DefinitionError(wanted + f"its signature cannot be read: {error}") from error
     if len(parameters) != 2 or any(p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters):
         raise DefinitionError(wanted + f"it takes ({', '.join(str(p) for p in parameters)})")
     params_model, context_type = (hints.get(p.name) for p in parameters)

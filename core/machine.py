@@ -25,7 +25,7 @@ from core.decisions import (
     on_job_message,
     on_stage_complete,
 )
-from core.errors import DefinitionError, LeaseLost
+from core.errors import CapacityExceeded, DefinitionError, LeaseLost, TransientError
 from core.handlers import TaskHandler
 from core.ids import MAX_ATTEMPT, WorkerId, job_id_for, task_id_for, task_message_id
 from core.jobs import JobContext, Parallelism, StageDefinition, TaskSpec
@@ -44,7 +44,7 @@ from core.model import (
     RunStatus,
     Submitted,
 )
-from core.outcome import ErrorInfo, Failed, Outcome
+from core.outcome import ErrorInfo, Failed, Outcome, describe
 from core.ports import BlobStore, Clock, IdSource, MessageBus, StateStore
 from core.registry import AnyJob, HandlerRegistry, JobRegistry
 from core.relay import OutboxRelay
@@ -120,6 +120,7 @@ class CoreMachine:
         Raises :class:`core.errors.UnknownJobType`, :class:`core.errors.InvalidParameters` or
         :class:`core.errors.IdempotencyConflict`, with nothing written.
         """
+        idempotency_key = idempotency_key or None
         job = self.jobs.find(job_type)
         parsed = parse_parameters(job.parameters, parameters, f"job type {job_type!r}")
         values = parsed.model_dump(mode="json", by_alias=True)
@@ -210,6 +211,11 @@ class CoreMachine:
             finished = self.store.finish_attempt(lease, transition, wakeup, self.clock.now())
         except LeaseLost:
             return Processed("lease_lost", outcome)
+        except CapacityExceeded as error:
+            if isinstance(transition, FailFinally):
+                raise
+            failed = Failed(describe(error), error)
+            return self._end_attempt(message, lease, FailFinally(failed.error), failed)
         if finished.outbox:
             self.relay.publish(finished.outbox)
         _log_attempt(message, transition, finished)
@@ -228,7 +234,10 @@ class CoreMachine:
         new_stage = guarded(self._build_stage, run, job, stage)
         if isinstance(new_stage, Failed):
             return self._fail_run(run, new_stage)
-        opened = self.store.open_stage(run.job_id, run.run, new_stage, self.clock.now())
+        try:
+            opened = self.store.open_stage(run.job_id, run.run, new_stage, self.clock.now())
+        except (DefinitionError, CapacityExceeded) as error:
+            return self._fail_run(run, Failed(describe(error), error))
         self.relay.publish(opened.outbox)
         return Processed(APPLIED if opened.opened else "already_opened")
 
@@ -283,15 +292,24 @@ class CoreMachine:
         return dump_json(result)
 
     def _fail_run(self, run: RunRecord, failed: Failed) -> Processed:
-        """End a run whose definition raised. What may pass is raised, so that the message comes again."""
-        if failed.error.retryable and failed.cause is not None:
+        """End a run whose definition raised. An absent store or bus is raised, so that the message comes again.
+
+        A definition's own error ends the run whatever its class says: a definition is pure, and no attempts
+        are counted that could bound its retries.
+        """
+        if isinstance(failed.cause, TransientError):
             raise failed.cause
         return self._end_run(run, RunStatus.FAILED, None, failed.error, failed)
 
     def _end_run(
         self, run: RunRecord, status: RunStatus, result: str | None, error: ErrorInfo | None, outcome: Outcome | None
     ) -> Processed:
-        ended = self.store.finish_run(run.job_id, run.run, status, result, error, self.clock.now())
+        try:
+            ended = self.store.finish_run(run.job_id, run.run, status, result, error, self.clock.now())
+        except CapacityExceeded as full:
+            if result is None:
+                raise
+            return self._fail_run(run, Failed(describe(full), full))
         _log.info("job_ended", extra={"job_id": run.job_id, "run": run.run, "status": status.value})
         return Processed(APPLIED if ended else "run_ended", outcome)
 

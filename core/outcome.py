@@ -62,7 +62,8 @@ Outcome = Succeeded | Failed | RetryLater | Interrupted
 def describe(error: BaseException) -> ErrorInfo:
     """The public form of an exception. Outside our tree only the class name is shown, never the text."""
     if isinstance(error, CoreMachineError):
-        return ErrorInfo(error.code, error.message[:MAX_ERROR_MESSAGE], error.retryable)
+        message = getattr(error, "message", "")  # not there where a subclass's __init__ did not call ours
+        return ErrorInfo(error.code, str(message)[:MAX_ERROR_MESSAGE], error.retryable)
     if isinstance(error, MemoryError):
         return ErrorInfo("OUT_OF_MEMORY", "the handler ran out of memory", False)
     return ErrorInfo("HANDLER_ERROR", f"the handler raised {type(error).__name__}", False)

@@ -192,7 +192,8 @@ class MessageBus(Protocol):
     def send(self, messages: Sequence[OutboundMessage]) -> None:
         """Send to each message's queue, in order. ``not_before`` hides a message until then.
 
-        Raises :class:`MessageTooLarge` for a body over the tier's limit, with none of the call's messages sent.
+        Raises :class:`MessageTooLarge` for a body over the tier's limit and :class:`InvalidIdentifier` for an id
+        over 128 characters, with none of the call's messages sent.
         With duplicate detection, an id seen within its window is accepted and dropped.
         """
         ...
@@ -200,8 +201,9 @@ class MessageBus(Protocol):
     def receive(self, queue: str, limit: int) -> Sequence[ReceivedMessage]:
         """Up to ``limit`` messages, each hidden from others until its lock ends; none where none is ready.
 
-        A message whose lock ended, or that was abandoned, is delivered again with a higher delivery count;
-        over the queue's maximum it is dead-lettered with reason ``MaxDeliveryCountExceeded``.
+        A message whose lock ended, or that was abandoned, is delivered again in its old place with a higher
+        delivery count; where that would go over the queue's maximum it is dead-lettered instead, with reason
+        ``MaxDeliveryCountExceeded``.
         """
         ...
 

@@ -7,6 +7,7 @@ the other. Any number of passes may run at once.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +16,8 @@ from core.machine import APPLIED, CoreMachine
 from core.messages import TaskQueueMessage
 from core.model import LeaseExpired
 from core.ports import MessageBus
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,10 @@ class Reconciler:
         return Repairs(published, ended, self._resend())
 
     def _end(self, expired: LeaseExpired) -> bool:
+        """End one lost attempt. A task type that is not known here is left to a process that knows it."""
+        if expired.task_type not in self._machine.handlers:
+            _log.warning("unknown_task_type", extra={"task_id": expired.lease.task_id})
+            return False
         job_id, run, stage, _ = expired.lease.task_id.split(":", 3)
         message = TaskQueueMessage.model_validate(
             {

@@ -20,7 +20,7 @@ class HandlerRegistry(Mapping[str, TaskHandler]):
     """Task handlers by task type. Raises :class:`DefinitionError` for a name that is there twice."""
 
     def __init__(self, handlers: Iterable[TaskHandler]) -> None:
-        self._by_type = _unique("task type", ((handler.task_type, handler) for handler in handlers))
+        self._by_type = _unique("task type", ((_task_type(handler), handler) for handler in handlers))
 
     def __getitem__(self, task_type: str) -> TaskHandler:
         return self._by_type[task_type]
@@ -73,6 +73,14 @@ def _unique(kind: str, pairs: Iterable[tuple[str, V]]) -> dict[str, V]:
     return found
 
 
+def _task_type(handler: TaskHandler) -> str:
+    if not isinstance(handler, TaskHandler):
+        raise DefinitionError(f"{handler!r} is not a TaskHandler; core.handlers.task_handler makes one")
+    if not is_type_name(handler.task_type):
+        raise DefinitionError(f"task type {handler.task_type!r} is not 1 to 64 of a-z 0-9 _")
+    return handler.task_type
+
+
 def _job_type(job: AnyJob) -> str:
     if not isinstance(job, JobDefinition):
         raise DefinitionError(f"{job!r} is not an instance of JobDefinition")
@@ -90,6 +98,8 @@ def _check_job(job: AnyJob, handlers: HandlerRegistry) -> None:
             raise DefinitionError(f"{who}: {attribute!r} is not a pydantic model")
     if not isinstance(getattr(job, "description", None), str):
         raise DefinitionError(f"{who}: it has no description")
+    if job.retry_budget is not None and job.retry_budget < 0:
+        raise DefinitionError(f"{who}: retry_budget {job.retry_budget} is less than 0")
     stages = getattr(job, "stages", None)
     if not stages or not all(isinstance(stage, StageDefinition) for stage in stages):
         raise DefinitionError(f"{who}: stages must be a tuple of at least one StageDefinition")

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from core.outcome import ErrorInfo
 
+MAX_DELAY = 7 * 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Bounds on the tries of one task.
 
-    ``max_attempts`` counts charged attempts, the first included. ``base`` and ``cap`` are seconds:
+    ``max_attempts`` counts charged attempts, the first included. ``base`` and ``cap`` are seconds, at most a week:
     the n-th retry waits ``uniform(0, min(cap, base * 2**(n-1)))``. An error whose code is in
     ``non_retryable`` is final, whatever its class says.
     """
@@ -28,8 +30,8 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         if self.max_attempts < 1:
             raise ValueError("max_attempts must be at least 1")
-        if not 0 <= self.base <= self.cap:
-            raise ValueError("base must be between 0 and cap")
+        if not 0 <= self.base <= self.cap <= MAX_DELAY:
+            raise ValueError(f"base must be between 0 and cap, and cap at most {MAX_DELAY}")
 
     def permits(self, error: ErrorInfo, charged: int) -> bool:
         """Whether an attempt that ended with ``error``, the ``charged``-th to count, may be followed by another."""

@@ -12,7 +12,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any, TypeVar, cast
 
-from core.errors import StoreUnavailable
+from core.errors import BusUnavailable, StoreUnavailable, TransientError
 from core.model import OutboundMessage
 from core.ports import MessageBus, ReceivedMessage, StateStore
 from testing.mock_bus import MockServiceBusRepository
@@ -31,8 +31,8 @@ class SimulatedCrash(BaseException):
 class FaultPlan:
     """The chance of each fault, 0 to 1, a step or a message.
 
-    ``crash`` kills the worker before or after a step; ``unavailable`` refuses a store call;
-    ``uncertain`` commits it and reports failure. Messages are ``duplicate``\\ d, ``lose``\\ d (accepted and
+    ``crash`` kills the worker before or after a step; ``unavailable`` refuses a call to the store or the bus;
+    ``uncertain`` carries it out and reports failure. Messages are ``duplicate``\\ d, ``lose``\\ d (accepted and
     gone), ``delay``\\ ed by up to 120 seconds, and with ``reorder`` a queue is shuffled before a receive.
     """
 
@@ -88,6 +88,17 @@ class FaultInjector:
         if len(self._trace) > 2 * self._max_trace:
             del self._trace[: self._max_trace]
 
+    def call(self, operation: str, subject: str, call: Callable[[], T], failure: type[TransientError]) -> T:
+        """Run one step of an outside system, which may refuse it, or carry it out and report ``failure``."""
+        if self.hits(self.plan.unavailable):
+            self.note(operation, subject, "unavailable")
+            raise failure("injected: unavailable")
+        result = self.step(operation, subject, call)
+        if self.hits(self.plan.uncertain):
+            self.note(operation, subject, "carried out, reported as failed")
+            raise failure("injected: the outcome is unknown")
+        return result
+
     def step(self, operation: str, subject: str, call: Callable[[], T]) -> T:
         """Run one step, with a crash possible before and after it."""
         if self.hits(self.plan.crash / 2):
@@ -116,16 +127,7 @@ class FaultyStore:
         method = getattr(self._inner, name)
 
         def call(*arguments: Any) -> Any:
-            injector = self._injector
-            subject = _subject(arguments)
-            if injector.hits(injector.plan.unavailable):
-                injector.note(name, subject, "unavailable")
-                raise StoreUnavailable("injected: the store is unavailable")
-            result = injector.step(name, subject, lambda: method(*arguments))
-            if injector.hits(injector.plan.uncertain):
-                injector.note(name, subject, "committed, reported as failed")
-                raise StoreUnavailable("injected: the outcome of the transaction is unknown")
-            return result
+            return self._injector.call(name, _subject(arguments), lambda: method(*arguments), StoreUnavailable)
 
         return call
 
@@ -143,11 +145,15 @@ class FaultyBus:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._inner, name)
-        return lambda *arguments: self._injector.step(name, _subject(arguments), lambda: method(*arguments))
+
+        def call(*arguments: Any) -> Any:
+            return self._injector.call(name, _subject(arguments), lambda: method(*arguments), BusUnavailable)
+
+        return call
 
     def send(self, messages: Sequence[OutboundMessage]) -> None:
         arriving = [self._delayed(message) for message in messages if not self._lost(message)]
-        self._injector.step("send", _subject(tuple(messages)), lambda: self._inner.send(arriving))
+        self._injector.call("send", _subject((messages,)), lambda: self._inner.send(arriving), BusUnavailable)
         for message in arriving:
             if self._injector.hits(self._injector.plan.duplicate):
                 self._injector.note("deliver", message.message_id, "duplicate")
@@ -157,6 +163,9 @@ class FaultyBus:
         if self._injector.hits(self._injector.plan.reorder):
             self._injector.note("receive", queue, "reorder")
             self._inner.shuffle(queue, self._injector.random)
+        if self._injector.hits(self._injector.plan.unavailable):
+            self._injector.note("receive", queue, "unavailable")
+            raise BusUnavailable("injected: unavailable")
         return self._inner.receive(queue, limit)
 
     def _lost(self, message: OutboundMessage) -> bool:

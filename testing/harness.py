@@ -113,7 +113,7 @@ class Harness:
                 raise HarnessStopped(f"stopped: {stop.reason}")
             if self._pump(drained, stop, queues):
                 idle_passes = 0
-            elif self._skip_to_next():
+            elif self._skip_to_next(queues):
                 continue
             elif not self.state.open_runs():
                 break
@@ -138,6 +138,9 @@ class Harness:
                     self._process(message, drained, stop)
             except SimulatedCrash:
                 drained.crashes += 1
+            except TransientError:
+                worked = True
+                drained.abandoned += 1
         return worked
 
     def _process(self, message: ReceivedMessage, drained: Drained, stop: StopSignal) -> None:
@@ -154,9 +157,9 @@ class Harness:
             self._on_message(message, settlement)
         settle(self._bus, message, settlement)
 
-    def _skip_to_next(self) -> bool:
-        """Move the clock to the bus's next event; whether there is one."""
-        due = self.bus.next_due()
+    def _skip_to_next(self, queues: Sequence[str]) -> bool:
+        """Move the clock to the next event of ``queues``; whether there is one."""
+        due = self.bus.next_due(queues)
         if due is None:
             return False
         self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import heapq
 import json
+from bisect import insort
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 from random import Random
 from typing import Any
 
-from core.errors import LockLost, MessageTooLarge
+from core.errors import InvalidIdentifier, LockLost, MessageTooLarge
+from core.ids import MAX_MESSAGE_ID
 from core.model import OutboundMessage
 from core.ports import DeadLetter, ReceivedMessage
 from testing.clock import AdvanceableClock, FakeClock
@@ -37,10 +39,13 @@ class QueueRules:
 
 
 class _Message:
-    __slots__ = ("delivery_count", "lock_token", "locked_until", "outbound")
+    """``sequence`` is its place in the queue, which a delivery that came to nothing does not change."""
 
-    def __init__(self, outbound: OutboundMessage) -> None:
+    __slots__ = ("delivery_count", "lock_token", "locked_until", "outbound", "sequence")
+
+    def __init__(self, outbound: OutboundMessage, sequence: int) -> None:
         self.outbound = outbound
+        self.sequence = sequence
         self.delivery_count = 0
         self.lock_token = ""
         self.locked_until: datetime | None = None
@@ -73,7 +78,7 @@ class MockServiceBusRepository:
 
     def send(self, messages: Sequence[OutboundMessage]) -> None:
         for message in messages:
-            self._check_size(message)
+            self._check(message)
         now = self.clock.now()
         for message in messages:
             self._sent.append((now, message))
@@ -88,18 +93,14 @@ class MockServiceBusRepository:
         received: list[ReceivedMessage] = []
         locked_until = now + timedelta(seconds=self._rules.lock_seconds)
         while found.ready and len(received) < limit:
-            message = found.ready.popleft()
-            if message.delivery_count >= self._rules.max_delivery_count:
-                self._bury(found, message, MAX_DELIVERY_COUNT_EXCEEDED, f"delivered {message.delivery_count} times")
-                continue
-            received.append(self._lock(queue, found, message, locked_until))
+            received.append(self._lock(queue, found, found.ready.popleft(), locked_until))
         return received
 
     def complete(self, message: ReceivedMessage) -> None:
         self._unlock(message)
 
     def abandon(self, message: ReceivedMessage) -> None:
-        self._queue(message.queue).ready.appendleft(self._unlock(message))
+        self._put_back(self._queue(message.queue), self._unlock(message))
 
     def dead_letter(self, message: ReceivedMessage, reason: str, description: str) -> None:
         self._bury(self._queue(message.queue), self._unlock(message), reason, description)
@@ -110,7 +111,9 @@ class MockServiceBusRepository:
         return message._replace(locked_until=held.locked_until)
 
     def dead_letters(self, queue: str, limit: int) -> Sequence[DeadLetter]:
-        return self._queue(queue).dead[:limit]
+        found = self._queue(queue)
+        self._make_ready(found, self.clock.now())
+        return found.dead[:limit]
 
     # --- for tests ---
 
@@ -138,13 +141,12 @@ class MockServiceBusRepository:
     def now(self) -> datetime:
         return self.clock.now()
 
-    def next_due(self) -> datetime | None:
-        """When the next scheduled message is due or the next lock ends; the past where one is ready."""
-        times = [queue.scheduled[0][0] for queue in self._queues.values() if queue.scheduled]
-        times += [
-            held.locked_until for queue in self._queues.values() for held in queue.locked.values() if held.locked_until
-        ]
-        if any(queue.ready for queue in self._queues.values()):
+    def next_due(self, queues: Iterable[str]) -> datetime | None:
+        """When, in ``queues``, the next scheduled message is due or the next lock ends; now where one is ready."""
+        found = [self._queue(name) for name in queues]
+        times = [queue.scheduled[0][0] for queue in found if queue.scheduled]
+        times += [held.locked_until for queue in found for held in queue.locked.values() if held.locked_until]
+        if any(queue.ready for queue in found):
             times.append(self.clock.now())
         return min(times, default=None)
 
@@ -166,7 +168,9 @@ class MockServiceBusRepository:
             found = self._queues[name] = _Queue()
         return found
 
-    def _check_size(self, message: OutboundMessage) -> None:
+    def _check(self, message: OutboundMessage) -> None:
+        if len(message.message_id) > MAX_MESSAGE_ID:
+            raise InvalidIdentifier(f"a message id of {len(message.message_id)} characters, at most {MAX_MESSAGE_ID}")
         size = len(message.body) + len(message.message_id) + len(message.message_type) + HEADER_BYTES
         if size > self._rules.max_message_bytes:
             limit = self._rules.max_message_bytes
@@ -183,17 +187,27 @@ class MockServiceBusRepository:
 
     def _enqueue(self, queue: _Queue, message: OutboundMessage, now: datetime) -> None:
         if message.not_before is not None and message.not_before > now:
-            heapq.heappush(queue.scheduled, (message.not_before, next(self._order), _Message(message)))
+            sequence = next(self._order)
+            heapq.heappush(queue.scheduled, (message.not_before, sequence, _Message(message, sequence)))
         else:
-            queue.ready.append(_Message(message))
+            queue.ready.append(_Message(message, next(self._order)))
 
     def _make_ready(self, queue: _Queue, now: datetime) -> None:
         while queue.scheduled and queue.scheduled[0][0] <= now:
-            queue.ready.append(heapq.heappop(queue.scheduled)[2])
+            due = heapq.heappop(queue.scheduled)[2]
+            due.sequence = next(self._order)
+            queue.ready.append(due)
         expired = [held for held in queue.locked.values() if held.locked_until is not None and held.locked_until <= now]
         for held in expired:
             del queue.locked[held.lock_token]
-            queue.ready.append(held)
+            self._put_back(queue, held)
+
+    def _put_back(self, queue: _Queue, message: _Message) -> None:
+        """After a delivery that came to nothing: into its old place, or, after the last one, to the dead letters."""
+        if message.delivery_count >= self._rules.max_delivery_count:
+            self._bury(queue, message, MAX_DELIVERY_COUNT_EXCEEDED, f"delivered {message.delivery_count} times")
+        else:
+            insort(queue.ready, message, key=lambda found: found.sequence)
 
     def _lock(self, name: str, queue: _Queue, message: _Message, locked_until: datetime) -> ReceivedMessage:
         message.delivery_count += 1
@@ -218,12 +232,12 @@ class MockServiceBusRepository:
         return held
 
     def _unlock(self, message: ReceivedMessage) -> _Message:
-        queue = self._queues[message.queue]
+        queue = self._queue(message.queue)
         held = queue.locked.pop(message.lock_token, None)
         if held is not None and held.locked_until is not None and held.locked_until > self.clock.now():
             return held
         if held is not None:
-            queue.ready.append(held)
+            self._put_back(queue, held)
         raise LockLost(f"the lock of message {message.message_id} has ended")
 
     def _bury(self, queue: _Queue, message: _Message, reason: str, description: str) -> None:
@@ -240,5 +254,13 @@ def _view(at: datetime, message: OutboundMessage) -> dict[str, Any]:
         "message_id": message.message_id,
         "timestamp": at.isoformat(),
         "not_before": message.not_before.isoformat() if message.not_before else None,
-        "body": json.loads(message.body),
+        "body": _decoded(message.body),
     }
+
+
+def _decoded(body: bytes) -> Any:
+    """``body`` as JSON values, or as text where a test sent what is not JSON."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")

@@ -10,8 +10,8 @@ from typing import Any
 
 from core.decisions import Complete, FailFinally, Requeue, Transition, refusal, stage_end, within_budget
 from core.errors import CapacityExceeded, DefinitionError, IdempotencyConflict, JobNotFound, LeaseLost
-from core.ids import JobId, TaskId, WorkerId, job_id_for, task_id_for, task_message_id
-from core.messages import TaskQueueMessage
+from core.ids import JobId, TaskId, WorkerId, job_id_for, parse_job_id, task_id_for, task_message_id
+from core.messages import JobQueueMessage, TaskQueueMessage
 from core.model import (
     TERMINAL_TASK,
     AttemptRecord,
@@ -76,11 +76,10 @@ class MockStateManager:
             self._note("submit_job", job.job_id, "existing")
             return Submitted(existing.record(), False, NO_OUTBOX)
         self._charge(len(job.parameters_json))
-        run = RunRow(job.job_id, 1, job.job_type, job.tenant, job.parameters_json, job.retry_budget, now)
+        run = RunRow(job.job_id, 1, job.job_type, job.tenant, job.parameters_json, job.retry_budget, job.message, now)
         self._runs[run.key] = run
         if key is not None:
             self._keys[key] = job.job_id
-        run.wakeup = Wakeup(job.message)
         self._event(run, EventKind.JOB_SUBMITTED, now)
         self._note("submit_job", job.job_id, "created")
         return Submitted(run.record(), True, (self._outbox.add(run.wakeup, now),))
@@ -223,10 +222,15 @@ class MockStateManager:
         status: RunStatus = RunStatus.PROCESSING,
         retry_budget: int | None = None,
     ) -> RunRecord:
-        """Put a run in place without submitting it."""
+        """Put a run in place without submitting it; its message is not sent.
+
+        Raises :class:`core.errors.InvalidIdentifier` for a ``job_id`` that is not 64 hex digits.
+        """
         values = dict(parameters or {})
-        key = JobId(job_id) if job_id is not None else job_id_for(job_type, values, "test")
-        run = RunRow(key, 1, job_type, "test", json.dumps(values), retry_budget, self._clock.now())
+        key = parse_job_id(job_id) if job_id is not None else job_id_for(job_type, values, "test")
+        wakeup = JobQueueMessage(job_id=key, run=1, job_type=job_type)
+        message = OutboundMessage("jobs", wakeup.message_id, wakeup.name, wakeup.encode())
+        run = RunRow(key, 1, job_type, "test", json.dumps(values), retry_budget, message, self._clock.now())
         run.status = status
         self._runs[run.key] = run
         return run.record()
@@ -244,18 +248,17 @@ class MockStateManager:
     ) -> TaskRecord:
         """Put a queued task into a run, and its stage if that is not there. Nothing is sent.
 
-        ``parameters_json`` is JSON text, in place of ``parameters``.
-
-        Raises :class:`JobNotFound`.
+        ``parameters_json`` is JSON text, in place of ``parameters``. Raises :class:`JobNotFound`, and
+        :class:`DefinitionError` for a name that the stage has already.
         """
         run = self._runs.get((JobId(job_id), 1))
         if run is None:
             raise JobNotFound(f"there is no job {job_id[:80]}")
-        row = next((found for found in run.stages if found.number == stage), None)
-        if row is None:
-            row = StageRow.for_test(run, stage, task_type, failure_policy)
-            run.stages.append(row)
         task_id = task_id_for(run.job_id, 1, stage, name)
+        if task_id in self._tasks:
+            raise DefinitionError(f"stage {stage}: there is a task {name!r} already")
+        row = next((found for found in run.stages if found.number == stage), None)
+        row = row or StageRow.for_test(run, stage, task_type, failure_policy)
         message = TaskQueueMessage(
             job_id=run.job_id,
             run=1,
@@ -368,10 +371,11 @@ class MockStateManager:
     ) -> None:
         run.status, run.result_json, run.error, run.updated_at = status, result_json, error, now
         cancelled = sum([self._cancel(task, now) for stage in run.stages for task in stage.tasks])
-        for stage in run.stages:
-            stage.close_with(status)
         if cancelled:
             self._event(run, EventKind.TASKS_CANCELLED, now, None, None, None, str(cancelled))
+        for stage in run.stages:
+            if stage.close_with(status):
+                self._event(run, EventKind.STAGE_ENDED, now, stage.number, None, None, stage.status.value)
         self._outbox.drop(run.job_id, run.run)
         self._event(run, EventKind.JOB_ENDED, now, None, None, None, status.value)
         self._note("finish_run", run.job_id, status.value)

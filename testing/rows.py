@@ -107,6 +107,7 @@ class RunRow:
         tenant: str,
         parameters_json: str,
         retry_budget: int | None,
+        message: OutboundMessage,
         now: datetime,
     ) -> None:
         self.job_id = job_id
@@ -123,7 +124,7 @@ class RunRow:
         self.error: ErrorInfo | None = None
         self.created_at = now
         self.updated_at = now
-        self.wakeup: Wakeup
+        self.wakeup = Wakeup(message)
 
     @property
     def key(self) -> tuple[JobId, int]:
@@ -201,16 +202,20 @@ class StageRow:
     def for_test(cls, run: RunRow, number: int, task_type: str, policy: FailurePolicy) -> StageRow:
         message = StageCompleteMessage(job_id=run.job_id, run=run.run, job_type=run.job_type, stage=number)
         on_end = OutboundMessage("jobs", message.message_id, message.name, message.encode())
-        return cls(NewStage(number, f"stage {number}", task_type, policy, (), on_end), run)
+        stage = cls(NewStage(number, f"stage {number}", task_type, policy, (), on_end), run)
+        run.stages = sorted([*run.stages, stage], key=lambda row: row.number)
+        return stage
 
     def add(self, task: TaskRow) -> None:
         self.tasks.append(task)
         self.remaining += 1
 
-    def close_with(self, status: RunStatus) -> None:
-        """Give a stage that still runs the end that its run has."""
-        if self.status is StageStatus.RUNNING:
-            self.status = StageStatus.FAILED if status is RunStatus.FAILED else StageStatus.CANCELLED
+    def close_with(self, status: RunStatus) -> bool:
+        """Give a stage that still runs the end that its run has; whether it still ran."""
+        if self.status is not StageStatus.RUNNING:
+            return False
+        self.status = StageStatus.FAILED if status is RunStatus.FAILED else StageStatus.CANCELLED
+        return True
 
     def record(self) -> StageRecord:
         return StageRecord(

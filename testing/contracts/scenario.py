@@ -1,0 +1,192 @@
+"""A short language for the state store's contract: one job, its stages and its tasks, at named seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from core.decisions import Complete, FailFinally, Requeue
+from core.ids import JobId, TaskId, WorkerId, job_id_for, task_id_for
+from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage
+from core.model import (
+    Claimed,
+    FailurePolicy,
+    Finished,
+    Lease,
+    NewJob,
+    NewStage,
+    NewTask,
+    Opened,
+    OutboundMessage,
+    RunRecord,
+    Submitted,
+    TaskRecord,
+)
+from core.outcome import ErrorInfo
+from core.ports import StateStore
+
+START = datetime(2030, 1, 1, 12, tzinfo=UTC)
+LEASE = 60.0
+FOREVER = 1_000_000.0
+WORKER = WorkerId("worker-a")
+OTHER_WORKER = WorkerId("worker-b")
+JOB_TYPE = "contract_job"
+TASK_TYPE = "contract_task"
+BROKEN = ErrorInfo("BROKEN", "it broke", False)
+FLAKY = ErrorInfo("FLAKY", "it may work next time", True)
+DONE = Complete('{"answer": 42}')
+
+
+def at(seconds: float) -> datetime:
+    """``seconds`` after the start of the scenario."""
+    return START + timedelta(seconds=seconds)
+
+
+def new_job(content: str = "a", *, tenant: str = "acme", key: str | None = None, budget: int | None = None) -> NewJob:
+    job_id = job_id_for(JOB_TYPE, {"content": content}, tenant, key or "")
+    message = JobQueueMessage(job_id=job_id, run=1, job_type=JOB_TYPE)
+    return NewJob(
+        job_id=job_id,
+        job_type=JOB_TYPE,
+        tenant=tenant,
+        parameters_json=f'{{"content": "{content}"}}',
+        idempotency_key=key,
+        retry_budget=budget,
+        message=OutboundMessage("jobs", message.message_id, message.name, message.encode()),
+    )
+
+
+def task_message(job_id: JobId, stage: int, name: str, attempt: int, due: datetime | None = None) -> OutboundMessage:
+    message = TaskQueueMessage(
+        job_id=job_id,
+        run=1,
+        job_type=JOB_TYPE,
+        stage=stage,
+        task_id=task_id_for(job_id, 1, stage, name),
+        task_type=TASK_TYPE,
+        attempt=attempt,
+    )
+    return OutboundMessage("tasks", message.message_id, message.name, message.encode(), due)
+
+
+def new_stage(
+    job_id: JobId, number: int, names: Sequence[str], policy: FailurePolicy = FailurePolicy.FAIL_FAST
+) -> NewStage:
+    on_end = StageCompleteMessage(job_id=job_id, run=1, job_type=JOB_TYPE, stage=number)
+    return NewStage(
+        number=number,
+        name=f"stage {number}",
+        task_type=TASK_TYPE,
+        failure_policy=policy,
+        tasks=tuple(
+            NewTask(
+                task_id_for(job_id, 1, number, name), name, f'{{"of": "{name}"}}', task_message(job_id, number, name, 1)
+            )
+            for name in names
+        ),
+        on_end=OutboundMessage("jobs", on_end.message_id, on_end.name, on_end.encode()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One run of one job in ``store``. Times are seconds after the start."""
+
+    store: StateStore
+    job: NewJob
+
+    @classmethod
+    def submitted(cls, store: StateStore, content: str = "a", *, budget: int | None = None) -> Scenario:
+        job = new_job(content, budget=budget)
+        store.submit_job(job, at(0))
+        return cls(store, job)
+
+    @classmethod
+    def started(
+        cls,
+        store: StateStore,
+        *names: str,
+        policy: FailurePolicy = FailurePolicy.FAIL_FAST,
+        content: str = "a",
+        budget: int | None = None,
+    ) -> Scenario:
+        """A run whose first stage is open with tasks of these names."""
+        scenario = cls.submitted(store, content, budget=budget)
+        assert scenario.open(1, *names, policy=policy).opened
+        return scenario
+
+    @property
+    def job_id(self) -> JobId:
+        return self.job.job_id
+
+    def submit_again(self, when: float = 0) -> Submitted:
+        return self.store.submit_job(self.job, at(when))
+
+    def open(
+        self, number: int, *names: str, policy: FailurePolicy = FailurePolicy.FAIL_FAST, when: float = 0
+    ) -> Opened:
+        return self.store.open_stage(self.job_id, 1, new_stage(self.job_id, number, names, policy), at(when))
+
+    def task_id(self, name: str, stage: int = 1) -> TaskId:
+        return task_id_for(self.job_id, 1, stage, name)
+
+    def claim(
+        self,
+        name: str,
+        attempt: int = 1,
+        *,
+        stage: int = 1,
+        when: float = 1,
+        lease: float = LEASE,
+        worker: WorkerId = WORKER,
+    ) -> Lease:
+        """A lease that must be granted."""
+        return self.claimed(name, attempt, stage=stage, when=when, lease=lease, worker=worker).lease
+
+    def claimed(
+        self,
+        name: str,
+        attempt: int = 1,
+        *,
+        stage: int = 1,
+        when: float = 1,
+        lease: float = LEASE,
+        worker: WorkerId = WORKER,
+    ) -> Claimed:
+        result = self.store.claim_task(self.task_id(name, stage), attempt, worker, lease, at(when))
+        assert isinstance(result, Claimed), result
+        return result
+
+    def complete(self, lease: Lease, when: float = 2) -> Finished:
+        return self.store.finish_attempt(lease, DONE, None, at(when))
+
+    def fail(self, lease: Lease, error: ErrorInfo = BROKEN, when: float = 2) -> Finished:
+        return self.store.finish_attempt(lease, FailFinally(error), None, at(when))
+
+    def requeue(
+        self, lease: Lease, *, charged: bool = True, when: float = 2, due: datetime | None = None, cause: str = "retry"
+    ) -> Finished:
+        """End the attempt; the task waits for its next one."""
+        stage, name = lease.task_id.split(":")[2:]
+        wakeup = task_message(self.job_id, int(stage), name, lease.attempt + 1, due)
+        error = FLAKY if charged else None
+        return self.store.finish_attempt(lease, Requeue(cause, charged, due, error), wakeup, at(when))
+
+    def run(self) -> RunRecord:
+        found = self.store.load_run(self.job_id, 1)
+        assert found is not None
+        return found
+
+    def task(self, name: str, stage: int = 1) -> TaskRecord:
+        found = self.store.load_task(self.task_id(name, stage))
+        assert found is not None
+        return found
+
+    def outbox(self, when: float = FOREVER) -> list[str]:
+        """The types of the messages that wait to be published, oldest first."""
+        return [row.message.message_type for row in self.store.unpublished(10_000, at(when))]
+
+    def publish_all(self, when: float = 0) -> None:
+        rows = self.store.unpublished(10_000, at(FOREVER))
+        self.store.mark_published([row.row_id for row in rows], at(when))

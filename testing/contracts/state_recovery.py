@@ -1,0 +1,297 @@
+"""The state store's contract, part three: history, the outbox, and what the reconciler asks."""
+
+from __future__ import annotations
+
+from core.ids import TaskId
+from core.model import EventKind, FailurePolicy, RunStatus
+from core.ports import StateStore
+from testing.contracts.scenario import BROKEN, FLAKY, FOREVER, LEASE, OTHER_WORKER, WORKER, Scenario, at
+
+
+class HistoryContract:
+    def test_every_try_at_a_task_is_listed_oldest_first(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        first = scenario.claim("x", when=1)
+        scenario.requeue(first, when=2)
+        second = scenario.claim("x", 2, when=3, worker=OTHER_WORKER)
+
+        tries = store.list_attempts(scenario.task_id("x"))
+
+        assert [(one.attempt, one.owner, one.token) for one in tries] == [
+            (1, WORKER, first.token),
+            (2, OTHER_WORKER, second.token),
+        ]
+        assert [(one.started_at, one.ended_at) for one in tries] == [(at(1), at(2)), (at(3), None)]
+        assert [(one.outcome, one.error) for one in tries] == [("retry", FLAKY), (None, None)]
+
+    def test_attempts_are_only_added_to(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x", policy=FailurePolicy.TOLERATE)
+        scenario.requeue(scenario.claim("x"))
+        before = list(store.list_attempts(scenario.task_id("x")))
+
+        scenario.fail(scenario.claim("x", 2))
+
+        after = store.list_attempts(scenario.task_id("x"))
+        assert list(after[:1]) == before
+        assert [(one.outcome, one.error) for one in after[1:]] == [("failed", BROKEN)]
+
+    def test_the_attempt_that_a_run_s_end_cut_short_is_cancelled(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.claim("x", when=1)
+
+        store.finish_run(scenario.job_id, 1, RunStatus.CANCELLED, None, None, at(5))
+
+        (only,) = store.list_attempts(scenario.task_id("x"))
+        assert (only.outcome, only.ended_at) == ("cancelled", at(5))
+
+    def test_a_task_that_is_not_there_has_no_history(self, store: StateStore) -> None:
+        assert list(store.list_attempts(TaskId("nobody"))) == []
+        assert store.load_task(TaskId("nobody")) is None
+
+    def test_the_timeline_is_complete_and_in_order(self, store: StateStore) -> None:
+        scenario = Scenario.submitted(store)
+        scenario.open(1, "x", when=1)
+        scenario.requeue(scenario.claim("x", when=2), when=3)
+        scenario.complete(scenario.claim("x", 2, when=4), when=5)
+        store.finish_run(scenario.job_id, 1, RunStatus.COMPLETED, "{}", None, at(6))
+
+        events = store.list_events(scenario.job_id, 1)
+
+        assert [(event.kind, event.at) for event in events] == [
+            (EventKind.JOB_SUBMITTED, at(0)),
+            (EventKind.STAGE_STARTED, at(1)),
+            (EventKind.TASK_STARTED, at(2)),
+            (EventKind.TASK_REQUEUED, at(3)),
+            (EventKind.TASK_STARTED, at(4)),
+            (EventKind.TASK_COMPLETED, at(5)),
+            (EventKind.STAGE_ENDED, at(5)),
+            (EventKind.JOB_ENDED, at(6)),
+        ]
+        sequences = [event.sequence for event in events]
+        assert sequences == sorted(set(sequences))
+        assert [event.attempt for event in events if event.task_id] == [1, 1, 2, 2]
+        assert {event.stage for event in events[1:-1]} == {1}
+
+    def test_the_timeline_of_a_failed_run_tells_what_failed_and_what_was_cancelled(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x", "y")
+
+        scenario.fail(scenario.claim("x"))
+
+        told = [(event.kind, event.detail) for event in store.list_events(scenario.job_id, 1)][3:]
+        assert told == [
+            (EventKind.TASK_FAILED, "BROKEN"),
+            (EventKind.TASKS_CANCELLED, "1"),
+            (EventKind.STAGE_ENDED, "failed"),
+            (EventKind.JOB_ENDED, "failed"),
+        ]
+
+    def test_every_stage_that_started_has_ended_once_its_run_has(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.complete(scenario.claim("x"))
+        scenario.open(2, "y")
+
+        store.finish_run(scenario.job_id, 1, RunStatus.CANCELLED, None, None, at(5))
+
+        kinds = [event.kind for event in store.list_events(scenario.job_id, 1)]
+        assert kinds.count(EventKind.STAGE_STARTED) == kinds.count(EventKind.STAGE_ENDED) == 2
+
+    def test_refusals_leave_no_events(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.claim("x")
+        before = list(store.list_events(scenario.job_id, 1))
+
+        store.claim_task(scenario.task_id("x"), 1, OTHER_WORKER, LEASE, at(2))
+        store.claim_task(scenario.task_id("x"), 7, OTHER_WORKER, LEASE, at(500))
+        scenario.open(1, "x")
+        scenario.open(2, "x")
+
+        assert list(store.list_events(scenario.job_id, 1)) == before
+
+
+class OutboxContract:
+    def test_rows_come_oldest_first_up_to_the_limit(self, store: StateStore) -> None:
+        one, two, three = (Scenario.submitted(store, content) for content in "abc")
+
+        rows = store.unpublished(2, at(FOREVER))
+
+        assert [row.message for row in rows] == [one.job.message, two.job.message]
+        assert [row.row_id for row in rows] == sorted({row.row_id for row in rows})
+        assert len(store.unpublished(10, at(FOREVER))) == 3
+        assert store.unpublished(10, at(FOREVER))[2].message == three.job.message
+
+    def test_only_rows_committed_before_the_given_time_come(self, store: StateStore) -> None:
+        Scenario.submitted(store)
+        scenario = Scenario.submitted(store, "b")
+        scenario.open(1, "x", when=10)
+
+        assert len(store.unpublished(10, at(0))) == 0
+        assert len(store.unpublished(10, at(10))) == 2
+        assert len(store.unpublished(10, at(11))) == 3
+
+    def test_a_message_comes_as_it_was_written(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.publish_all()
+        scenario.requeue(scenario.claim("x"), due=at(77))
+
+        (row,) = store.unpublished(10, at(FOREVER))
+
+        assert row.message.not_before == at(77)
+        assert row.message.queue == "tasks"
+        assert row.message.message_id == f"{scenario.task_id('x')}:2"
+        assert b'"attempt":2' in row.message.body
+
+    def test_looking_does_not_take(self, store: StateStore) -> None:
+        Scenario.submitted(store)
+
+        assert list(store.unpublished(10, at(9))) == list(store.unpublished(10, at(9))) != []
+
+    def test_what_was_published_leaves_the_outbox_alone_and_for_good(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x", "y")
+        rows = store.unpublished(10, at(FOREVER))
+
+        store.mark_published([rows[1].row_id], at(5))
+
+        assert [row.row_id for row in store.unpublished(10, at(FOREVER))] == [rows[0].row_id, rows[2].row_id]
+        assert scenario.outbox() == ["job", "task"]
+
+    def test_unknown_and_repeated_ids_are_passed_over(self, store: StateStore) -> None:
+        scenario = Scenario.submitted(store)
+        (row,) = store.unpublished(10, at(FOREVER))
+
+        store.mark_published([], at(1))
+        store.mark_published([row.row_id + 1_000, row.row_id, row.row_id], at(1))
+        store.mark_published([row.row_id], at(2))
+
+        assert scenario.outbox() == []
+
+
+class ExpiredLeasesContract:
+    def test_the_longest_expired_come_first_up_to_the_limit(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x", "y", "z")
+        scenario.claim("x", when=0, lease=90)
+        scenario.claim("y", when=0, lease=30)
+        scenario.claim("z", when=0, lease=60)
+
+        found = [expired.lease.task_id for expired in store.expired_leases(at(100), 10)]
+
+        assert found == [scenario.task_id(name) for name in ("y", "z", "x")]
+        assert [expired.lease.task_id for expired in store.expired_leases(at(100), 2)] == found[:2]
+
+    def test_only_leases_that_end_at_or_before_now_come(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.claim("x", when=0, lease=60)
+
+        assert list(store.expired_leases(at(59.999), 10)) == []
+        assert len(store.expired_leases(at(60), 10)) == 1
+
+    def test_tasks_that_do_not_run_have_no_lease_to_expire(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "done", "queued", "again", "cut")
+        scenario.complete(scenario.claim("done"))
+        scenario.requeue(scenario.claim("again"))
+        scenario.claim("cut")
+        store.finish_run(scenario.job_id, 1, RunStatus.CANCELLED, None, None, at(3))
+
+        assert list(store.expired_leases(at(FOREVER), 10)) == []
+
+    def test_ending_the_lost_attempt_takes_it_off_the_list(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.claim("x", when=0)
+        (expired,) = store.expired_leases(at(100), 10)
+
+        scenario.requeue(expired.lease, when=100)
+
+        assert list(store.expired_leases(at(100), 10)) == []
+        assert scenario.claim("x", 2, when=101).token > expired.lease.token
+
+
+class StaleWakeupsContract:
+    def stale(self, store: StateStore, before: float, now: float = 2_000, limit: int = 100) -> list[str]:
+        return [message.message_id for message in store.stale_wakeups(at(before), at(now), limit)]
+
+    def test_the_wake_up_of_a_queued_run_is_given_again(self, store: StateStore) -> None:
+        scenario = Scenario.submitted(store)
+        scenario.publish_all(when=10)
+
+        assert self.stale(store, before=10) == []
+        assert self.stale(store, before=11) == [scenario.job.message.message_id]
+
+    def test_the_wake_ups_of_queued_tasks_are_given_again_and_of_no_others(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "queued", "running", "done", "again")
+        scenario.complete(scenario.claim("done"))
+        scenario.requeue(scenario.claim("again"))
+        scenario.claim("running")
+        scenario.publish_all(when=10)
+
+        assert set(self.stale(store, before=11)) == {
+            f"{scenario.task_id('queued')}:1",
+            f"{scenario.task_id('again')}:2",
+        }
+
+    def test_a_scheduled_wake_up_is_not_stale_before_it_was_due(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.publish_all(when=0)
+        scenario.requeue(scenario.claim("x"), due=at(500))
+        scenario.publish_all(when=3)
+
+        assert self.stale(store, before=500) == []
+        assert self.stale(store, before=501) == [f"{scenario.task_id('x')}:2"]
+
+    def test_an_ended_stage_that_did_not_advance_is_woken_again(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.complete(scenario.claim("x"))
+        scenario.publish_all(when=10)
+
+        (found,) = self.stale(store, before=11)
+
+        assert found.endswith(":1:1:stage_complete:1")
+
+    def test_an_empty_stage_that_did_not_advance_is_woken_again(self, store: StateStore) -> None:
+        scenario = Scenario.submitted(store)
+        scenario.open(1)
+        scenario.publish_all(when=10)
+
+        assert len(self.stale(store, before=11)) == 1
+
+    def test_a_stage_that_advanced_is_left_alone(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.complete(scenario.claim("x"))
+        scenario.open(2, "y")
+        scenario.publish_all(when=10)
+
+        assert self.stale(store, before=11) == [f"{scenario.task_id('y', 2)}:1"]
+
+    def test_what_was_given_counts_as_published_now(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.publish_all(when=10)
+
+        assert len(self.stale(store, before=11, now=1_000)) == 1
+        assert self.stale(store, before=1_000, now=1_500) == []
+        assert len(self.stale(store, before=1_001, now=1_500)) == 1
+
+    def test_each_is_given_once_a_call_and_at_most_the_limit(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "a", "b", "c")
+        scenario.publish_all(when=10)
+
+        first = self.stale(store, before=11, limit=2)
+        second = self.stale(store, before=11, limit=2)
+
+        assert (len(first), len(second)) == (2, 1)
+        assert len({*first, *second}) == 3
+
+    def test_what_is_still_in_the_outbox_is_the_relay_s_to_publish(self, store: StateStore) -> None:
+        Scenario.started(store, "x")
+
+        assert self.stale(store, before=FOREVER) == []
+
+    def test_nothing_of_a_run_that_has_ended_is_given(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.publish_all(when=10)
+        store.finish_run(scenario.job_id, 1, RunStatus.CANCELLED, None, None, at(20))
+
+        assert self.stale(store, before=FOREVER) == []
+
+    def test_a_fresh_backlog_is_healthy(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, *(f"t{number}" for number in range(50)))
+        scenario.publish_all(when=1_000)
+
+        assert self.stale(store, before=1_000) == []
