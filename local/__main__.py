@@ -49,6 +49,9 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--host-json", type=Path, help="host file (default: host.json in the script root)")
     parser.add_argument(
+        "--settings-file", type=Path, help="settings file (default: local.settings.json, made if absent)"
+    )
+    parser.add_argument(
         "--enable-auth", action="store_true", help="ask for function keys; they are asked for anyway when there are any"
     )
     parser.add_argument(
@@ -66,6 +69,7 @@ def _run_up(options: argparse.Namespace) -> int:
         UpOptions(
             script_root=options.script_root,
             host_file=options.host_json,
+            settings_file=options.settings_file,
             address=options.address,
             port=options.port,
             enable_auth=options.enable_auth,

@@ -8,7 +8,8 @@
     +-- AppNotLoadable       the function app cannot be imported or indexed
     +-- AppInvalid           the real host would refuse a function; one line a problem
     +-- PortUnavailable      the address is in use or not ours to bind
-    +-- DemoFailed           the demo's job, its host or its input
+    +-- HostDied             a host that was started as a child ended by itself; the end of what it said
+    +-- DemoFailed           the demo's job or its input
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ class AppInvalid(LocalError):
 
 
 class PortUnavailable(LocalError):
+    pass
+
+
+class HostDied(LocalError):
     pass
 
 

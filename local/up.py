@@ -45,10 +45,15 @@ CUT_OFF = 1
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """``port`` ``None`` is the settings file's; ``host_file`` ``None`` is host.json in the script root."""
+    """``port`` ``None`` is the settings file's.
+
+    ``host_file`` and ``settings_file`` ``None`` are those in the script root; that settings file is made when it is
+    not there.
+    """
 
     script_root: Path = Path()
     host_file: Path | None = None
+    settings_file: Path | None = None
     address: str = LOOPBACK
     port: int | None = None
     enable_auth: bool = False
@@ -61,7 +66,7 @@ def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
     Raises :class:`local.errors.LocalError` when it cannot start.
     """
     root = options.script_root.resolve()
-    settings = _settings(root)
+    settings = _own_settings(root) if options.settings_file is None else _named_settings(options.settings_file)
     host = read_host_file(options.host_file.resolve() if options.host_file else root / "host.json")
     keys = _enforced_keys(settings.keys, options.enable_auth)
     with ExitStack() as stack:
@@ -77,7 +82,13 @@ def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
         return _serve(application, bound, options.grace_seconds)
 
 
-def _settings(root: Path) -> LocalSettings:
+def _named_settings(path: Path) -> LocalSettings:
+    if not path.is_file():
+        raise SettingsInvalid(f"there is no {path}")
+    return read_settings_file(path)
+
+
+def _own_settings(root: Path) -> LocalSettings:
     if create_settings_file(root):
         print(f"Created {FILE_NAME} from {EXAMPLE_NAME}: it is yours to change, and not in git.")
     return read_settings_file(root / FILE_NAME)

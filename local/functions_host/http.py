@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from http.cookies import CookieError
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -88,6 +89,8 @@ def client_response(returned: object) -> Response:
         datum = HttpResponseConverter.encode(returned, expected_type=None)
     except NotImplementedError as error:
         raise ResponseInvalid(f"the function returned {type(returned).__name__}, not HttpResponse or str") from error
+    except CookieError as error:
+        raise ResponseInvalid(f"the function returned a Set-Cookie header that is not one: {error}") from error
     if datum.type == "string":
         return Response(datum.value, media_type="text/plain")
     return _response(datum.value)

@@ -8,20 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from local.functions_host.functions import index_app
-from local.functions_host.loading import load_app
+from tests.support.fixture_apps import BASIC, ROOT, indexed_app
 from tests.support.functions_runtime import FIRST_PYTHON, NOT_APPLICABLE, RuntimeRefused, loaded_runtime
-
-ROOT = Path(__file__).parents[2]
-BASIC = ROOT / "tests" / "support" / "apps" / "basic"
 
 pytestmark = pytest.mark.skipif(sys.version_info < FIRST_PYTHON, reason=NOT_APPLICABLE)
 
 
 def test_the_worker_and_the_local_host_index_the_same_functions() -> None:
     local = {
-        function.name: [dict(binding.properties) for binding in function.bindings]
-        for function in index_app(load_app(BASIC, {}))
+        function.name: [dict(binding.properties) for binding in function.bindings] for function in indexed_app(BASIC)
     }
     with loaded_runtime(BASIC) as runtime:
         worker = {function.name: [json.loads(text) for text in function.raw_bindings] for function in runtime.functions}
@@ -53,6 +48,23 @@ def test_the_worker_takes_a_text_and_refuses_a_function_that_returns_nothing_or_
             runtime.invoke_http("nothing")
         with pytest.raises(RuntimeRefused, match="RuntimeError: a secret"):
             runtime.invoke_http("raises")
+
+
+def test_the_worker_indexes_and_invokes_the_app_of_this_repository() -> None:
+    with loaded_runtime(ROOT, {"ENABLE_TEST_ENDPOINTS": "true"}) as runtime:
+        answer = runtime.invoke_http(
+            "test_execute",
+            method="POST",
+            route_params={"task_type": "hello_world_greeting"},
+            body=b'{"params": {"index": 0, "message": "Hello!"}}',
+        )
+    assert answer.status == 200
+    assert json.loads(answer.body)["success"] is True
+
+
+def test_the_worker_finds_no_test_endpoints_where_they_are_off() -> None:
+    with loaded_runtime(ROOT, {"ENABLE_TEST_ENDPOINTS": "false"}) as runtime:
+        assert not [function.name for function in runtime.functions if function.name.startswith("test_")]
 
 
 def test_the_worker_refuses_an_argument_that_no_binding_fills(tmp_path: Path) -> None:

@@ -19,14 +19,11 @@ import pytest
 
 from local.functions_host.app import FunctionsApplication, endpoint_routes
 from local.functions_host.auth import Keys
-from local.functions_host.functions import index_app
 from local.functions_host.invocation import Invoker
-from local.functions_host.loading import load_app
 from local.functions_host.routes import RouteTable
 from local.functions_host.server import serving
+from tests.support.fixture_apps import BASIC, ROOT, indexed_app
 
-ROOT = Path(__file__).parents[2]
-BASIC = ROOT / "tests" / "support" / "apps" / "basic"
 KEYS = Keys(master="the-master", host={"default": "the-host"}, functions={"locked": {"default": "its-own"}})
 
 
@@ -35,7 +32,7 @@ def basic_host(
     keys: Keys | None = None, timeout: timedelta | None = None, prefix: str = "api", body_limit: int = 1000
 ) -> Iterator[httpx.Client]:
     invoker = Invoker(timeout, threads=2)
-    table = RouteTable(endpoint_routes(index_app(load_app(BASIC, {})), prefix))
+    table = RouteTable(endpoint_routes(indexed_app(BASIC), prefix))
     try:
         with (
             serving(FunctionsApplication(table, invoker, keys, body_limit)) as url,
@@ -130,7 +127,7 @@ def test_head_reaches_a_function_that_takes_all_methods_and_has_no_body(client: 
     assert answer.headers["content-length"] == "8"
 
 
-@pytest.mark.parametrize("path", ["/api/raises", "/api/nothing", "/api/split"])
+@pytest.mark.parametrize("path", ["/api/raises", "/api/nothing", "/api/split", "/api/status", "/api/cookie"])
 def test_a_failed_function_is_a_500_that_says_nothing(
     client: httpx.Client, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -300,6 +297,16 @@ def test_configured_keys_are_enforced(project: Path) -> None:
         assert httpx.get(f"{url}/api/locked?code=k", trust_env=False).status_code == 200
 
 
+def test_origins_of_the_settings_file_may_call_from_a_browser(project: Path) -> None:
+    (project / "local.settings.json").write_text(json.dumps({"Host": {"CORS": "http://page.test"}}))
+    with child(project, "--port", "0") as up:
+        url = up.url()
+        allowed = httpx.get(f"{url}/api/text", headers={"origin": "http://page.test"}, trust_env=False)
+        other = httpx.get(f"{url}/api/text", headers={"origin": "http://other.test"}, trust_env=False)
+    assert allowed.headers["access-control-allow-origin"] == "http://page.test"
+    assert "access-control-allow-origin" not in other.headers
+
+
 def test_a_function_that_never_returns_is_named_and_cut_off(project: Path) -> None:
     with child(project, "--port", "0", "--grace", "0") as up:
         url = up.url()
@@ -320,6 +327,7 @@ def test_a_function_that_never_returns_is_named_and_cut_off(project: Path) -> No
         ({"Values": {"A": 1}}, [], 1, "local: local.settings.json: Values.A: Input should be a valid string"),
         ({}, ["--host-json", "absent.json"], 1, "absent.json; a function app needs its host.json"),
         ({}, ["--script-root", "docs"], 1, "a function app needs its host.json"),
+        ({}, ["--settings-file", "absent.json"], 1, "local: there is no absent.json"),
         ({}, ["--port", "70000"], 2, "'70000' is not a port from 0 to 65535"),
         ({}, ["--colour"], 2, "unrecognized arguments: --colour"),
     ],

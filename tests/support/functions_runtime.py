@@ -20,6 +20,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from tests.support.fixture_apps import own_app_module
+
 FIRST_PYTHON = (3, 13)
 NOT_APPLICABLE = "azure-functions-runtime serves Python 3.13 and later; before it the worker is not a package"
 
@@ -99,17 +101,16 @@ def loaded_runtime(script_root: Path, environment: Mapping[str, str] | None = No
     registry = importlib.import_module("azure_functions_runtime.functions").Registry()
     with (
         mock.patch.dict(os.environ, environment or {}),
-        mock.patch.object(sys, "path", [str(script_root), *sys.path]),
+        own_app_module(),
         mock.patch.object(handle_event, "_functions", registry),
         asyncio.Runner() as runner,
     ):
-        sys.modules.pop("function_app", None)
+        sys.path.insert(0, str(script_root))
         package.start_threadpool_executor()
         try:
             yield FunctionsRuntime(package, runner, _load(package, runner, script_root))
         finally:
             package.stop_threadpool_executor()
-            sys.modules.pop("function_app", None)
 
 
 def _load(package: Any, runner: asyncio.Runner, script_root: Path) -> tuple[RuntimeFunction, ...]:

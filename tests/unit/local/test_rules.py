@@ -12,8 +12,8 @@ from local.errors import AppNotLoadable
 from local.functions_host.functions import index_app
 from local.functions_host.loading import load_app
 from local.functions_host.rules import validate
+from tests.support.fixture_apps import BASIC, ROOT, indexed_app, own_app_module
 
-ROOT = Path(__file__).parents[3]
 Define = Callable[[func.FunctionApp], object]
 
 
@@ -165,7 +165,14 @@ def test_a_problem_says_where_what_and_how_to_mend_it() -> None:
 
 
 def test_the_fixture_app_is_right_for_the_real_host() -> None:
-    assert validate(index_app(load_app(ROOT / "tests" / "support" / "apps" / "basic", {}))) == []
+    assert validate(indexed_app(BASIC)) == []
+
+
+def test_the_app_of_this_repository_is_right_for_the_real_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENABLE_TEST_ENDPOINTS", "true")
+    functions = indexed_app(ROOT)
+    assert "test_execute" in [function.name for function in functions]
+    assert validate(functions) == []
 
 
 @pytest.mark.parametrize(
@@ -178,7 +185,7 @@ def test_the_fixture_app_is_right_for_the_real_host() -> None:
 )
 def test_a_module_that_is_not_an_app(tmp_path: Path, source: str, message: str) -> None:
     (tmp_path / "other_app.py").write_text(source)
-    with pytest.raises(AppNotLoadable, match=message):
+    with own_app_module(), pytest.raises(AppNotLoadable, match=message):
         load_app(tmp_path, {"PYTHON_SCRIPT_FILE_NAME": "other_app.py"})
 
 

@@ -61,6 +61,16 @@ def split(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("x", headers={"X-Bad": "a\r\nInjected: yes"})
 
 
+@app.route("cookie", auth_level=func.AuthLevel.ANONYMOUS)
+def cookie(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("x", headers={"Set-Cookie": "a(b=1"})
+
+
+@app.route("status", auth_level=func.AuthLevel.ANONYMOUS)
+def status(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("x", status_code=1000)
+
+
 @app.route("raises", auth_level=func.AuthLevel.ANONYMOUS)
 def raises(req: func.HttpRequest) -> func.HttpResponse:
     raise RuntimeError("a secret of the implementation")
