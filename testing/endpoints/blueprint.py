@@ -54,5 +54,4 @@ def _response(answer: Answer) -> func.HttpResponse:
         status_code=answer.status,
         headers=dict(answer.headers),
         mimetype="application/json",
-        charset="utf-8",
     )
