@@ -39,11 +39,6 @@ class Settings(BaseModel):
         600.0, gt=0, alias="TEST_RATE_PER_MINUTE", description="Test calls a minute, over all callers"
     )
     test_burst: int = Field(60, gt=0, alias="TEST_BURST", description="Test calls that are admitted at once")
-    queue_jobs: str = Field("jobs", min_length=1, max_length=260, alias="QUEUE_JOBS", description="Job messages")
-    queue_tasks: str = Field("tasks", min_length=1, max_length=260, alias="QUEUE_TASKS", description="Short tasks")
-    queue_long_running: str = Field(
-        "long-running-tasks", min_length=1, max_length=260, alias="QUEUE_LONG_RUNNING", description="Long tasks"
-    )
     document_source_roots: str = Field(
         "",
         alias="DOCUMENT_SOURCE_ROOTS",
