@@ -37,9 +37,11 @@ check: setup ## format, lint, types and import rules
 	@$(RUN) -c "from importlinter.cli import lint_imports_command as run; run(['--no-logo'])"
 
 bench: setup ## the benchmarks against their goals; DATA=folder adds the OCR accuracy
-	@$(RUN) -m benchmarks.engine --check
-	@$(RUN) -m benchmarks.endpoint --check
-	@$(if $(DATA),$(RUN) -m benchmarks.ocr --check --data "$(DATA)")
+	@missed=0; \
+	$(RUN) -m benchmarks.engine --check || missed=1; \
+	$(RUN) -m benchmarks.endpoint --check || missed=1; \
+	$(if $(DATA),$(RUN) -m benchmarks.ocr --check --data "$(DATA)" || missed=1;) \
+	exit $$missed
 
 COMPILE = $(RUN) -m uv pip compile pyproject.toml --quiet
 
