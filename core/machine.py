@@ -44,7 +44,7 @@ from core.model import (
     RunStatus,
     Submitted,
 )
-from core.outcome import ErrorInfo, Failed, Outcome, describe
+from core.outcome import ErrorInfo, Failed, Interrupted, Outcome, describe
 from core.ports import BlobStore, Clock, IdSource, MessageBus, StateStore
 from core.registry import AnyJob, HandlerRegistry, JobRegistry
 from core.relay import OutboxRelay
@@ -54,6 +54,9 @@ _log = logging.getLogger(__name__)
 MAX_TASKS_PER_STAGE = 100_000
 LEASE_MARGIN = 30.0
 """Seconds that a lease outlives its handler's timeout where nobody renews it."""
+
+DEADLINE_EXCEEDED = ErrorInfo("DEADLINE_EXCEEDED", "the handler reached its timeout without saving a checkpoint", True)
+"""What an interruption by nothing but the task's own timeout comes to: free of charge, it would repeat for ever."""
 
 ATTEMPTS_EXHAUSTED = ErrorInfo("ATTEMPTS_EXHAUSTED", f"the task was tried {MAX_ATTEMPT} times")
 
@@ -185,19 +188,22 @@ class CoreMachine:
     def _run_attempt(
         self, message: TaskQueueMessage, handler: TaskHandler, claim: Claimed, stop: StopSignal
     ) -> Processed:
+        writes = _Writes(self.store, self.clock, claim.lease, handler.timeout + LEASE_MARGIN)
         context = TaskContext(
             message,
             timeout=handler.timeout,
             blobs=self.blobs,
             clock=self.clock,
             stop=stop,
-            writes=_Writes(self.store, self.clock, claim.lease, handler.timeout + LEASE_MARGIN),
+            writes=writes,
             checkpoint_json=claim.checkpoint_json,
         )
         try:
             outcome = run_handler(handler, claim.parameters_json, context)
         except LeaseLost as lost:
             return Processed("lease_lost", Failed(ErrorInfo(lost.code, lost.message), lost))
+        if isinstance(outcome, Interrupted) and context.stop_reason == "deadline" and not writes.progressed:
+            outcome = Failed(DEADLINE_EXCEEDED)
         transition = after_attempt(outcome, handler.retry, claim.charged, self._ids.jitter(), self.clock.now())
         return self._end_attempt(message, claim.lease, transition, outcome)
 
@@ -317,16 +323,18 @@ class CoreMachine:
 class _Writes:
     """A running attempt's ways to the store, under its lease."""
 
-    __slots__ = ("_clock", "_lease", "_lease_seconds", "_store")
+    __slots__ = ("_clock", "_lease", "_lease_seconds", "_store", "progressed")
 
     def __init__(self, store: StateStore, clock: Clock, lease: Lease, lease_seconds: float) -> None:
         self._store = store
         self._clock = clock
         self._lease = lease
         self._lease_seconds = lease_seconds
+        self.progressed = False
 
     def save_checkpoint(self, checkpoint_json: str) -> None:
         self._store.save_checkpoint(self._lease, checkpoint_json, self._lease_seconds, self._clock.now())
+        self.progressed = True
 
     def report_progress(self, percent: float, message: str) -> None:
         self._store.report_progress(self._lease, percent, message, self._clock.now())

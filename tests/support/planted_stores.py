@@ -1,0 +1,236 @@
+"""State stores with one mechanism removed each. A test kit that lets one of them pass proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from core.decisions import Complete, FailFinally, Requeue, Transition
+from core.errors import LeaseLost
+from core.ids import JobId, TaskId, WorkerId
+from core.model import (
+    ClaimResult,
+    FailurePolicy,
+    Finished,
+    Lease,
+    NotClaimed,
+    OutboundMessage,
+    OutboxRow,
+    RunStatus,
+    TaskStatus,
+)
+from core.outcome import ErrorInfo
+from testing.mock_state import NO_OUTBOX, MockStateManager
+from testing.rows import Outbox, RunRow, TaskRow, Wakeup
+
+
+class NoFencing(MockStateManager):
+    """Any lease that was ever granted still writes."""
+
+    def _held(self, lease: Lease, operation: str) -> TaskRow:
+        task = self._tasks.get(lease.task_id)
+        if task is None or not task.tries:
+            raise LeaseLost("no such task")
+        return task
+
+
+class AdvancesAFailedStage(MockStateManager):
+    """A stage that failed under fail_fast goes on as if failures were tolerated."""
+
+    def _fail(self, task: TaskRow, error: ErrorInfo, now: datetime) -> tuple[OutboxRow, ...]:
+        task.stage.failure_policy = FailurePolicy.TOLERATE
+        return super()._fail(task, error, now)
+
+
+class ClaimsTwice(MockStateManager):
+    """A task that runs is granted again."""
+
+    def claim_task(
+        self, task_id: TaskId, attempt: int, worker: WorkerId, lease_seconds: float, now: datetime
+    ) -> ClaimResult:
+        task = self._tasks.get(task_id)
+        if task is not None and task.status is TaskStatus.RUNNING:
+            task.status = TaskStatus.QUEUED
+        return super().claim_task(task_id, attempt, worker, lease_seconds, now)
+
+
+class ClaimsAnyAttempt(MockStateManager):
+    """A message of an old attempt claims the task."""
+
+    def claim_task(
+        self, task_id: TaskId, attempt: int, worker: WorkerId, lease_seconds: float, now: datetime
+    ) -> ClaimResult:
+        task = self._tasks.get(task_id)
+        return super().claim_task(task_id, task.attempt if task is not None else 1, worker, lease_seconds, now)
+
+
+class ClaimsWhatHasEnded(MockStateManager):
+    """A duplicate message starts a finished task again."""
+
+    def claim_task(
+        self, task_id: TaskId, attempt: int, worker: WorkerId, lease_seconds: float, now: datetime
+    ) -> ClaimResult:
+        claim = super().claim_task(task_id, attempt, worker, lease_seconds, now)
+        if claim is not NotClaimed.ENDED:
+            return claim
+        self._tasks[task_id].status = TaskStatus.QUEUED
+        return super().claim_task(task_id, attempt, worker, lease_seconds, now)
+
+
+class ForgetfulOutbox(Outbox):
+    """Gives a row back to be published, and keeps none."""
+
+    def add(self, wakeup: Wakeup, now: datetime) -> OutboxRow:
+        row = super().add(wakeup, now)
+        self.publish([row.row_id], now)
+        wakeup.published_at = None
+        return row
+
+
+class NoOutbox(MockStateManager):
+    """Commit, then send: what a crash leaves between the two is lost."""
+
+    def __init__(self, clock: object = None) -> None:
+        super().__init__()
+        self._outbox = ForgetfulOutbox()
+
+
+class InterruptedIsCompleted(MockStateManager):
+    """A task that was asked to stop counts as done."""
+
+    def finish_attempt(
+        self, lease: Lease, transition: Transition, wakeup: OutboundMessage | None, now: datetime
+    ) -> Finished:
+        if isinstance(transition, Requeue) and not transition.charged:
+            transition = Complete('{"value": 0}')
+        return super().finish_attempt(lease, transition, wakeup, now)
+
+
+class RetryIsFinal(MockStateManager):
+    """A failure that may be tried again ends the task."""
+
+    def finish_attempt(
+        self, lease: Lease, transition: Transition, wakeup: OutboundMessage | None, now: datetime
+    ) -> Finished:
+        if isinstance(transition, Requeue) and transition.error is not None:
+            transition = FailFinally(transition.error)
+        return super().finish_attempt(lease, transition, wakeup, now)
+
+
+class SameAttemptAgain(MockStateManager):
+    """A requeued task keeps its attempt number."""
+
+    def _requeue(
+        self, task: TaskRow, transition: Requeue, message: OutboundMessage | None, now: datetime
+    ) -> tuple[OutboxRow, ...]:
+        rows = super()._requeue(task, transition, message, now)
+        task.attempt -= 1
+        return rows
+
+
+class CountsDownTwice(MockStateManager):
+    """A stage ends before its last task."""
+
+    def _complete(self, task: TaskRow, transition: Complete, now: datetime) -> tuple[OutboxRow, ...]:
+        if task.stage.remaining > 1:
+            task.stage.remaining -= 1
+        return super()._complete(task, transition, now)
+
+
+class LastTaskForgetsItsStage(MockStateManager):
+    """The stage never ends."""
+
+    def _complete(self, task: TaskRow, transition: Complete, now: datetime) -> tuple[OutboxRow, ...]:
+        task.stage.remaining += 1
+        super()._complete(task, transition, now)
+        task.stage.remaining -= 1
+        return NO_OUTBOX
+
+
+class KeepsMessagesOfAnEndedRun(MockStateManager):
+    """The outbox still publishes for a run that has ended."""
+
+    def _end_run(
+        self, run: RunRow, status: RunStatus, result_json: str | None, error: ErrorInfo | None, now: datetime
+    ) -> None:
+        outbox, self._outbox = self._outbox, Outbox()
+        super()._end_run(run, status, result_json, error, now)
+        self._outbox = outbox
+
+
+class EndsARunTwice(MockStateManager):
+    """A terminal run takes another end."""
+
+    def finish_run(
+        self,
+        job_id: JobId,
+        run: int,
+        status: RunStatus,
+        result_json: str | None,
+        error: ErrorInfo | None,
+        now: datetime,
+    ) -> bool:
+        row = self._runs.get((job_id, run))
+        if row is not None:
+            self._end_run(row, status, result_json, error, now)
+        return row is not None
+
+
+class OpensAStageTwice(MockStateManager):
+    """A duplicate stage_complete opens the next stage again."""
+
+    def open_stage(self, job_id: JobId, run: int, stage: object, now: datetime) -> object:  # type: ignore[override]
+        row = self._runs.get((job_id, run))
+        if row is not None and row.stages and row.stages[-1].number == getattr(stage, "number", 0):
+            row.stages.pop()
+        return super().open_stage(job_id, run, stage, now)  # type: ignore[arg-type]
+
+
+class BacklogIsLost(MockStateManager):
+    """Everything that waits is taken for lost."""
+
+    def stale_wakeups(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboundMessage]:
+        return [wakeup.message for wakeup in self._needed_wakeups()][:limit]
+
+
+class SpendsNoBudget(MockStateManager):
+    """The run's retry budget is never used up."""
+
+    def _requeue(
+        self, task: TaskRow, transition: Requeue, message: OutboundMessage | None, now: datetime
+    ) -> tuple[OutboxRow, ...]:
+        rows = super()._requeue(task, transition, message, now)
+        task.stage.run.retries_used = 0
+        return rows
+
+
+class RestartsItsTokens(MockStateManager):
+    """Each attempt gets the same fencing token."""
+
+    def _requeue(
+        self, task: TaskRow, transition: Requeue, message: OutboundMessage | None, now: datetime
+    ) -> tuple[OutboxRow, ...]:
+        rows = super()._requeue(task, transition, message, now)
+        task.token = 0
+        return rows
+
+
+PLANTED: tuple[type[MockStateManager], ...] = (
+    NoFencing,
+    AdvancesAFailedStage,
+    ClaimsTwice,
+    ClaimsAnyAttempt,
+    ClaimsWhatHasEnded,
+    NoOutbox,
+    InterruptedIsCompleted,
+    RetryIsFinal,
+    SameAttemptAgain,
+    CountsDownTwice,
+    LastTaskForgetsItsStage,
+    KeepsMessagesOfAnEndedRun,
+    EndsARunTwice,
+    OpensAStageTwice,
+    BacklogIsLost,
+    SpendsNoBudget,
+    RestartsItsTokens,
+)
