@@ -12,6 +12,7 @@ from handlers.document.errors import PageNotFound
 from handlers.document.inspect import check_pixels
 from handlers.document.limits import DocumentLimits
 from handlers.document.pillow import FOREIGN_ERRORS, Format, open_image, sniff, translated
+from handlers.document.png import check_png_data
 
 if TYPE_CHECKING:
     from handlers.document.engine import Page
@@ -40,6 +41,8 @@ def decode_image(data: bytes, number: int, limits: DocumentLimits) -> Image:
     with translated(f"page {number}"), open_image(data, form) as image:
         _seek(image, form, number)
         check_pixels(number, image.size, limits)
+        if form is Format.PNG:
+            check_png_data(data)
         inverted = _is_inverted_16_bit(image)
         image.load()
         rgb = _to_rgb(image, inverted)

@@ -20,31 +20,44 @@ MAX_GAP = 2.0
 line's widest space stays under it, the gutter between columns and the gap before a price over it."""
 
 
+OPEN_ROWS = 6
+"""How many of the newest rows a piece is tried with: on a page that is askew, lines below begin before a line ends."""
+
+
 def in_reading_order(pieces: Iterable[Line]) -> tuple[Line, ...]:
     """The pieces joined to lines, rows from top to bottom, in a row from left to right."""
     return tuple(line for row in _rows(pieces) for line in _joined(row))
 
 
 def _rows(pieces: Iterable[Line]) -> list[list[Line]]:
-    """Pieces grouped by vertical overlap with the row's newest neighbour to the left or right."""
+    """Pieces grouped by vertical overlap, each with the row whose nearest piece is the nearest in x."""
     rows: list[list[Line]] = []
     for piece in sorted(pieces, key=lambda piece: (_middle(piece), _left(piece))):
-        row = next((row for row in reversed(rows[-4:]) if _belongs(piece, row)), None)
-        if row is None:
-            rows.append([piece])
+        candidates = [(_nearest(piece, row), row) for row in rows[-OPEN_ROWS:]]
+        beside = [(_gap(piece, near), row) for near, row in candidates if _belongs(piece, near, row)]
+        if beside:
+            min(beside, key=lambda pair: pair[0])[1].append(piece)
         else:
-            row.append(piece)
+            rows.append([piece])
     for row in rows:
         row.sort(key=_left)
     return sorted(rows, key=lambda row: min(_middle(piece) for piece in row))
 
 
-def _belongs(piece: Line, row: Sequence[Line]) -> bool:
-    """Whether ``piece`` stands beside the member of ``row`` that is nearest in x, and over or under none."""
+def _belongs(piece: Line, nearest: Line, row: Sequence[Line]) -> bool:
+    """Whether ``piece`` stands beside ``nearest``, and neither over nor under any piece of ``row``."""
     if any(_beside_overlap(piece, other) > 0.5 for other in row):
         return False
-    nearest = min(row, key=lambda other: abs(_left(other) - _left(piece)))
     return _shared_height(piece, nearest) >= MIN_OVERLAP
+
+
+def _nearest(piece: Line, row: Sequence[Line]) -> Line:
+    return min(row, key=lambda other: _gap(piece, other))
+
+
+def _gap(a: Line, b: Line) -> float:
+    """The pixels between two pieces in x; less than 0 where they overlap."""
+    return max(_left(a), _left(b)) - min(_right(a), _right(b))
 
 
 def _shared_height(a: Line, b: Line) -> float:

@@ -126,16 +126,19 @@ class SourceReader:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         try:
             descriptor = os.open(path, flags)
-        except (PermissionError, IsADirectoryError) as error:
+        except PermissionError as error:
             raise SourceNotAllowed("the file cannot be opened for reading") from error
         except OSError as error:
             raise SourceNotFound("there is no such file") from error
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
+        try:
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise SourceNotAllowed("the path is not a regular file")
             self._check_size(status.st_size)
-            data = file.read(self._max_bytes + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(self._max_bytes + 1)
+        finally:
+            os.close(descriptor)
         self._check_size(len(data))
         return data
 

@@ -1,0 +1,141 @@
+"""The real engine on pages whose text is known. The models are those that the set-up brought."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from benchmarks.ocr import normalised, score
+from docker_worker.models import DEFAULT_ROOT
+from docker_worker.ocr.paddle_engine import PaddleEngines
+from handlers.document.decode import decode_page
+from handlers.document.engine import OcrEngine, PageText, Quality, read_page
+from handlers.document.errors import OcrFailed
+from handlers.document.limits import DocumentLimits
+from testing.documents import SamplePage, sample_page
+from tests.support.documents import run_job
+
+if TYPE_CHECKING:
+    from handlers.document.engine import Page
+
+SEED = 7
+
+
+@pytest.fixture(scope="module")
+def engines() -> PaddleEngines:
+    return PaddleEngines(DEFAULT_ROOT)
+
+
+@pytest.fixture(scope="module")
+def engine(engines: PaddleEngines) -> OcrEngine:
+    """The small models: what they are asked here does not depend on the size, and they take a third of the time."""
+    return engines(Quality.FAST)
+
+
+@pytest.fixture(scope="module")
+def sample() -> SamplePage:
+    return sample_page(SEED)
+
+
+def pixels(sample: SamplePage) -> Page:
+    return decode_page(sample.png, 1, DocumentLimits())
+
+
+def error_rate(sample: SamplePage, read: str) -> float:
+    return score("sample", sample.text, read, 0.0, 0.0).cer_percent
+
+
+@pytest.fixture(scope="module")
+def upright(engine: OcrEngine, sample: SamplePage) -> PageText:
+    return read_page(engine, pixels(sample))
+
+
+def test_a_page_is_read_with_positions_words_and_confidence(sample: SamplePage, upright: PageText) -> None:
+    assert error_rate(sample, upright.text) < 2.0
+    assert (upright.width, upright.height, upright.angle) == (1240, 1754, 0.0)
+    first = upright.lines[0]
+    assert first.text == sample.text.splitlines()[0]
+    assert first.confidence > 0.9
+    (left, top), _, (right, bottom), _ = first.polygon
+    assert 100 < left < 125
+    assert 100 < top < bottom < 190
+    assert [word.text for word in first.words or ()] == first.text.split()
+    assert left <= (first.words or ())[0].polygon[0][0] < (first.words or ())[-1].polygon[1][0] <= right
+
+
+@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
+def test_a_page_that_lies_on_its_side_is_read_and_its_polygons_are_where_the_text_is(
+    engine: OcrEngine, sample: SamplePage, quarter_turns: int
+) -> None:
+    turned = np.ascontiguousarray(np.rot90(pixels(sample), quarter_turns))
+
+    read = read_page(engine, turned)
+
+    assert error_rate(sample, read.text) < 2.0
+    assert read.angle == {1: -90.0, 2: 180.0, 3: 90.0}[quarter_turns]
+    assert (read.width, read.height) == (turned.shape[1], turned.shape[0])
+    for line in read.lines:
+        xs, ys = ([int(point[axis]) for point in line.polygon] for axis in (0, 1))
+        inside = turned[min(ys) : max(ys), min(xs) : max(xs)]
+        assert inside.min() < 64, f"there is no ink where {line.text!r} should be"
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (300, 200), (2, 900)])
+def test_a_blank_page_is_read_and_has_no_text(engine: OcrEngine, shape: tuple[int, int]) -> None:
+    read = read_page(engine, np.full((*shape, 3), 255, dtype=np.uint8))
+
+    assert read.lines == ()
+    assert (read.height, read.width) == shape
+
+
+def test_what_is_no_page_is_the_engines_failure(engine: OcrEngine) -> None:
+    with pytest.raises(OcrFailed):
+        engine.read(np.zeros((20, 20), dtype=np.uint8))
+
+
+def test_the_same_page_gives_the_same_result(engine: OcrEngine, sample: SamplePage, upright: PageText) -> None:
+    page = pixels(sample)
+    before = page.copy()
+
+    assert read_page(engine, page) == upright
+    assert np.array_equal(page, before)
+
+
+@pytest.mark.parametrize(("quality", "size"), [(Quality.ACCURATE, "small"), (Quality.FAST, "tiny")])
+def test_both_qualities_read_the_page_with_their_models(
+    engines: PaddleEngines, sample: SamplePage, quality: Quality, size: str
+) -> None:
+    read = read_page(engines(quality), pixels(sample))
+
+    assert error_rate(sample, read.text) < 2.0
+    assert read.models == (f"PP-OCRv6_{size}_det", f"PP-OCRv6_{size}_rec", "PP-LCNet_x1_0_doc_ori")
+
+
+def test_a_whole_job_reads_a_page(engine: OcrEngine, sample: SamplePage) -> None:
+    result, _ = run_job(engine, {"source": {"content_base64": base64.b64encode(sample.jpeg).decode()}})
+
+    assert error_rate(sample, result.text) < 2.0
+    assert result.mean_confidence is not None
+    assert result.mean_confidence > 0.9
+
+
+def test_the_engine_prints_nothing_and_writes_only_where_it_may(capfd: pytest.CaptureFixture[str]) -> None:
+    home = Path.home()
+    before = {path.name for path in home.iterdir()} if home.is_dir() else set()
+
+    PaddleEngines(DEFAULT_ROOT)(Quality.FAST).read(np.full((60, 60, 3), 255, dtype=np.uint8))
+
+    assert capfd.readouterr() == ("", "")
+    assert ({path.name for path in home.iterdir()} if home.is_dir() else set()) == before
+    assert Path(os.environ["PADDLE_PDX_CACHE_HOME"]).is_dir()
+
+
+def test_texts_are_compared_by_their_characters_and_not_their_spacing() -> None:
+    assert normalised("cafe\u0301  au\nlait, sa\u00ac\n") == "caf\u00e9 au lait, sa-"
+    assert score("page", "abcd", "abxd", 0.0, 0.0).cer_percent == 25.0
+    assert score("page", "", "ab", 0.0, 0.0).cer_percent == 200.0

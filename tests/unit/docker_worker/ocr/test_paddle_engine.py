@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import DependencyMissing
+from docker_worker.models import DEFAULT_ROOT
+from docker_worker.ocr.paddle_engine import PaddleEngines, PaddleOcrEngine, default_cache
+from handlers.document.engine import Quality
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def test_importing_the_module_imports_no_engine_and_sets_nothing() -> None:
+    script = (
+        "import os, sys\n"
+        "before = dict(os.environ)\n"
+        "import docker_worker.ocr.paddle_engine\n"
+        "found = {'paddleocr', 'paddlex', 'onnxruntime', 'cv2', 'numpy'} & set(sys.modules)\n"
+        "print(sorted(found), dict(os.environ) == before)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PADDLE")}
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == "[] True"
+
+
+def test_without_models_it_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(DependencyMissing, match=r"docker_worker\.models"):
+        PaddleOcrEngine(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["paddleocr", "onnxruntime"])
+def test_without_a_package_it_says_what_to_install(missing: str) -> None:
+    script = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from pathlib import Path\n"
+        "from docker_worker.models import DEFAULT_ROOT\n"
+        "from docker_worker.ocr.paddle_engine import PaddleOcrEngine\n"
+        "from core.errors import DependencyMissing\n"
+        "try: PaddleOcrEngine(DEFAULT_ROOT)\n"
+        "except DependencyMissing as error: print(error)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == f"{missing} is not installed: pip install -r docker_worker/requirements.txt"
+
+
+def test_the_cache_is_a_folder_of_this_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PaddleX unpickles what it finds there."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    first = default_cache()
+
+    assert first.parent == tmp_path
+    assert first.stat().st_mode & 0o077 == 0
+    assert default_cache() == first
+    first.chmod(0o777)
+    assert default_cache() != first
+    first.rmdir()
+    first.symlink_to(tmp_path)
+    assert default_cache() != first
+
+
+def test_an_engine_is_built_once_a_quality(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[tuple[Path, Quality]] = []
+
+    def build(self: PaddleOcrEngine, root: Path, quality: Quality, cache: Path | None) -> None:
+        built.append((root, quality))
+
+    monkeypatch.setattr(PaddleOcrEngine, "__init__", build)
+    engines = PaddleEngines(DEFAULT_ROOT)
+
+    assert engines(Quality.FAST) is engines(Quality.FAST)
+    assert engines(Quality.FAST) is not engines(Quality.ACCURATE)
+    assert built == [(DEFAULT_ROOT, Quality.FAST), (DEFAULT_ROOT, Quality.ACCURATE)]
+
+
+def test_an_engine_that_could_not_be_built_is_tried_again(tmp_path: Path) -> None:
+    engines = PaddleEngines(tmp_path)
+
+    for _ in range(2):
+        with pytest.raises(DependencyMissing):
+            engines(Quality.FAST)

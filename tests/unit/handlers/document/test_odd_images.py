@@ -1,0 +1,81 @@
+"""Files that break decoders: each is decoded to a sane page or refused with one of our codes, in bounded time.
+
+The generated ones are always walked; with ``COREMACHINE_DATA`` naming a data folder, ``odd_images`` in it too.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import CoreMachineError
+from handlers.document.decode import decode_page
+from handlers.document.inspect import inspect_document
+from handlers.document.limits import DocumentLimits
+from testing.documents import SamplePage, sample_page, tiff_of, truncated
+
+LIMITS = DocumentLimits(max_pixels=4_000_000, max_pages=20)
+CODES = {"DECODE_FAILED", "IMAGE_TOO_LARGE", "TOO_MANY_PAGES", "UNSUPPORTED_FORMAT", "PAGE_NOT_FOUND"}
+SECONDS_A_FILE = 10.0
+
+
+def decoded(data: bytes) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] | str:
+    """The pages of ``data``, or the code of its refusal."""
+    started = time.perf_counter()
+    try:
+        pages = [decode_page(data, page.number, LIMITS) for page in inspect_document(data, LIMITS).pages]
+    except CoreMachineError as error:
+        return _expected(error)
+    finally:
+        assert time.perf_counter() - started < SECONDS_A_FILE
+    for page in pages:
+        assert page.ndim == 3
+        assert page.shape[2] == 3
+        assert page.dtype == np.uint8
+    return pages
+
+
+def _expected(error: CoreMachineError) -> str:
+    assert error.code in CODES, error
+    return error.code
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff"])
+def test_a_document_with_changed_bytes_is_decoded_or_refused(kind: str, seed: int) -> None:
+    draw = random.Random(f"{kind} {seed}")
+    small = sample_page(seed).image.resize((124, 175))
+    whole = {"png": SamplePage(small, "").png, "jpeg": SamplePage(small, "").jpeg, "tiff": tiff_of([small, small])}[
+        kind
+    ]
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(draw.choice((1, 3, 20))):
+            data[draw.randrange(8, min(len(data), draw.choice((64, 1_000, 1_000_000))))] = draw.randrange(256)
+        decoded(bytes(data) if draw.random() < 0.8 else truncated(bytes(data), draw.random()))
+
+
+def test_the_data_folders_odd_images_are_decoded_or_refused() -> None:
+    folder = Path(os.environ.get("COREMACHINE_DATA", "")) / "odd_images"
+    if "COREMACHINE_DATA" not in os.environ:
+        return
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    assert files, f"{folder} is empty"
+
+    found = {path.name: decoded(path.read_bytes()) for path in files}
+
+    for path in files:
+        if path.name.startswith("multipage"):
+            assert not isinstance(found[path.name], str), path.name
+    for name in ("g4_orientation_{}.tif", "hopper_orientation_{}.jpg"):
+        present = [found[name.format(n)] for n in range(1, 9) if name.format(n) in found]
+        pages = [pages[0].astype(int) for pages in present if not isinstance(pages, str)]
+        assert len(pages) == len(present)
+        for page in pages[1:]:
+            # The eight were compressed each by itself, which leaves 4 levels; a page turned wrong is 40 or more off.
+            assert np.abs(page - pages[0]).mean() < 8.0, name
