@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from core.errors import CoreMachineError, InvalidParameters, StoreUnavailable, TaskError, TransientTaskError
+from core.outcome import MAX_ERROR_MESSAGE, ErrorInfo, RetryLater, describe
+
+
+def all_errors(root: type[CoreMachineError] = CoreMachineError) -> list[type[CoreMachineError]]:
+    return [root] + [error for child in root.__subclasses__() for error in all_errors(child)]
+
+
+def test_an_error_of_our_tree_keeps_code_text_and_retryability() -> None:
+    assert describe(TransientTaskError("try again")) == ErrorInfo("TASK_FAILED_TRANSIENTLY", "try again", True)
+    assert describe(InvalidParameters("no")) == ErrorInfo("INVALID_PARAMETERS", "no", False)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("swordfish"), KeyError("swordfish"), OSError(2, "swordfish")])
+def test_the_text_of_a_foreign_exception_is_never_shown(error: Exception) -> None:
+    info = describe(error)
+
+    assert "swordfish" not in repr(info)
+    assert type(error).__name__ in info.message
+    assert (info.code, info.retryable) == ("HANDLER_ERROR", False)
+
+
+def test_running_out_of_memory_is_told_apart() -> None:
+    assert describe(MemoryError("swordfish")) == ErrorInfo("OUT_OF_MEMORY", "the handler ran out of memory", False)
+
+
+def test_a_long_text_is_cut() -> None:
+    assert len(describe(TaskError("x" * 100_000)).message) == MAX_ERROR_MESSAGE
+
+
+def test_an_error_whose_constructor_forgot_ours_is_still_described() -> None:
+    class Careless(TransientTaskError):
+        code = "CARELESS"
+
+        def __init__(self, page: int) -> None:
+            self.page = page
+
+    assert describe(Careless(3)) == ErrorInfo("CARELESS", "", True)
+
+
+def test_codes_are_stable_and_belong_to_one_error_each() -> None:
+    ours = [error for error in all_errors() if error.__module__ == "core.errors"]
+    codes = [error.code for error in ours]
+
+    assert len(set(codes)) == len(codes)
+    assert all(code == code.upper() and code.replace("_", "").isalpha() for code in codes)
+
+
+def test_only_what_may_pass_is_retryable() -> None:
+    retryable = {error.__name__ for error in all_errors() if error.retryable and error.__module__ == "core.errors"}
+
+    assert retryable == {
+        "TransientError",
+        "StoreUnavailable",
+        "BusUnavailable",
+        "BlobStoreUnavailable",
+        "TransientTaskError",
+    }
+    assert describe(StoreUnavailable("away")).retryable
+
+
+@pytest.mark.parametrize("delay", [-1, math.nan, math.inf, 86_400 * 7 + 1])
+def test_a_delay_without_sense_is_refused(delay: float) -> None:
+    with pytest.raises(ValueError, match="delay"):
+        RetryLater(delay)
