@@ -165,7 +165,7 @@ def _build(venv: Path, root: Path) -> None:
     _say("installing the packages of the lock, about a minute")
     install = [python, "-m", "pip", "install", "--progress-bar=off", "--no-deps", "--only-binary=:all:"]
     _run([*install, f"./{SHIM}", "-r", LOCK], root, "the packages could not be installed", _Progress())
-    _say("fetching the OCR models, 75 MB")
+    _say("fetching the OCR models, 75 MB where they are not here yet")
     _run([python, "-m", "docker_worker.models"], root, "the OCR models could not be fetched")
 
 

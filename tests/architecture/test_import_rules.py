@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.imports import imported
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("core", "handlers", "infrastructure", "testing", "docker_worker", "local")
@@ -100,14 +101,3 @@ def test_function_app_reaches_postgresql_and_the_ocr_only_through_others() -> No
     names = imported(path) if path.exists() else set()
 
     assert not names & {"cv2", "numpy", "onnxruntime", "paddle", "paddleocr", "paddlex", "psycopg", "psycopg_pool"}
-
-
-def imported(path: Path) -> set[str]:
-    """The top-level names that the file imports anywhere in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            names.add(node.module.partition(".")[0])
-    return names

@@ -13,8 +13,11 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.imports import imported
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.txt", "docker_worker/requirements.txt", "requirements-dev.txt")
+FOLDERS = ("core", "handlers", "infrastructure", "testing", "docker_worker", "local", "benchmarks", "tests")
 SHIM = ROOT / "docker_worker" / "opencv_contrib_shim" / "pyproject.toml"
 
 # Used unmodified, as separate modules that a user can replace, which the LGPL asks for. Both come with PaddleX.
@@ -31,6 +34,16 @@ def here(lock: str) -> list[Requirement]:
     return [line for line in requirements(lock) if line.marker is None or line.marker.evaluate()]
 
 
+def asked_for() -> list[str]:
+    """The lines of ``pyproject.toml`` that ask for a package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
+
+
+def own_files() -> list[Path]:
+    return [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")] + [ROOT / "function_app.py"]
+
+
 def licence(name: str) -> str:
     meta = importlib.metadata.metadata(name)
     classifiers = [value for value in meta.get_all("Classifier") or [] if value.startswith("License ::")]
@@ -43,6 +56,19 @@ def test_every_line_is_pinned_to_one_version(lock: str) -> None:
     loose = [str(line) for line in requirements(lock) if not re.fullmatch(r"==[^*]+", str(line.specifier)) or line.url]
 
     assert loose == []
+
+
+def test_what_is_imported_is_asked_for_by_name() -> None:
+    asked = {canonicalize_name(Requirement(line).name) for line in asked_for()}
+    provided = {
+        name: {canonicalize_name(distribution) for distribution in distributions}
+        for name, distributions in importlib.metadata.packages_distributions().items()
+    }
+
+    names = set[str]().union(*(imported(path) for path in own_files()))
+    own = {path.name.partition(".")[0] for path in ROOT.iterdir()}
+    foreign = names - sys.stdlib_module_names - own - {"azure_functions_runtime", "backend"}
+    assert sorted(name for name in foreign if not provided.get(name, set()) & asked) == []
 
 
 @pytest.mark.parametrize("lock", LOCKS[:2])
