@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from core.decisions import Complete, FailFinally, Requeue, Transition
+from core.decisions import FailFinally, Requeue, Transition
 from core.errors import LeaseLost
 from core.ids import JobId, TaskId, WorkerId
 from core.model import (
@@ -19,7 +19,7 @@ from core.model import (
     RunStatus,
     TaskStatus,
 )
-from core.outcome import ErrorInfo
+from core.outcome import ErrorInfo, Succeeded
 from testing.mock_state import NO_OUTBOX, MockStateManager
 from testing.rows import Outbox, RunRow, TaskRow, Wakeup
 
@@ -102,7 +102,7 @@ class InterruptedIsCompleted(MockStateManager):
         self, lease: Lease, transition: Transition, wakeup: OutboundMessage | None, now: datetime
     ) -> Finished:
         if isinstance(transition, Requeue) and not transition.charged:
-            transition = Complete('{"value": 0}')
+            transition = Succeeded('{"value": 0}')
         return super().finish_attempt(lease, transition, wakeup, now)
 
 
@@ -131,18 +131,18 @@ class SameAttemptAgain(MockStateManager):
 class CountsDownTwice(MockStateManager):
     """A stage ends before its last task."""
 
-    def _complete(self, task: TaskRow, transition: Complete, now: datetime) -> tuple[OutboxRow, ...]:
+    def _complete(self, task: TaskRow, result_json: str, now: datetime) -> tuple[OutboxRow, ...]:
         if task.stage.remaining > 1:
             task.stage.remaining -= 1
-        return super()._complete(task, transition, now)
+        return super()._complete(task, result_json, now)
 
 
 class LastTaskForgetsItsStage(MockStateManager):
     """The stage never ends."""
 
-    def _complete(self, task: TaskRow, transition: Complete, now: datetime) -> tuple[OutboxRow, ...]:
+    def _complete(self, task: TaskRow, result_json: str, now: datetime) -> tuple[OutboxRow, ...]:
         task.stage.remaining += 1
-        super()._complete(task, transition, now)
+        super()._complete(task, result_json, now)
         task.stage.remaining -= 1
         return NO_OUTBOX
 

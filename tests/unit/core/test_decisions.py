@@ -7,7 +7,6 @@ import pytest
 from core.decisions import (
     LEASE_EXPIRED,
     Advance,
-    Complete,
     FailFinally,
     FinishRun,
     Nothing,
@@ -52,7 +51,7 @@ def run(*stages: StageRecord, status: RunStatus = RunStatus.PROCESSING) -> RunRe
 
 class TestAfterAnAttempt:
     def test_success_completes_the_task(self) -> None:
-        assert after_attempt(Succeeded("{}"), POLICY, 0, 0.5, NOW) == Complete("{}")
+        assert after_attempt(Succeeded("{}"), POLICY, 0, 0.5, NOW) == Succeeded("{}")
 
     def test_a_retryable_failure_is_tried_again_after_a_jittered_delay(self) -> None:
         first = after_attempt(Failed(FLAKY), POLICY, 0, 0.5, NOW)
@@ -112,7 +111,7 @@ class TestTheBudget:
         assert within_budget(self.retry, used, budget) == FailFinally(FLAKY)
 
     def test_what_is_not_charged_or_no_retry_is_left_as_it_is(self) -> None:
-        for transition in (Requeue("interrupted", False), Complete("{}"), FailFinally(BROKEN)):
+        for transition in (Requeue("interrupted", False), Succeeded("{}"), FailFinally(BROKEN)):
             assert within_budget(transition, 9, 0) is transition
 
     def test_a_retry_without_an_error_fails_with_that_of_a_lost_lease(self) -> None:
