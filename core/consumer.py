@@ -16,11 +16,6 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class CompleteMessage:
-    processed: Processed
-
-
-@dataclass(frozen=True, slots=True)
 class AbandonMessage:
     """The same message may succeed later."""
 
@@ -34,7 +29,8 @@ class DeadLetterMessage:
     error: CoreMachineError
 
 
-Settlement = CompleteMessage | AbandonMessage | DeadLetterMessage
+Settlement = Processed | AbandonMessage | DeadLetterMessage
+"""A message that was processed, whatever came of it, is completed."""
 
 
 def dispatch(machine: CoreMachine, body: bytes, stop: StopSignal | None = None) -> Settlement:
@@ -43,11 +39,11 @@ def dispatch(machine: CoreMachine, body: bytes, stop: StopSignal | None = None) 
         message = decode(body)
         match message:
             case TaskQueueMessage():
-                return CompleteMessage(machine.process_task_message(message, stop))
+                return machine.process_task_message(message, stop)
             case StageCompleteMessage():
-                return CompleteMessage(machine.process_stage_complete_message(message))
+                return machine.process_stage_complete_message(message)
             case JobQueueMessage():
-                return CompleteMessage(machine.process_job_message(message))
+                return machine.process_job_message(message)
         assert_never(message)
     except TransientError as error:
         return AbandonMessage(error)
@@ -59,7 +55,7 @@ def settle(bus: MessageBus, message: ReceivedMessage, settlement: Settlement) ->
     """Settle ``message``. What cannot be settled is left to the next delivery, which is then a no-op."""
     try:
         match settlement:
-            case CompleteMessage():
+            case Processed():
                 bus.complete(message)
             case AbandonMessage():
                 bus.abandon(message)

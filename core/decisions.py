@@ -19,13 +19,6 @@ LEASE_EXPIRED = ErrorInfo("LEASE_EXPIRED", "the worker that held the task stoppe
 
 
 @dataclass(frozen=True, slots=True)
-class Complete:
-    """The task succeeded."""
-
-    result_json: str
-
-
-@dataclass(frozen=True, slots=True)
 class FailFinally:
     """The task failed and is not tried again."""
 
@@ -42,14 +35,15 @@ class Requeue:
     error: ErrorInfo | None = None
 
 
-Transition = Complete | FailFinally | Requeue
+Transition = Succeeded | FailFinally | Requeue
+"""What a store commits at the end of an attempt; a success is its own transition."""
 
 
 def after_attempt(outcome: Outcome, policy: RetryPolicy, charged: int, jitter: float, now: datetime) -> Transition:
     """The transition that an attempt's outcome causes, ``charged`` attempts having failed before it."""
     match outcome:
-        case Succeeded(result_json):
-            return Complete(result_json)
+        case Succeeded():
+            return outcome
         case Failed(error):
             if not policy.permits(error, charged + 1):
                 return FailFinally(error)
@@ -78,21 +72,19 @@ def after_lost_lease(policy: RetryPolicy, charged: int, progressed: bool) -> Tra
     return Requeue("lease_expired", True, error=LEASE_EXPIRED)
 
 
-def within_budget(transition: Transition, retries_used: int, budget: int | None) -> Transition:
+def within_budget(transition: FailFinally | Requeue, retries_used: int, budget: int | None) -> FailFinally | Requeue:
     """The transition as the run's retry budget allows it: a retry over the budget is a final failure."""
     if isinstance(transition, Requeue) and transition.charged and budget is not None and retries_used >= budget:
         return FailFinally(transition.error or LEASE_EXPIRED)
     return transition
 
 
-def refusal(status: TaskStatus | None, attempt: int, message_attempt: int) -> NotClaimed | None:
+def refusal(status: TaskStatus, attempt: int, message_attempt: int) -> NotClaimed | None:
     """Why a message may not claim its task, or ``None`` where it may.
 
     A running task is :attr:`NotClaimed.RUNNING` here; the store turns it into
     :class:`core.model.LeaseExpired` where the lease has run out.
     """
-    if status is None:
-        return NotClaimed.UNKNOWN
     if status is TaskStatus.QUEUED:
         return None if message_attempt == attempt else NotClaimed.STALE
     if status is TaskStatus.RUNNING:

@@ -44,7 +44,7 @@ from core.model import (
     RunStatus,
     Submitted,
 )
-from core.outcome import ErrorInfo, Failed, Interrupted, Outcome, describe
+from core.outcome import ErrorInfo, Failed, Interrupted, Outcome, Succeeded, describe
 from core.ports import BlobStore, Clock, IdSource, MessageBus, StateStore
 from core.registry import AnyJob, HandlerRegistry, JobRegistry
 from core.relay import OutboxRelay
@@ -204,6 +204,8 @@ class CoreMachine:
             return Processed("lease_lost", Failed(ErrorInfo(lost.code, lost.message), lost))
         if isinstance(outcome, Interrupted) and context.stop_reason == "deadline" and not writes.progressed:
             outcome = Failed(DEADLINE_EXCEEDED)
+        if isinstance(outcome, Succeeded):
+            return self._end_attempt(message, claim.lease, outcome, outcome)
         transition = after_attempt(outcome, handler.retry, claim.charged, self._ids.jitter(), self.clock.now())
         return self._end_attempt(message, claim.lease, transition, outcome)
 
@@ -224,7 +226,8 @@ class CoreMachine:
             return self._end_attempt(message, lease, FailFinally(failed.error), failed)
         if finished.outbox:
             self.relay.publish(finished.outbox)
-        _log_attempt(message, transition, finished)
+        if _log.isEnabledFor(logging.INFO):
+            _log_attempt(message, transition, finished)
         return Processed(APPLIED, outcome)
 
     def _wakeup(self, message: TaskQueueMessage, attempt: int, transition: Requeue) -> OutboundMessage:
@@ -310,14 +313,17 @@ class CoreMachine:
     def _end_run(
         self, run: RunRecord, status: RunStatus, result: str | None, error: ErrorInfo | None, outcome: Outcome | None
     ) -> Processed:
+        now, stage = self.clock.now(), run.current_stage
         try:
-            ended = self.store.finish_run(run.job_id, run.run, status, result, error, self.clock.now())
+            ended = self.store.finish_run(run.job_id, run.run, status, result, error, now, stage)
         except CapacityExceeded as full:
             if result is None:
                 raise
             return self._fail_run(run, Failed(describe(full), full))
+        if not ended:
+            return Processed("already_advanced", outcome)
         _log.info("job_ended", extra={"job_id": run.job_id, "run": run.run, "status": status.value})
-        return Processed(APPLIED if ended else "run_ended", outcome)
+        return Processed(APPLIED, outcome)
 
 
 class _Writes:
@@ -358,8 +364,7 @@ def _wrong_parameters(job_type: str, stage: StageDefinition, spec: TaskSpec, han
 
 
 def _log_attempt(message: TaskQueueMessage, transition: Transition, finished: Finished) -> None:
-    if _log.isEnabledFor(logging.INFO):
-        extra = {"task_id": message.task_id, "attempt": message.attempt, "status": finished.task_status.value}
-        if isinstance(transition, FailFinally):
-            extra["code"] = transition.error.code
-        _log.info("attempt_ended", extra=extra)
+    extra = {"task_id": message.task_id, "attempt": message.attempt, "status": finished.task_status.value}
+    if isinstance(transition, FailFinally):
+        extra["code"] = transition.error.code
+    _log.info("attempt_ended", extra=extra)

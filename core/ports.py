@@ -108,7 +108,7 @@ class StateStore(Protocol):
     ) -> Finished:
         """End the attempt that ``lease`` names. Raises :class:`LeaseLost` where it is not the current one.
 
-        ``Complete`` and ``FailFinally`` end the task and count down its stage; the last one ends the stage
+        ``Succeeded`` and ``FailFinally`` end the task and count down its stage; the last one ends the stage
         and puts its ``on_end`` in the outbox. ``FailFinally`` under ``fail_fast`` ends the run instead:
         status ``failed`` with this error, every other task of it that has not ended ``cancelled`` and its
         lease revoked, its unpublished messages dropped. ``Requeue`` makes the task ``queued`` with attempt
@@ -125,8 +125,13 @@ class StateStore(Protocol):
         result_json: str | None,
         error: ErrorInfo | None,
         now: datetime,
+        newest_stage: int | None = None,
     ) -> bool:
-        """End a run; tasks that have not ended are ``cancelled``. False, and nothing written, where it had ended."""
+        """End a run; tasks that have not ended are ``cancelled``.
+
+        False, and nothing written, where it had ended, or where ``newest_stage`` is given and is not the number of
+        its newest stage (0: none was opened), so that a late caller cannot end what has moved on.
+        """
         ...
 
     def stage_results(self, job_id: JobId, run: int, stage: int) -> Sequence[TaskResult]:

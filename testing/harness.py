@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from core.consumer import AbandonMessage, CompleteMessage, DeadLetterMessage, Settlement, dispatch, settle
+from core.consumer import AbandonMessage, DeadLetterMessage, Settlement, dispatch, settle
 from core.context import StopSignal
 from core.errors import CoreMachineError, TransientError
 from core.ids import TaskId
@@ -146,9 +146,9 @@ class Harness:
     def _process(self, message: ReceivedMessage, drained: Drained, stop: StopSignal) -> None:
         drained.messages += 1
         settlement = dispatch(self.machine, message.body, stop)
-        if isinstance(settlement, CompleteMessage):
-            if isinstance(settlement.processed.outcome, Failed):
-                drained.failures.append(settlement.processed.outcome)
+        if isinstance(settlement, Processed):
+            if isinstance(settlement.outcome, Failed):
+                drained.failures.append(settlement.outcome)
         elif isinstance(settlement, AbandonMessage):
             drained.abandoned += 1
         elif isinstance(settlement, DeadLetterMessage):

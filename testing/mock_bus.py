@@ -6,7 +6,7 @@ import heapq
 import json
 from bisect import insort
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -70,7 +70,8 @@ class MockServiceBusRepository:
         self.clock: AdvanceableClock = clock or FakeClock()
         self._rules = rules or QueueRules()
         self._queues: dict[str, _Queue] = {}
-        self._sent: list[tuple[datetime, OutboundMessage]] = []
+        self._sent: list[OutboundMessage] = []
+        self._sent_at: list[datetime] = []
         self._order = count()
         self._tokens = count(1)
 
@@ -81,7 +82,8 @@ class MockServiceBusRepository:
             self._check(message)
         now = self.clock.now()
         for message in messages:
-            self._sent.append((now, message))
+            self._sent.append(message)
+            self._sent_at.append(now)
             queue = self._queue(message.queue)
             if not self._is_duplicate(queue, message.message_id, now):
                 self._enqueue(queue, message, now)
@@ -119,21 +121,24 @@ class MockServiceBusRepository:
 
     def get_sent_messages(self) -> list[dict[str, Any]]:
         """Everything that was sent, in order, with the body decoded from its bytes."""
-        return [_view(at, message) for at, message in self._sent]
+        return [_view(at, message) for at, message in self._log()]
 
     def get_messages_for_queue(self, queue_name: str) -> list[dict[str, Any]]:
-        return [_view(at, message) for at, message in self._sent if message.queue == queue_name]
+        return [_view(at, message) for at, message in self._log() if message.queue == queue_name]
 
     def get_stage_complete_signals(self) -> list[dict[str, Any]]:
-        return [_view(at, message) for at, message in self._sent if message.message_type == "stage_complete"]
+        return [_view(at, message) for at, message in self._log() if message.message_type == "stage_complete"]
 
     def get_message_summary(self) -> dict[str, Any]:
         """How many messages were sent: ``total``, ``by_queue`` and ``by_type``."""
         return {
             "total": len(self._sent),
-            "by_queue": dict(Counter(message.queue for _, message in self._sent)),
-            "by_type": dict(Counter(message.message_type for _, message in self._sent)),
+            "by_queue": dict(Counter(message.queue for message in self._sent)),
+            "by_type": dict(Counter(message.message_type for message in self._sent)),
         }
+
+    def _log(self) -> Iterator[tuple[datetime, OutboundMessage]]:
+        return zip(self._sent_at, self._sent, strict=True)
 
     def sent_count(self) -> int:
         return len(self._sent)

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from core.ids import JobId
+from core.ids import JobId, WorkerId
 from core.messages import StageCompleteMessage
 from core.model import (
     TERMINAL_RUN,
@@ -33,7 +33,7 @@ from core.model import (
 from core.outcome import ErrorInfo
 
 EventRow = tuple[int, datetime, EventKind, int | None, Any, int | None, str]
-TryRow = tuple[Lease, datetime, datetime | None, str | None, ErrorInfo | None]
+TryRow = tuple[int, WorkerId, int, datetime, datetime | None, str | None, ErrorInfo | None]
 
 
 class Wakeup:
@@ -60,7 +60,6 @@ class Outbox:
 
     def add(self, wakeup: Wakeup, now: datetime) -> OutboxRow:
         row_id = next(self._ids)
-        wakeup.published_at = None
         self._rows[row_id] = (wakeup, now)
         return OutboxRow(row_id, wakeup.message)
 
@@ -134,6 +133,10 @@ class RunRow:
     def ended(self) -> bool:
         return self.status in TERMINAL_RUN
 
+    @property
+    def newest_stage(self) -> int:
+        return self.stages[-1].number if self.stages else 0
+
     def may_open(self, number: int) -> bool:
         if self.ended:
             return False
@@ -164,7 +167,7 @@ class RunRow:
             "job_type": self.job_type,
             "run": self.run,
             "status": self.status.value,
-            "current_stage": self.stages[-1].number if self.stages else 0,
+            "current_stage": self.newest_stage,
             "parameters": json.loads(self.parameters_json),
             "result": _loads(self.result_json),
             "error": _error(self.error),
@@ -288,10 +291,8 @@ class TaskRow:
 
     def attempt_records(self) -> list[AttemptRecord]:
         return [
-            AttemptRecord(
-                self.task_id, lease.attempt, lease.owner, lease.token, started, ended, outcome and str(outcome), error
-            )
-            for lease, started, ended, outcome, error in self.tries
+            AttemptRecord(self.task_id, attempt, owner, token, started, ended, outcome and str(outcome), error)
+            for attempt, owner, token, started, ended, outcome, error in self.tries
         ]
 
     def record(self) -> TaskRecord:

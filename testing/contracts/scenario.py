@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from core.decisions import Complete, FailFinally, Requeue
+from core.decisions import FailFinally, Requeue
 from core.ids import JobId, TaskId, WorkerId, job_id_for, task_id_for
 from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage
 from core.model import (
@@ -23,7 +23,7 @@ from core.model import (
     Submitted,
     TaskRecord,
 )
-from core.outcome import ErrorInfo
+from core.outcome import ErrorInfo, Succeeded
 from core.ports import StateStore
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -35,7 +35,7 @@ JOB_TYPE = "contract_job"
 TASK_TYPE = "contract_task"
 BROKEN = ErrorInfo("BROKEN", "it broke", False)
 FLAKY = ErrorInfo("FLAKY", "it may work next time", True)
-DONE = Complete('{"answer": 42}')
+DONE = Succeeded('{"answer": 42}')
 
 
 def at(seconds: float) -> datetime:

@@ -200,6 +200,20 @@ class RunEndContract:
         assert (run.status, run.error, run.updated_at, run.ended) == (RunStatus.COMPLETED, None, at(8), True)
         assert json.loads(run.result_json or "") == {"sum": 1}
 
+    def test_a_late_caller_does_not_end_a_run_that_has_moved_on(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        before = scenario.run()
+
+        assert not store.finish_run(scenario.job_id, 1, RunStatus.FAILED, None, BROKEN, at(8), 0)
+        assert scenario.run() == before
+        assert store.finish_run(scenario.job_id, 1, RunStatus.FAILED, None, BROKEN, at(9), 1)
+
+    def test_a_run_without_stages_is_finished_as_such(self, store: StateStore) -> None:
+        scenario = Scenario.submitted(store)
+
+        assert not store.finish_run(scenario.job_id, 1, RunStatus.FAILED, None, BROKEN, at(8), 1)
+        assert store.finish_run(scenario.job_id, 1, RunStatus.FAILED, None, BROKEN, at(9), 0)
+
     def test_a_run_that_is_not_there_is_not_finished(self, store: StateStore) -> None:
         assert store.finish_run(NOBODY, 1, RunStatus.FAILED, None, BROKEN, at(0)) is False
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from core.decisions import Complete, FailFinally, Requeue, Transition
+from core.decisions import FailFinally, Requeue, Transition
 from core.errors import LeaseLost
 from core.ids import JobId, TaskId, task_id_for
 from core.model import (
@@ -35,6 +35,7 @@ from core.model import (
     StageRecord,
     StageStatus,
 )
+from core.outcome import Succeeded
 from core.ports import StateStore
 from testing.contracts.scenario import BROKEN, DONE, FLAKY, OTHER_WORKER, WORKER, at, new_job, new_stage, task_message
 
@@ -136,7 +137,7 @@ class StateStoreMachine(RuleBasedStateMachine):
         assert held
         del self.holders[lease.task_id]
         self.attempts[lease.task_id] += 1
-        if isinstance(TRANSITIONS[how], Complete):
+        if isinstance(TRANSITIONS[how], Succeeded):
             assert finished.task_status == "completed"
         self._saw(finished.outbox)
         self._forget_ended(JobId(job))

@@ -169,6 +169,7 @@ class EndsARunTwice(MockStateManager):
         result_json: str | None,
         error: ErrorInfo | None,
         now: datetime,
+        newest_stage: int | None = None,
     ) -> bool:
         row = self._runs.get((job_id, run))
         if row is not None:

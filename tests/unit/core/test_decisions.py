@@ -111,7 +111,7 @@ class TestTheBudget:
         assert within_budget(self.retry, used, budget) == FailFinally(FLAKY)
 
     def test_what_is_not_charged_or_no_retry_is_left_as_it_is(self) -> None:
-        for transition in (Requeue("interrupted", False), Succeeded("{}"), FailFinally(BROKEN)):
+        for transition in (Requeue("interrupted", False), FailFinally(BROKEN)):
             assert within_budget(transition, 9, 0) is transition
 
     def test_a_retry_without_an_error_fails_with_that_of_a_lost_lease(self) -> None:

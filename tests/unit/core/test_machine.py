@@ -615,6 +615,34 @@ def test_a_crash_between_commit_and_publish_is_driven_on_later() -> None:
     assert [job["status"] for job in harness.state.get_state_snapshot()["jobs"].values()] == ["completed"]
 
 
+def test_a_duplicate_whose_work_goes_wrong_does_not_fail_a_run_that_has_moved_on() -> None:
+    class RunsOutOfMemory(CreatesBadly):
+        overtake: Callable[[], object] | None = None
+
+        def create_tasks_for_stage(
+            self, stage: StageDefinition, job_params: Nothing, job_id: JobId, previous_results: Sequence[TaskResult]
+        ) -> Sequence[TaskSpec]:
+            overtake, self.overtake = self.overtake, None
+            if overtake is not None:
+                overtake()
+                raise MemoryError
+            return [TaskSpec("x", Nothing())]
+
+    job = RunsOutOfMemory()
+    harness, _ = create_test_harness(Registries.of([job], [task_handler("work", nothing)]), clock=FakeClock())
+    run = harness.submit("one_task", {})
+    message = JobQueueMessage(job_id=run.job_id, run=1, job_type="one_task")
+    job.overtake = lambda: harness.machine.process_job_message(message)
+
+    late = harness.machine.process_job_message(message)
+
+    harness.drain(reraise=False)
+    ended = harness.state.load_run(run.job_id, 1)
+    assert late.effect == "already_advanced"
+    assert ended is not None
+    assert ended.status is RunStatus.COMPLETED
+
+
 def test_a_long_running_task_goes_to_its_own_queue_and_stays_there_when_it_is_tried_again() -> None:
     attempts: list[int] = []
 
