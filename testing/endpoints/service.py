@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.boundary import guarded
 from core.context import StopSignal
 from core.errors import (
     CapacityExceeded,
@@ -19,6 +20,7 @@ from core.errors import (
     UnknownJobType,
     UnknownTaskType,
 )
+from core.outcome import Failed
 from core.ports import Clock, IdSource
 from core.system import RandomIds, SystemClock
 from testing.endpoints.execution import Execution, Told
@@ -215,8 +217,7 @@ class _Call:
         self._places = places
         self._done = threading.Event()
         self._stop: StopSignal | None = None
-        self._told: Told | None = None
-        self._error: BaseException | None = None
+        self._told: Told | Failed | None = None
 
     def start(self) -> None:
         threading.Thread(target=self._perform, name="test-endpoint", daemon=True).start()
@@ -226,21 +227,25 @@ class _Call:
             if self._stop is not None:
                 self._stop.set("harness timeout")
             raise Refused(504, "HARNESS_TIMEOUT", f"the handler did not end within {seconds:g} seconds")
-        if self._error is not None:
-            raise self._error
-        assert self._told is not None
-        return self._told
+        if isinstance(self._told, Told):
+            return self._told
+        cause = self._told.cause if self._told is not None else None
+        if isinstance(cause, CoreMachineError | NotQuiescent):
+            raise cause
+        _log.error("harness_failed", exc_info=cause)
+        raise Refused(500, "INTERNAL_ERROR", "the harness itself failed; its log says how")
 
     def _perform(self) -> None:
         try:
-            execution = self._make()
-            self._stop = execution.stop
-            self._told = self._action(execution)
-        except (CoreMachineError, NotQuiescent) as error:
-            self._error = error
+            self._told = guarded(self._call)
         finally:
             self._places.release()
             self._done.set()
+
+    def _call(self) -> Told:
+        execution = self._make()
+        self._stop = execution.stop
+        return self._action(execution)
 
 
 def _as_refused(error: CoreMachineError) -> Refused:
