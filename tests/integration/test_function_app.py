@@ -147,6 +147,7 @@ def test_a_missing_model_is_an_error_that_says_what_to_do(tmp_path: Path) -> Non
     assert "docker_worker.models" in answer.json()["error"]["message"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_importing_the_app_brings_no_ocr_package_and_little_memory() -> None:
     script = (
         "import sys, function_app\n"
