@@ -38,7 +38,7 @@ check: setup ## format, lint, types and import rules
 
 bench: setup ## the benchmarks against their goals; DATA=folder adds the OCR accuracy
 	@missed=0; \
-	$(RUN) -m benchmarks.engine --check || missed=1; \
+	$(RUN) -m benchmarks.engine --check --peers || missed=1; \
 	$(RUN) -m benchmarks.endpoint --check || missed=1; \
 	$(if $(DATA),$(RUN) -m benchmarks.ocr --check --data "$(DATA)" || missed=1;) \
 	exit $$missed

@@ -81,9 +81,9 @@ class MockServiceBusRepository:
         for message in messages:
             self._check(message)
         now = self.clock.now()
+        self._sent.extend(messages)
+        self._sent_at.extend([now] * len(messages))
         for message in messages:
-            self._sent.append(message)
-            self._sent_at.append(now)
             queue = self._queue(message.queue)
             if not self._is_duplicate(queue, message.message_id, now):
                 self._enqueue(queue, message, now)

@@ -42,7 +42,7 @@ from core.model import (
 from core.outcome import ErrorInfo, Succeeded
 from core.ports import Clock
 from testing.clock import FakeClock
-from testing.rows import Outbox, RunRow, StageRow, TaskRow, Wakeup
+from testing.rows import FlatLog, Outbox, RunRow, StageRow, TaskRow, Wakeup
 
 NO_OUTBOX: tuple[OutboxRow, ...] = ()
 
@@ -70,7 +70,7 @@ class MockStateManager:
         self._tasks: dict[TaskId, TaskRow] = {}
         self._keys: dict[tuple[str, str], JobId] = {}
         self._outbox = Outbox()
-        self._operations: list[tuple[str, str, str]] = []
+        self._operations = FlatLog(3)
         self._sequence = count(1)
         self._max_tasks = max_tasks
         self._max_bytes = max_bytes
@@ -136,8 +136,8 @@ class MockStateManager:
         lease = task.lease = Lease(task_id, attempt, task.token, worker, now + _seconds(lease_seconds))
         task.tries.append((attempt, worker, task.token, now, None, None, None))
         stage = task.stage
-        stage.run.events.append((next(self._sequence), now, _TASK_STARTED, stage.number, task_id, attempt, ""))
-        self._operations.append(("claim_task", task_id, "claimed"))
+        stage.run.events.add((next(self._sequence), now, _TASK_STARTED, stage.number, task_id, attempt, ""))
+        self._operations.add(("claim_task", task_id, "claimed"))
         return Claimed(lease, stage.task_type, task.parameters_json, task.checkpoint_json, task.charged)
 
     def renew_lease(self, lease: Lease, lease_seconds: float, now: datetime) -> Lease:
@@ -208,7 +208,7 @@ class MockStateManager:
         row = self._runs.get((job_id, run))
         if row is None:
             return ()
-        return [Event(sequence, at, kind, job_id, run, *rest) for sequence, at, kind, *rest in row.events]
+        return [Event(sequence, at, kind, job_id, run, *rest) for sequence, at, kind, *rest in row.events.rows()]
 
     def unpublished(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
         return self._outbox.oldest(limit, before)
@@ -303,7 +303,7 @@ class MockStateManager:
 
     def get_operation_log(self) -> list[dict[str, str]]:
         """The transitions that were asked for, in order: ``operation``, ``key`` and ``result``."""
-        return [{"operation": name, "key": key, "result": str(result)} for name, key, result in self._operations]
+        return [{"operation": name, "key": key, "result": str(result)} for name, key, result in self._operations.rows()]
 
     def open_runs(self) -> list[RunRecord]:
         """The runs that have not ended."""
@@ -368,13 +368,12 @@ class MockStateManager:
         cause: str | None = None,
     ) -> None:
         ended_as = cause or status
-        task.tries[-1] = (*task.tries[-1][:4], now, ended_as, error)
+        task.end_attempt(now, ended_as, error)
         task.status = status
-        task.lease = None
         stage, task_id = task.stage, task.task_id
         detail = error.code if error is not None else cause or ""
-        stage.run.events.append((next(self._sequence), now, kind, stage.number, task_id, task.attempt, detail))
-        self._operations.append(("finish_attempt", task_id, ended_as))
+        stage.run.events.add((next(self._sequence), now, kind, stage.number, task_id, task.attempt, detail))
+        self._operations.add(("finish_attempt", task_id, ended_as))
 
     def _end_stage(self, stage: StageRow, now: datetime) -> OutboxRow:
         stage.status = stage_end(stage.failure_policy, stage.failed)
@@ -399,10 +398,8 @@ class MockStateManager:
     def _cancel(self, task: TaskRow, now: datetime) -> bool:
         if task.status not in (TaskStatus.QUEUED, TaskStatus.RUNNING):
             return False
-        if task.lease is not None:
-            task.tries[-1] = (*task.tries[-1][:4], now, TaskStatus.CANCELLED, None)
+        task.end_attempt(now, TaskStatus.CANCELLED, None)
         task.status = TaskStatus.CANCELLED
-        task.lease = None
         task.stage.remaining -= 1
         return True
 
@@ -457,7 +454,7 @@ class MockStateManager:
         attempt: int | None = None,
         detail: str = "",
     ) -> None:
-        run.events.append((next(self._sequence), now, kind, stage, task_id, attempt, detail))
+        run.events.add((next(self._sequence), now, kind, stage, task_id, attempt, detail))
 
     def _note(self, operation: str, key: str, result: str) -> None:
-        self._operations.append((operation, key, result))
+        self._operations.add((operation, key, result))

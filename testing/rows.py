@@ -4,7 +4,7 @@ what leaves the store is a frozen record made from them."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -14,7 +14,6 @@ from core.messages import StageCompleteMessage
 from core.model import (
     TERMINAL_RUN,
     AttemptRecord,
-    EventKind,
     FailurePolicy,
     Lease,
     LeaseExpired,
@@ -32,8 +31,25 @@ from core.model import (
 )
 from core.outcome import ErrorInfo
 
-EventRow = tuple[int, datetime, EventKind, int | None, Any, int | None, str]
 TryRow = tuple[int, WorkerId, int, datetime, datetime | None, str | None, ErrorInfo | None]
+
+
+class FlatLog:
+    """Append-only rows of one width, in one flat list.
+
+    A row leaves no object behind, so that a log of every task's every step does not slow the garbage
+    collector down. ``add`` takes a row as a tuple.
+    """
+
+    __slots__ = ("_cells", "_width", "add")
+
+    def __init__(self, width: int) -> None:
+        self._cells: list[Any] = []
+        self._width = width
+        self.add = self._cells.extend
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        return zip(*[iter(self._cells)] * self._width, strict=True)
 
 
 class Wakeup:
@@ -118,7 +134,7 @@ class RunRow:
         self.retries_used = 0
         self.status = RunStatus.QUEUED
         self.stages: list[StageRow] = []
-        self.events: list[EventRow] = []
+        self.events = FlatLog(7)
         self.result_json: str | None = None
         self.error: ErrorInfo | None = None
         self.created_at = now
@@ -290,10 +306,13 @@ class TaskRow:
         return TaskResult(self.name, self.status, self.result_json, self.error)
 
     def attempt_records(self) -> list[AttemptRecord]:
-        return [
-            AttemptRecord(self.task_id, attempt, owner, token, started, ended, outcome and str(outcome), error)
-            for attempt, owner, token, started, ended, outcome, error in self.tries
-        ]
+        return [AttemptRecord(self.task_id, *row) for row in self.tries]
+
+    def end_attempt(self, now: datetime, outcome: str, error: ErrorInfo | None) -> None:
+        """Take the lease away and write down how the attempt ended."""
+        if self.lease is not None:
+            self.tries[-1] = (*self.tries[-1][:4], now, str(outcome), error)
+            self.lease = None
 
     def record(self) -> TaskRecord:
         percent, message = self.progress or (None, "")
