@@ -3,7 +3,7 @@
 A job id is the SHA-256 of a job's content, so that submitting is idempotent. A task id names
 its run and stage, so that it is unique without a lookup, and a message id adds the attempt.
 Service Bus accepts message ids of at most 128 characters and, with duplicate detection on,
-silently drops a repeated one.
+silently drops a repeated one. The messages that wake no task have a part there that no task name may be.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ def task_message_id(task_id: TaskId, attempt: int) -> str:
 
 
 def job_message_id(job_id: JobId, run: int) -> str:
-    return f"{job_id}:{run}:0:job:1"
+    return f"{job_id}:{run}:0:-job:1"
 
 
 def stage_complete_message_id(job_id: JobId, run: int, stage: int) -> str:
-    return f"{job_id}:{run}:{stage}:stage_complete:1"
+    return f"{job_id}:{run}:{stage}:-stage_complete:1"
 
 
 def is_type_name(name: str) -> bool:

@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from core.errors import DefinitionError
 from core.ids import JobId
 from core.model import FailurePolicy, TaskResult
 
@@ -36,6 +37,12 @@ class StageDefinition:
     task_type: str
     parallelism: Parallelism = Parallelism.SINGLE
     failure_policy: FailurePolicy = FailurePolicy.FAIL_FAST
+
+    def __post_init__(self) -> None:
+        for name, kind in (("parallelism", Parallelism), ("failure_policy", FailurePolicy)):
+            if not isinstance(getattr(self, name), kind):
+                known = ", ".join(f"{kind.__name__}.{member.name}" for member in kind)
+                raise DefinitionError(f"stage {self.name!r}: {name} is one of {known}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,14 @@ from core.decisions import (
     on_job_message,
     on_stage_complete,
 )
-from core.errors import CapacityExceeded, DefinitionError, LeaseLost, TransientError
+from core.errors import CapacityExceeded, DefinitionError, LeaseLost, MessageInvalid, TransientError
 from core.handlers import TaskHandler
 from core.ids import MAX_ATTEMPT, WorkerId, job_id_for, task_id_for, task_message_id
 from core.jobs import JobContext, Parallelism, StageDefinition, TaskSpec
 from core.jsontext import dump_json
 from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage, task_message_encoder
 from core.model import (
+    TERMINAL_RUN,
     Claimed,
     Finished,
     Lease,
@@ -44,7 +45,7 @@ from core.model import (
     RunStatus,
     Submitted,
 )
-from core.outcome import ErrorInfo, Failed, Interrupted, Outcome, Succeeded, describe
+from core.outcome import HANDLER_ERROR, ErrorInfo, Failed, Interrupted, Outcome, Succeeded, describe
 from core.ports import BlobStore, Clock, IdSource, MessageBus, StateStore
 from core.registry import AnyJob, HandlerRegistry, JobRegistry
 from core.relay import OutboxRelay
@@ -142,6 +143,8 @@ class CoreMachine:
             self.clock.now(),
         )
         self.relay.publish(submitted.outbox)
+        if submitted.created:
+            _log.info("job_submitted", extra={"job_id": job_id, "job_type": job_type})
         return submitted
 
     def process_job_message(self, message: JobQueueMessage) -> Processed:
@@ -167,28 +170,38 @@ class CoreMachine:
                 return self._finish_run(run, job, status)
         assert_never(advance)
 
-    def process_task_message(self, message: TaskQueueMessage, stop: StopSignal | None = None) -> Processed:
-        """Claim a task, call its handler outside any transaction, and commit what came of it."""
+    def process_task_message(
+        self, message: TaskQueueMessage, stop: StopSignal | None = None, lease_seconds: float | None = None
+    ) -> Processed:
+        """Claim a task, call its handler outside any transaction, and commit what came of it.
+
+        ``lease_seconds`` is for a caller that renews the lease while the handler runs; otherwise the lease
+        outlives the handler's timeout. Raises :class:`core.errors.UnknownTaskType`, and
+        :class:`core.errors.MessageInvalid` for a message that contradicts itself.
+        """
         handler = self.handlers.find(message.task_type)
-        claim = self.store.claim_task(
-            message.task_id, message.attempt, self._worker, handler.timeout + LEASE_MARGIN, self.clock.now()
-        )
+        _check_ids(message)
+        seconds = handler.timeout + LEASE_MARGIN if lease_seconds is None else lease_seconds
+        claim = self.store.claim_task(message.task_id, message.attempt, self._worker, seconds, self.clock.now())
         if isinstance(claim, Claimed):
-            return self._run_attempt(message, handler, claim, stop or StopSignal())
+            if claim.task_type != message.task_type:  # the store is the truth; the message only woke us
+                message = message.model_copy(update={"task_type": claim.task_type})
+                handler = self.handlers.find(claim.task_type)
+            return self._run_attempt(message, handler, claim, stop or StopSignal(), seconds)
         if isinstance(claim, LeaseExpired):
             return self.end_lost_attempt(message, claim)
         return Processed(claim.value)
 
     def end_lost_attempt(self, message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
         """End an attempt whose holder vanished, by its own fencing token."""
-        policy = self.handlers.find(message.task_type).retry
+        policy = self.handlers.find(expired.task_type).retry
         transition = after_lost_lease(policy, expired.charged, expired.progressed)
         return self._end_attempt(message, expired.lease, transition, None)
 
     def _run_attempt(
-        self, message: TaskQueueMessage, handler: TaskHandler, claim: Claimed, stop: StopSignal
+        self, message: TaskQueueMessage, handler: TaskHandler, claim: Claimed, stop: StopSignal, lease_seconds: float
     ) -> Processed:
-        writes = _Writes(self.store, self.clock, claim.lease, handler.timeout + LEASE_MARGIN)
+        writes = _Writes(self.store, self.clock, claim, lease_seconds)
         context = TaskContext(
             message,
             timeout=handler.timeout,
@@ -248,6 +261,9 @@ class CoreMachine:
         except (DefinitionError, CapacityExceeded) as error:
             return self._fail_run(run, Failed(describe(error), error))
         self.relay.publish(opened.outbox)
+        if opened.opened:
+            extra = {"job_id": run.job_id, "run": run.run, "stage": stage.number, "tasks": len(new_stage.tasks)}
+            _log.info("stage_opened", extra=extra)
         return Processed(APPLIED if opened.opened else "already_opened")
 
     def _build_stage(self, run: RunRecord, job: AnyJob, stage: StageDefinition) -> NewStage:
@@ -308,7 +324,10 @@ class CoreMachine:
         """
         if isinstance(failed.cause, TransientError):
             raise failed.cause
-        return self._end_run(run, RunStatus.FAILED, None, failed.error, failed)
+        error = failed.error
+        if error.code == HANDLER_ERROR:
+            error = ErrorInfo(DefinitionError.code, f"the definition raised {type(failed.cause).__name__}")
+        return self._end_run(run, RunStatus.FAILED, None, error, failed)
 
     def _end_run(
         self, run: RunRecord, status: RunStatus, result: str | None, error: ErrorInfo | None, outcome: Outcome | None
@@ -329,21 +348,27 @@ class CoreMachine:
 class _Writes:
     """A running attempt's ways to the store, under its lease."""
 
-    __slots__ = ("_clock", "_lease", "_lease_seconds", "_store", "progressed")
+    __slots__ = ("_checkpoint_json", "_clock", "_lease", "_lease_seconds", "_store", "progressed")
 
-    def __init__(self, store: StateStore, clock: Clock, lease: Lease, lease_seconds: float) -> None:
+    def __init__(self, store: StateStore, clock: Clock, claim: Claimed, lease_seconds: float) -> None:
         self._store = store
         self._clock = clock
-        self._lease = lease
+        self._lease = claim.lease
+        self._checkpoint_json = claim.checkpoint_json
         self._lease_seconds = lease_seconds
         self.progressed = False
 
     def save_checkpoint(self, checkpoint_json: str) -> None:
         self._store.save_checkpoint(self._lease, checkpoint_json, self._lease_seconds, self._clock.now())
-        self.progressed = True
+        self.progressed = self.progressed or checkpoint_json != self._checkpoint_json
 
     def report_progress(self, percent: float, message: str) -> None:
         self._store.report_progress(self._lease, percent, message, self._clock.now())
+
+
+def _check_ids(message: TaskQueueMessage) -> None:
+    if not message.task_id.startswith(f"{message.job_id}:{message.run}:{message.stage}:"):
+        raise MessageInvalid("the task id is not of the job, run and stage that the message names")
 
 
 def _check_count(job_type: str, stage: StageDefinition, count: int) -> None:
@@ -368,3 +393,6 @@ def _log_attempt(message: TaskQueueMessage, transition: Transition, finished: Fi
     if isinstance(transition, FailFinally):
         extra["code"] = transition.error.code
     _log.info("attempt_ended", extra=extra)
+    if finished.run_status in TERMINAL_RUN:
+        extra = {"job_id": message.job_id, "run": message.run, "status": finished.run_status.value}
+        _log.info("job_ended", extra=extra)

@@ -12,6 +12,9 @@ from core.errors import CoreMachineError
 
 MAX_ERROR_MESSAGE = 2_000
 
+HANDLER_ERROR = "HANDLER_ERROR"
+"""The code of an exception that is not of our tree."""
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
@@ -45,6 +48,7 @@ class RetryLater:
     reason: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", self.reason[:MAX_ERROR_MESSAGE])
         if not 0 <= self.delay <= 86_400 * 7:
             raise ValueError("delay: 0 to 604,800 seconds")
 
@@ -66,4 +70,4 @@ def describe(error: BaseException) -> ErrorInfo:
         return ErrorInfo(error.code, str(message)[:MAX_ERROR_MESSAGE], error.retryable)
     if isinstance(error, MemoryError):
         return ErrorInfo("OUT_OF_MEMORY", "the handler ran out of memory", False)
-    return ErrorInfo("HANDLER_ERROR", f"the handler raised {type(error).__name__}", False)
+    return ErrorInfo(HANDLER_ERROR, f"the handler raised {type(error).__name__}", False)

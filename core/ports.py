@@ -7,7 +7,7 @@ UTC and always come from the caller, so that a clock can be injected.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -96,7 +96,10 @@ class StateStore(Protocol):
         ...
 
     def save_checkpoint(self, lease: Lease, checkpoint_json: str, lease_seconds: float, now: datetime) -> Lease:
-        """Replace the task's checkpoint and renew the lease. Raises :class:`LeaseLost`."""
+        """Replace the task's checkpoint and renew the lease. Raises :class:`LeaseLost`.
+
+        The attempt has progressed once it has saved another checkpoint than the one that it found.
+        """
         ...
 
     def report_progress(self, lease: Lease, percent: float, message: str, now: datetime) -> None:
@@ -156,8 +159,11 @@ class StateStore(Protocol):
         """Take rows that the bus accepted out of the outbox. Unknown ids are passed over."""
         ...
 
-    def expired_leases(self, now: datetime, limit: int) -> Sequence[LeaseExpired]:
-        """The leases of running tasks that end at or before ``now``, the longest expired first."""
+    def expired_leases(self, now: datetime, limit: int, task_types: Collection[str]) -> Sequence[LeaseExpired]:
+        """The leases of running tasks of ``task_types`` that end at or before ``now``, the longest expired first.
+
+        The others are left to a process that has their handlers, and do not count against ``limit``.
+        """
         ...
 
     def stale_wakeups(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboundMessage]:

@@ -50,16 +50,14 @@ class Reconciler:
 
     def run_once(self) -> Repairs:
         """One pass. Raises :class:`core.errors.StoreUnavailable` where the store is away."""
-        ended = sum(map(self._end, self._machine.store.expired_leases(self._machine.clock.now(), self._policy.limit)))
+        known = frozenset(self._machine.handlers)
+        expired = self._machine.store.expired_leases(self._machine.clock.now(), self._policy.limit, known)
+        ended = sum(map(self._end, expired))
         before = self._machine.clock.now() - timedelta(seconds=self._policy.unpublished_after)
         published = self._machine.relay.publish_unpublished(before, self._policy.limit)
         return Repairs(published, ended, self._resend())
 
     def _end(self, expired: LeaseExpired) -> bool:
-        """End one lost attempt. A task type that is not known here is left to a process that knows it."""
-        if expired.task_type not in self._machine.handlers:
-            _log.warning("unknown_task_type", extra={"task_id": expired.lease.task_id})
-            return False
         job_id, run, stage, _ = expired.lease.task_id.split(":", 3)
         message = TaskQueueMessage.model_validate(
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -78,7 +79,20 @@ def _task_type(handler: TaskHandler) -> str:
         raise DefinitionError(f"{handler!r} is not a TaskHandler; core.handlers.task_handler makes one")
     if not is_type_name(handler.task_type):
         raise DefinitionError(f"task type {handler.task_type!r} is not 1 to 64 of a-z 0-9 _")
+    for attribute in ("params_model", "result_model"):
+        _check_model(f"task type {handler.task_type!r}", attribute, getattr(handler, attribute))
     return handler.task_type
+
+
+def _check_model(who: str, attribute: str, model: object) -> None:
+    if not (isinstance(model, type) and issubclass(model, BaseModel) and model is not BaseModel):
+        raise DefinitionError(f"{who}: {attribute!r} is not a pydantic model")
+
+
+def _check_order(who: str, parameters: type[BaseModel]) -> None:
+    """A set is written in another order in each process, and a job's id is made of what is written."""
+    if '"uniqueItems": true' in json.dumps(parameters.model_json_schema()):
+        raise DefinitionError(f"{who}: a set among the parameters has no order; use a list or a tuple")
 
 
 def _job_type(job: AnyJob) -> str:
@@ -93,9 +107,8 @@ def _job_type(job: AnyJob) -> str:
 def _check_job(job: AnyJob, handlers: HandlerRegistry) -> None:
     who = f"job type {job.job_type!r}"
     for attribute in ("parameters", "result"):
-        model = getattr(job, attribute, None)
-        if not (isinstance(model, type) and issubclass(model, BaseModel) and model is not BaseModel):
-            raise DefinitionError(f"{who}: {attribute!r} is not a pydantic model")
+        _check_model(who, attribute, getattr(job, attribute, None))
+    _check_order(who, job.parameters)
     if not isinstance(getattr(job, "description", None), str):
         raise DefinitionError(f"{who}: it has no description")
     if job.retry_budget is not None and job.retry_budget < 0:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from core.errors import TransientError
+from core.errors import CoreMachineError, TransientError
 from core.model import OutboxRow
 from core.ports import Clock, MessageBus, StateStore
 
@@ -47,10 +47,17 @@ class OutboxRelay:
         return published
 
     def _publish_batch(self, rows: Sequence[OutboxRow]) -> bool:
+        """Whether any row was published. A row that the bus can never take is left, and does not hold up the others."""
         try:
             self._bus.send([row.message for row in rows])
             self._store.mark_published([row.row_id for row in rows], self._clock.now())
         except TransientError as error:
             _log.warning("outbox_not_published", extra={"rows": len(rows), "code": error.code})
+            return False
+        except CoreMachineError as error:
+            if len(rows) > 1:
+                return sum([self._publish_batch([row]) for row in rows]) > 0
+            extra = {"message_id": rows[0].message.message_id, "code": error.code}
+            _log.error("message_refused_by_the_bus", extra=extra)
             return False
         return True

@@ -6,6 +6,7 @@ bus, and writes down every step. The same seed and plan give the same trace.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -65,14 +66,15 @@ class TraceStep:
 
 
 class FaultInjector:
-    """Draws faults and keeps the trace, the newest ``max_trace`` steps of it."""
+    """Draws faults and keeps the trace, the newest ``max_trace`` of its ``steps``; ``faults`` counts all of them."""
 
     def __init__(self, plan: FaultPlan, seed: int, max_trace: int = 5_000) -> None:
         self.plan = plan
         self.seed = seed
         self.random = Random(seed)
         self._trace: list[TraceStep] = []
-        self._steps = 0
+        self.steps = 0
+        self.faults: Counter[str] = Counter()
         self._max_trace = max_trace
 
     @property
@@ -83,8 +85,10 @@ class FaultInjector:
         return chance > 0 and self.random.random() < chance
 
     def note(self, operation: str, subject: str, fault: str = "") -> None:
-        self._steps += 1
-        self._trace.append(TraceStep(self._steps, operation, subject, fault))
+        self.steps += 1
+        self._trace.append(TraceStep(self.steps, operation, subject, fault))
+        if fault:
+            self.faults[fault] += 1
         if len(self._trace) > 2 * self._max_trace:
             del self._trace[: self._max_trace]
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 from core.consumer import AbandonMessage, DeadLetterMessage, Settlement, dispatch, settle
 from core.context import StopSignal
 from core.errors import CoreMachineError, TransientError
-from core.ids import TaskId
+from core.ids import JobId, TaskId
 from core.machine import CoreMachine, Processed
-from core.messages import TaskQueueMessage
+from core.messages import TaskQueueMessage, decode
 from core.model import OutboundMessage, RunRecord
 from core.outcome import Failed
 from core.ports import MessageBus, ReceivedMessage
@@ -21,6 +21,11 @@ from testing.mock_bus import MockServiceBusRepository
 from testing.mock_state import MockStateManager
 
 RECEIVE_BATCH = 64
+MAX_IDLE_PASSES = 200
+
+
+class RunFailed(AssertionError):
+    """A run ended as failed, and there is no exception behind it that could be raised again."""
 
 
 class NotQuiescent(AssertionError):
@@ -35,13 +40,17 @@ class HarnessStopped(CoreMachineError):
 
 @dataclass(slots=True)
 class Drained:
-    """What a drain saw. ``failures`` are the handlers' failed outcomes, retried ones included."""
+    """What a drain saw. ``last_failure`` is the newest failed outcome of a handler or definition, by job id.
+
+    No more are kept: an exception holds the frames that it came through, and they hold pages.
+    """
 
     messages: int = 0
     crashes: int = 0
     abandoned: int = 0
     repaired: int = 0
-    failures: list[Failed] = field(default_factory=list)
+    passes: int = 0
+    last_failure: dict[JobId, Failed] = field(default_factory=dict)
     dead_lettered: list[CoreMachineError] = field(default_factory=list)
 
 
@@ -83,7 +92,8 @@ class Harness:
         return self.clean.process_task_message(message, stop)
 
     def inject(self, message: TaskQueueMessage) -> None:
-        """Enqueue a task message."""
+        """Enqueue a task message, as if it had been published."""
+        self.state.mark_injected(message.task_id, self.clock.now())
         queues = self.machine.queues
         queue = queues.long_running if self.machine.handlers.find(message.task_type).long_running else queues.tasks
         self.bus.inject(OutboundMessage(queue, message.message_id, message.name, message.encode()))
@@ -99,9 +109,9 @@ class Harness:
         """Process messages, skip waits and repair, until every run has ended and no message is left.
 
         With ``task_id``, only task messages are processed, until that task has ended.
-        With ``reraise``, what the last failing handler of a failed run raised is raised again. Raises
-        :class:`NotQuiescent` over ``max_messages`` or where a run is stuck, :class:`HarnessStopped` once
-        ``stop`` is set.
+        With ``reraise``, what the last failing handler of a failed run raised is raised again, or
+        :class:`RunFailed` where it raised nothing. Raises :class:`NotQuiescent` over ``max_messages``, or as
+        many passes, or where a run is stuck; :class:`HarnessStopped` once ``stop`` is set.
         """
         drained = Drained()
         idle_passes = 0
@@ -120,7 +130,8 @@ class Harness:
             else:
                 idle_passes += 1
                 self._repair(drained)
-            if drained.messages > max_messages or idle_passes > 200:
+            drained.passes += 1
+            if max(drained.messages, drained.passes) > max_messages or idle_passes > MAX_IDLE_PASSES:
                 raise NotQuiescent(f"not quiescent after {drained.messages} messages: {self.state.open_runs()[:3]}")
         if reraise:
             _reraise(self.state, drained)
@@ -139,7 +150,6 @@ class Harness:
             except SimulatedCrash:
                 drained.crashes += 1
             except TransientError:
-                worked = True
                 drained.abandoned += 1
         return worked
 
@@ -148,7 +158,7 @@ class Harness:
         settlement = dispatch(self.machine, message.body, stop)
         if isinstance(settlement, Processed):
             if isinstance(settlement.outcome, Failed):
-                drained.failures.append(settlement.outcome)
+                drained.last_failure[decode(message.body).job_id] = settlement.outcome
         elif isinstance(settlement, AbandonMessage):
             drained.abandoned += 1
         elif isinstance(settlement, DeadLetterMessage):
@@ -182,8 +192,8 @@ class Harness:
 def _reraise(state: MockStateManager, drained: Drained) -> None:
     for error in drained.dead_lettered:
         raise error
-    if not state.has_failed_run():
-        return
-    for failed in reversed(drained.failures):
-        if failed.cause is not None:
+    for run in state.failed_runs():
+        failed = drained.last_failure.get(run.job_id)
+        if failed is not None and failed.cause is not None and failed.error == run.error:
             raise failed.cause
+        raise RunFailed(f"job {run.job_type} failed: {run.error}")

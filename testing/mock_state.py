@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import count
@@ -149,8 +149,8 @@ class MockStateManager:
     def save_checkpoint(self, lease: Lease, checkpoint_json: str, lease_seconds: float, now: datetime) -> Lease:
         task = self._held(lease, "save_checkpoint")
         self._charge(len(checkpoint_json) - len(task.checkpoint_json or ""))
+        task.progressed = task.progressed or checkpoint_json != task.checkpoint_json
         task.checkpoint_json = checkpoint_json
-        task.progressed = True
         return self.renew_lease(lease, lease_seconds, now)
 
     def report_progress(self, lease: Lease, percent: float, message: str, now: datetime) -> None:
@@ -216,8 +216,9 @@ class MockStateManager:
     def mark_published(self, row_ids: Sequence[int], now: datetime) -> None:
         self._outbox.publish(row_ids, now)
 
-    def expired_leases(self, now: datetime, limit: int) -> Sequence[LeaseExpired]:
-        expired = [task.expired() for task in self._tasks.values() if task.lease and task.lease.expires_at <= now]
+    def expired_leases(self, now: datetime, limit: int, task_types: Collection[str]) -> Sequence[LeaseExpired]:
+        held = [task for task in self._tasks.values() if task.lease and task.stage.task_type in task_types]
+        expired = [task.expired() for task in held if task.lease and task.lease.expires_at <= now]
         return sorted(expired, key=lambda found: found.lease.expires_at)[:limit]
 
     def stale_wakeups(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboundMessage]:
@@ -312,8 +313,12 @@ class MockStateManager:
     def task_ended(self, task_id: TaskId) -> bool:
         return self._tasks[task_id].status in TERMINAL_TASK
 
-    def has_failed_run(self) -> bool:
-        return any(run.status is RunStatus.FAILED for run in self._runs.values())
+    def mark_injected(self, task_id: TaskId, now: datetime) -> None:
+        """The task's wake-up was sent by hand: from now on it can be missed."""
+        self._tasks[task_id].wakeup.published_at = now
+
+    def failed_runs(self) -> list[RunRecord]:
+        return [run.record() for run in self._runs.values() if run.status is RunStatus.FAILED]
 
     def next_due(self) -> datetime | None:
         """When the next lease runs out."""

@@ -37,7 +37,18 @@ from core.model import (
 )
 from core.outcome import Succeeded
 from core.ports import StateStore
-from testing.contracts.scenario import BROKEN, DONE, FLAKY, OTHER_WORKER, WORKER, at, new_job, new_stage, task_message
+from testing.contracts.scenario import (
+    BROKEN,
+    DONE,
+    FLAKY,
+    OTHER_WORKER,
+    TASK_TYPE,
+    WORKER,
+    at,
+    new_job,
+    new_stage,
+    task_message,
+)
 
 JOBS = {content: new_job(content, budget=budget) for content, budget in (("a", None), ("b", 2))}
 NAMES = ("x", "y", "z")
@@ -188,7 +199,8 @@ class StateStoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def expired_leases_are_those_of_holders(self) -> None:
-        found = {expired.lease.task_id: expired.lease.token for expired in self.store.expired_leases(at(1e6), 100)}
+        expired = self.store.expired_leases(at(1e6), 100, {TASK_TYPE})
+        found = {one.lease.task_id: one.lease.token for one in expired}
         assert found == {task_id: lease.token for task_id, lease in self.holders.items()}
 
     @invariant()
@@ -213,7 +225,7 @@ class StateStoreMachine(RuleBasedStateMachine):
         assert stage.failed == sum(result.status == "failed" for result in results)
         assert (stage.status is StageStatus.RUNNING) is (stage.remaining > 0)
         advanced = stage.status in (StageStatus.COMPLETED, StageStatus.COMPLETED_WITH_ERRORS)
-        assert self.stage_ends[f"{job_id}:1:{stage.number}:stage_complete:1"] == advanced, stage
+        assert self.stage_ends[f"{job_id}:1:{stage.number}:-stage_complete:1"] == advanced, stage
 
     # --- helpers ---
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.ids import TaskId
 from core.model import EventKind, FailurePolicy, RunStatus
 from core.ports import StateStore
-from testing.contracts.scenario import BROKEN, FLAKY, FOREVER, LEASE, OTHER_WORKER, WORKER, Scenario, at
+from testing.contracts.scenario import BROKEN, FLAKY, FOREVER, LEASE, OTHER_WORKER, TASK_TYPE, WORKER, Scenario, at
 
 
 class HistoryContract:
@@ -172,17 +172,25 @@ class ExpiredLeasesContract:
         scenario.claim("y", when=0, lease=30)
         scenario.claim("z", when=0, lease=60)
 
-        found = [expired.lease.task_id for expired in store.expired_leases(at(100), 10)]
+        found = [expired.lease.task_id for expired in store.expired_leases(at(100), 10, {TASK_TYPE})]
 
         assert found == [scenario.task_id(name) for name in ("y", "z", "x")]
-        assert [expired.lease.task_id for expired in store.expired_leases(at(100), 2)] == found[:2]
+        assert [expired.lease.task_id for expired in store.expired_leases(at(100), 2, {TASK_TYPE})] == found[:2]
+
+    def test_leases_of_other_task_types_are_left_and_do_not_count(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        lease = scenario.claim("x", when=0)
+
+        assert list(store.expired_leases(at(FOREVER), 1, {"another_type"})) == []
+        assert list(store.expired_leases(at(FOREVER), 1, set())) == []
+        assert [one.lease for one in store.expired_leases(at(FOREVER), 1, {"another_type", TASK_TYPE})] == [lease]
 
     def test_only_leases_that_end_at_or_before_now_come(self, store: StateStore) -> None:
         scenario = Scenario.started(store, "x")
         scenario.claim("x", when=0, lease=60)
 
-        assert list(store.expired_leases(at(59.999), 10)) == []
-        assert len(store.expired_leases(at(60), 10)) == 1
+        assert list(store.expired_leases(at(59.999), 10, {TASK_TYPE})) == []
+        assert len(store.expired_leases(at(60), 10, {TASK_TYPE})) == 1
 
     def test_tasks_that_do_not_run_have_no_lease_to_expire(self, store: StateStore) -> None:
         scenario = Scenario.started(store, "done", "queued", "again", "cut")
@@ -191,16 +199,16 @@ class ExpiredLeasesContract:
         scenario.claim("cut")
         store.finish_run(scenario.job_id, 1, RunStatus.CANCELLED, None, None, at(3))
 
-        assert list(store.expired_leases(at(FOREVER), 10)) == []
+        assert list(store.expired_leases(at(FOREVER), 10, {TASK_TYPE})) == []
 
     def test_ending_the_lost_attempt_takes_it_off_the_list(self, store: StateStore) -> None:
         scenario = Scenario.started(store, "x")
         scenario.claim("x", when=0)
-        (expired,) = store.expired_leases(at(100), 10)
+        (expired,) = store.expired_leases(at(100), 10, {TASK_TYPE})
 
         scenario.requeue(expired.lease, when=100)
 
-        assert list(store.expired_leases(at(100), 10)) == []
+        assert list(store.expired_leases(at(100), 10, {TASK_TYPE})) == []
         assert scenario.claim("x", 2, when=101).token > expired.lease.token
 
 
@@ -243,7 +251,7 @@ class StaleWakeupsContract:
 
         (found,) = self.stale(store, before=11)
 
-        assert found.endswith(":1:1:stage_complete:1")
+        assert found.endswith(":1:1:-stage_complete:1")
 
     def test_an_empty_stage_that_did_not_advance_is_woken_again(self, store: StateStore) -> None:
         scenario = Scenario.submitted(store)

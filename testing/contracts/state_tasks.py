@@ -151,8 +151,8 @@ class LeaseContract:
 
         assert renewed == lease._replace(expires_at=at(110))
         assert store.claim_task(scenario.task_id("x"), 1, OTHER_WORKER, LEASE, at(109)) is NotClaimed.RUNNING
-        assert list(store.expired_leases(at(109), 10)) == []
-        assert [found.lease for found in store.expired_leases(at(110), 10)] == [renewed]
+        assert list(store.expired_leases(at(109), 10, {TASK_TYPE})) == []
+        assert [found.lease for found in store.expired_leases(at(110), 10, {TASK_TYPE})] == [renewed]
 
     def test_a_lease_that_ran_out_and_was_not_taken_over_is_renewed(self, store: StateStore) -> None:
         scenario = Scenario.started(store, "x")
@@ -177,7 +177,7 @@ class LeaseContract:
 
         assert renewed == lease._replace(expires_at=at(110))
         assert json.loads(scenario.task("x").checkpoint_json or "") == {"page": 2}
-        assert list(store.expired_leases(at(109), 10)) == []
+        assert list(store.expired_leases(at(109), 10, {TASK_TYPE})) == []
 
     def test_progress_is_recorded(self, store: StateStore) -> None:
         scenario = Scenario.started(store, "x")
@@ -194,7 +194,7 @@ class LeaseContract:
 
         store.report_progress(lease, 50, "", at(50))
 
-        assert len(store.expired_leases(at(60), 10)) == 1
+        assert len(store.expired_leases(at(60), 10, {TASK_TYPE})) == 1
 
     def test_a_zombie_is_refused_after_its_task_was_queued_again(self, store: StateStore) -> None:
         scenario = Scenario.started(store, "x", "y")

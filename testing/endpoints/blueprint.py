@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import azure.functions as func
@@ -12,18 +13,22 @@ _KEY = func.AuthLevel.FUNCTION
 
 
 def create_test_blueprint(service: HarnessService) -> func.Blueprint:
-    """Routes under ``test/``, each behind a function key."""
+    """Routes under ``test/``, each behind a function key.
+
+    The two that run handlers are asynchronous and wait in threads of their own: a synchronous trigger would
+    hold one of the few threads in which the app's other functions run.
+    """
     blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
     @blueprint.function_name("test_execute")
     @blueprint.route("test/execute/{task_type}", methods=["POST"], auth_level=_KEY)
-    def test_execute(req: func.HttpRequest) -> func.HttpResponse:
-        return _response(service.execute(req.route_params["task_type"], req.get_body()))
+    async def test_execute(req: func.HttpRequest) -> func.HttpResponse:
+        return _response(await asyncio.to_thread(service.execute, req.route_params["task_type"], req.get_body()))
 
     @blueprint.function_name("test_run")
     @blueprint.route("test/run/{job_type}", methods=["POST"], auth_level=_KEY)
-    def test_run(req: func.HttpRequest) -> func.HttpResponse:
-        return _response(service.run(req.route_params["job_type"], req.get_body()))
+    async def test_run(req: func.HttpRequest) -> func.HttpResponse:
+        return _response(await asyncio.to_thread(service.run, req.route_params["job_type"], req.get_body()))
 
     @blueprint.function_name("test_handlers")
     @blueprint.route("test/handlers", methods=["GET"], auth_level=_KEY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ class Execution:
             drained = self.harness.drain(
                 reraise=False, stop=self.stop, max_messages=self.limits.max_messages, task_id=message.task_id
             )
-            failure = drained.failures[-1] if drained.failures else None
+            failure = drained.last_failure.get(message.job_id)
         else:
             processed = self.harness.process_once(message, self.stop)
             failure = processed.outcome if isinstance(processed.outcome, Failed) else None
@@ -141,7 +141,8 @@ class Execution:
                 {"index": step.index, "operation": step.operation, "subject": step.subject, "fault": step.fault}
                 for step in self.injector.trace
             ]
-            body["faults_injected"] = dict(Counter(step.fault for step in self.injector.trace if step.fault))
+            body["trace_steps"] = self.injector.steps
+            body["faults_injected"] = dict(self.injector.faults)
         if self.request.artifacts:
             body.update(self._artifacts())
         bus = self.harness.bus

@@ -13,7 +13,9 @@ class HarnessLimits:
     """Bounds of the test endpoints: bytes, seconds, calls.
 
     ``rate_per_minute`` and ``burst`` are over all callers. A call holds its place in ``max_concurrency``
-    until its handler has returned, even where the caller was told ``HARNESS_TIMEOUT`` before.
+    until its handler has returned, even where the caller was told ``HARNESS_TIMEOUT`` before. ``history`` calls
+    are remembered for ``GET test/state`` and ``GET test/messages``, as far as they fit compressed into
+    ``max_history_bytes``.
     """
 
     max_body_bytes: int = 32 * 1024 * 1024
@@ -27,6 +29,7 @@ class HarnessLimits:
     max_blob_bytes: int = 256 * 1024 * 1024
     max_artifact_bytes: int = 48 * 1024 * 1024
     history: int = 10
+    max_history_bytes: int = 16 * 1024 * 1024
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
+import zlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,13 +53,64 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What is remembered of a call, for ``GET test/state`` and ``GET test/messages``."""
+    """What is remembered of a call, for ``GET test/state`` and ``GET test/messages``; ``told`` is compressed JSON."""
 
     execution_id: str
     at: str
     kind: str
     name: str
-    told: Told
+    told: bytes
+
+    @classmethod
+    def of(cls, execution_id: str, at: str, kind: str, name: str, told: Told) -> _Kept:
+        shown = {
+            "state_snapshot": told.state_snapshot,
+            "operations": told.operations,
+            "messages": told.messages,
+            "summary": told.summary,
+        }
+        packed = zlib.compress(json.dumps(shown, separators=(",", ":")).encode("utf-8", "surrogatepass"), level=1)
+        return cls(execution_id, at, kind, name, packed)
+
+    def shown(self) -> dict[str, Any]:
+        loaded = json.loads(zlib.decompress(self.told))
+        assert isinstance(loaded, dict)
+        return loaded
+
+
+class _History:
+    """The newest calls, bounded in number and bytes. Safe for threads."""
+
+    def __init__(self, most: int, max_bytes: int) -> None:
+        self._kept: deque[_Kept] = deque()
+        self._most = most
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+
+    def add(self, kept: _Kept) -> None:
+        with self._lock:
+            self._kept.append(kept)
+            while len(self._kept) > self._most or sum(len(found.told) for found in self._kept) > self._max_bytes:
+                self._kept.popleft()
+
+    def all(self) -> list[_Kept]:
+        """The oldest first."""
+        with self._lock:
+            return list(self._kept)
+
+    def clear(self) -> int:
+        with self._lock:
+            count = len(self._kept)
+            self._kept.clear()
+            return count
+
+
+NOTHING: Mapping[str, Any] = {
+    "state_snapshot": {"jobs": {}, "tasks": {}, "stage_stats": {}},
+    "operations": [],
+    "messages": [],
+    "summary": {"total": 0, "by_queue": {}, "by_type": {}},
+}
 
 
 class HarnessService:
@@ -81,7 +134,7 @@ class HarnessService:
         self._ids = ids or RandomIds()
         self._bucket = TokenBucket(self._limits.rate_per_minute, self._limits.burst, monotonic)
         self._places = threading.BoundedSemaphore(self._limits.max_concurrency)
-        self._kept: deque[_Kept] = deque(maxlen=self._limits.history)
+        self._history = _History(self._limits.history, self._limits.max_history_bytes)
 
     def execute(self, task_type: str, body: bytes) -> Answer:
         """``POST test/execute/{task_type}``: one task, once, now."""
@@ -111,15 +164,15 @@ class HarnessService:
         """``GET test/state``: the state that a call left, the newest one's by default."""
 
         def show() -> Answer:
-            kept = self._find(execution_id)
-            empty: dict[str, Any] = {"jobs": {}, "tasks": {}, "stage_stats": {}}
+            remembered = self._history.all()
+            kept, shown = self._find(remembered, execution_id)
             return Answer(
                 200,
                 {
-                    "execution_id": kept.execution_id if kept else None,
-                    "state_snapshot": kept.told.state_snapshot if kept else empty,
-                    "operations": kept.told.operations if kept else [],
-                    "executions": [_line(found) for found in reversed(self._kept)],
+                    "execution_id": kept,
+                    "state_snapshot": shown["state_snapshot"],
+                    "operations": shown["operations"],
+                    "executions": [_line(found) for found in reversed(remembered)],
                 },
             )
 
@@ -129,15 +182,8 @@ class HarnessService:
         """``GET test/messages``: the messages that a call sent, the newest one's by default."""
 
         def show() -> Answer:
-            kept = self._find(execution_id)
-            return Answer(
-                200,
-                {
-                    "execution_id": kept.execution_id if kept else None,
-                    "messages": kept.told.messages if kept else [],
-                    "summary": kept.told.summary if kept else {"total": 0, "by_queue": {}, "by_type": {}},
-                },
-            )
+            kept, shown = self._find(self._history.all(), execution_id)
+            return Answer(200, {"execution_id": kept, "messages": shown["messages"], "summary": shown["summary"]})
 
         return self._guarded(show)
 
@@ -145,9 +191,7 @@ class HarnessService:
         """``POST test/reset``: forget the calls that are remembered."""
 
         def forget() -> Answer:
-            count = len(self._kept)
-            self._kept.clear()
-            return Answer(200, {"success": True, "forgotten": count})
+            return Answer(200, {"success": True, "forgotten": self._history.clear()})
 
         return self._guarded(forget)
 
@@ -159,9 +203,9 @@ class HarnessService:
         def perform() -> Answer:
             request, action = prepare()
             told = self._in_time(request, action)
-            kept = _Kept(self._ids.new_id(), self._clock.now().isoformat(), kind, name, told)
-            self._kept.append(kept)
-            return Answer(200 if told.success else 500, {**told.body, "execution_id": kept.execution_id})
+            execution_id = self._ids.new_id()
+            self._history.add(_Kept.of(execution_id, self._clock.now().isoformat(), kind, name, told))
+            return Answer(200 if told.success else 500, {**told.body, "execution_id": execution_id})
 
         return self._guarded(perform)
 
@@ -170,7 +214,11 @@ class HarnessService:
         if not self._places.acquire(blocking=False):
             raise Refused(503, "HARNESS_BUSY", "every place is taken; try again", retry_after=1)
         call = _Call(lambda: Execution(self._registries, request, self._limits, self._clock), action, self._places)
-        call.start()
+        try:
+            call.start()
+        except RuntimeError as error:  # the system has no thread left
+            self._places.release()
+            raise Refused(503, "HARNESS_BUSY", "no thread could be started; try again", retry_after=1) from error
         return call.result(self._limits.timeout_seconds)
 
     def _schemas(self) -> Answer:
@@ -182,14 +230,15 @@ class HarnessService:
             },
         )
 
-    def _find(self, execution_id: str | None) -> _Kept | None:
-        kept = list(self._kept)
-        if execution_id is None:
-            return kept[-1] if kept else None
-        for found in kept:
-            if found.execution_id == execution_id:
-                return found
-        raise Refused(404, "EXECUTION_NOT_FOUND", f"the last {self._limits.history} executions do not have this id")
+    @staticmethod
+    def _find(remembered: Sequence[_Kept], execution_id: str | None) -> tuple[str | None, Mapping[str, Any]]:
+        """A call's id and what it left; the newest without an id, nothing where there is none."""
+        if execution_id is None and not remembered:
+            return None, NOTHING
+        for found in reversed(remembered):
+            if execution_id in (None, found.execution_id):
+                return found.execution_id, found.shown()
+        raise Refused(404, "EXECUTION_NOT_FOUND", "no call with this id is remembered")
 
     def _guarded(self, action: Callable[[], Answer]) -> Answer:
         request_id = self._ids.new_id()
@@ -202,7 +251,7 @@ class HarnessService:
             return _refusal(_as_refused(error), request_id)
         except NotQuiescent:
             _log.warning("harness_not_quiescent", extra={"request_id": request_id})
-            refused = Refused(507, "CAPACITY_EXCEEDED", "the run did not end within the harness's bound on messages")
+            refused = Refused(500, "NOT_QUIESCENT", "the run did not come to rest within the harness's bounds")
             return _refusal(refused, request_id)
 
 

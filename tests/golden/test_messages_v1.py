@@ -25,9 +25,9 @@ FIELDS: dict[str, dict[str, object]] = {
     "stage_complete": {"run": 99_999, "job_type": "hello_world", "stage": 99},
 }
 IDS = {
-    "job": f"{JOB}:1:0:job:1",
+    "job": f"{JOB}:1:0:-job:1",
     "task": f"{JOB}:3:2:reply-7:4",
-    "stage_complete": f"{JOB}:99999:99:stage_complete:1",
+    "stage_complete": f"{JOB}:99999:99:-stage_complete:1",
 }
 
 

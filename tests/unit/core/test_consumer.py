@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from core.consumer import AbandonMessage, DeadLetterMessage, Settlement, dispatch, settle
@@ -41,9 +43,32 @@ def test_a_task_message_runs_its_task() -> None:
 
 def test_a_task_that_is_not_there_is_completed_and_done_with() -> None:
     machine, _, _, message = setup_single_task_test("hello_world_greeting", {"index": 0, "message": "Hi"})
-    stranger = message.model_copy(update={"task_id": f"{JOB}:1:1:nobody"})
+    stranger = message.model_copy(update={"task_id": f"{message.job_id}:1:1:nobody"})
 
     assert dispatch(machine, stranger.encode()) == Processed("unknown")
+
+
+@pytest.mark.parametrize("change", [{"job_id": "f" * 64}, {"run": 2}, {"stage": 7}, {"task_id": f"{JOB}:1:1:0"}])
+def test_a_message_that_contradicts_itself_is_dead_lettered_and_runs_nothing(change: dict[str, object]) -> None:
+    machine, state, _, message = setup_single_task_test("hello_world_greeting", {"index": 0, "message": "Hi"})
+
+    settlement = dispatch(machine, message.model_copy(update=change).encode())
+
+    assert isinstance(settlement, DeadLetterMessage)
+    assert settlement.error.code == "MESSAGE_INVALID"
+    task = state.load_task(message.task_id)
+    assert task is not None
+    assert task.status == "queued"
+
+
+def test_the_store_says_which_handler_runs_and_not_the_message() -> None:
+    machine, state, _, message = setup_single_task_test("hello_world_greeting", {"index": 0, "message": "Hi"})
+
+    dispatch(machine, message.model_copy(update={"task_type": "hello_world_reply"}).encode())
+
+    task = state.load_task(message.task_id)
+    assert task is not None
+    assert json.loads(task.result_json or "{}") == {"index": 0, "greeting": "Hi (from task 0)"}
 
 
 @pytest.mark.parametrize(

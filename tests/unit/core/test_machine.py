@@ -460,12 +460,12 @@ class CreatesBadly(OneTask):
 @pytest.mark.parametrize(
     ("tasks", "code", "words"),
     [
-        (RuntimeError(FOREIGN_TEXT), "HANDLER_ERROR", ["RuntimeError"]),
+        (RuntimeError(FOREIGN_TEXT), "DEFINITION_ERROR", ["RuntimeError"]),
         (MemoryError(), "OUT_OF_MEMORY", []),
         (TaskError("no pages"), "TASK_FAILED", ["no pages"]),
         (TransientTaskError("later"), "TASK_FAILED_TRANSIENTLY", ["later"]),
-        (None, "HANDLER_ERROR", []),
-        (["x"], "HANDLER_ERROR", []),
+        (None, "DEFINITION_ERROR", ["TypeError"]),
+        (["x"], "DEFINITION_ERROR", ["AttributeError"]),
         ([TaskSpec("x", Other())], "DEFINITION_ERROR", ["one_task", "only", "'x'", "Other", "Nothing"]),
         ([TaskSpec("x y", Nothing())], "INVALID_IDENTIFIER", ["'x y'"]),
         ([TaskSpec("x", Nothing())] * 2, "DEFINITION_ERROR", ["only", "same name"]),
@@ -512,7 +512,7 @@ class FinalizesBadly(OneTask):
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        (RuntimeError(FOREIGN_TEXT), "HANDLER_ERROR"),
+        (RuntimeError(FOREIGN_TEXT), "DEFINITION_ERROR"),
         (TaskError("no text"), "TASK_FAILED"),
         (TransientTaskError("later"), "TASK_FAILED_TRANSIENTLY"),
         (Other(), "DEFINITION_ERROR"),

@@ -136,7 +136,7 @@ def test_while_the_bus_is_away_nothing_is_counted_as_repaired(desk: Desk) -> Non
 
 def test_an_absent_store_is_told_to_the_caller() -> None:
     class Away(MockStateManager):
-        def expired_leases(self, now: object, limit: int) -> list[object]:  # type: ignore[override]
+        def expired_leases(self, now: object, limit: int, task_types: object) -> list[object]:  # type: ignore[override]
             raise StoreUnavailable("away")
 
     machine, _, bus = create_test_core_machine(state=Away())

@@ -144,3 +144,39 @@ def test_registries_are_mappings() -> None:
 
     assert (len(jobs), "my_job" in jobs, "nobody" in jobs) == (1, True, False)
     assert set(HandlerRegistry(hello_world_handlers())) == {"hello_world_greeting", "hello_world_reply"}
+
+
+class SetParams(BaseModel):
+    pages: set[int] = set()
+
+
+class SetJob(JobDefinition[SetParams]):
+    job_type = "with_a_set"
+    description = "Its parameters have no order"
+    stages = (StageDefinition(1, "greet", "hello_world_greeting"),)
+    parameters = SetParams
+    result = SetParams
+
+    def create_tasks_for_stage(
+        self, stage: StageDefinition, job_params: SetParams, job_id: JobId, previous_results: Sequence[TaskResult]
+    ) -> Sequence[TaskSpec]:
+        return []
+
+    def finalize_job(self, context: JobContext[SetParams]) -> BaseModel:
+        return SetParams()
+
+
+def test_parameters_without_an_order_are_refused_since_a_job_id_is_made_of_them() -> None:
+    with pytest.raises(DefinitionError, match=r"with_a_set.*set"):
+        JobRegistry([SetJob()], HandlerRegistry(hello_world_handlers()))
+
+
+@pytest.mark.parametrize("field", ["parallelism", "failure_policy"])
+def test_a_string_where_an_enum_belongs_is_refused(field: str) -> None:
+    with pytest.raises(DefinitionError, match=field):
+        StageDefinition(1, "greet", "hello_world_greeting", **{field: "tolerate"})  # type: ignore[arg-type]
+
+
+def test_a_handler_without_models_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="params_model"):
+        HandlerRegistry([TaskHandler("bare", cast(Any, print), cast(Any, None), cast(Any, None))])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -19,9 +20,17 @@ from testing.factories import (
 )
 from testing.fault_handlers import FOREIGN_TEXT, FaultParams, FaultResult, fault_handlers, fault_jobs
 from testing.faults import FaultPlan
-from testing.harness import Harness, HarnessStopped, NotQuiescent
+from testing.harness import Harness, HarnessStopped, NotQuiescent, RunFailed
 
-FAULTS = ("succeeds", "crashes", "fails_transiently", "hangs", "retries_later")
+FAULTS = (
+    "succeeds",
+    "crashes",
+    "fails_transiently",
+    "hangs",
+    "retries_later",
+    "returns_garbage",
+    "returns_wrong_model",
+)
 
 
 @pytest.fixture
@@ -102,12 +111,34 @@ class TestDraining:
 
         drained = harness.drain()
 
-        assert [failed.error.code for failed in drained.failures] == ["TASK_FAILED_TRANSIENTLY"] * 2
+        assert [failed.error.code for failed in drained.last_failure.values()] == ["TASK_FAILED_TRANSIENTLY"]
 
     def test_a_failure_that_is_tolerated_is_not_raised(self, harness: Harness) -> None:
         harness.submit("tolerant_crashes", {"n": 3})
 
-        assert len(harness.drain().failures) == 3
+        assert len(harness.drain().last_failure) == 1
+
+    @pytest.mark.parametrize("job_type", ["returns_garbage", "returns_wrong_model"])
+    def test_a_failed_run_without_an_exception_behind_it_is_raised_too(self, harness: Harness, job_type: str) -> None:
+        harness.submit(job_type, {})
+
+        with pytest.raises(RunFailed, match="INVALID_RESULT"):
+            harness.drain()
+
+    def test_the_error_of_a_run_that_completed_is_not_raised_for_another(self, harness: Harness) -> None:
+        harness.submit("fails_transiently", {"times": 1})
+        harness.submit("returns_garbage", {})
+
+        with pytest.raises(RunFailed, match="INVALID_RESULT"):
+            harness.drain()
+
+    def test_a_store_that_is_never_there_is_not_waited_for_without_end(self) -> None:
+        harness, _ = create_test_harness(faults=FaultPlan(unavailable=0.9), seed=3)
+        message = create_single_task(harness.clean, harness.state, "hello_world_greeting", {"index": 0, "message": "x"})
+        harness.inject(message)
+
+        with contextlib.suppress(NotQuiescent):
+            assert harness.drain(task_id=message.task_id, max_messages=20_000).passes <= 20_000
 
     def test_a_message_that_nobody_can_read_is_raised(self, harness: Harness) -> None:
         harness.bus.send([OutboundMessage("jobs", "1", "job", b"not json")])

@@ -167,7 +167,8 @@ class TestLookingIn:
         assert state.next_due() == at(60)
         assert [run.job_id for run in state.open_runs()] == [scenario.job_id]
         state.finish_run(scenario.job_id, 1, RunStatus.FAILED, None, None, at(1))
-        assert (state.open_runs(), state.next_due(), state.has_failed_run()) == ([], None, True)
+        assert (state.open_runs(), state.next_due()) == ([], None)
+        assert [run.job_id for run in state.failed_runs()] == [scenario.job_id]
 
 
 class TestBounds:

@@ -257,7 +257,7 @@ def test_a_run_that_never_comes_to_rest_is_cut_off() -> None:
 
     answer = harness.run("hello_world", send({"params": {"n": 50}}))
 
-    assert (answer.status, code_of(answer)) == (507, "CAPACITY_EXCEEDED")
+    assert (answer.status, code_of(answer)) == (500, "NOT_QUIESCENT")
 
 
 def test_too_many_blob_bytes_fail_the_handler_that_wrote_them() -> None:
@@ -370,3 +370,74 @@ def test_handlers_publish_what_they_take_and_give() -> None:
     assert set(greeting["parameters"]["properties"]) == {"index", "message", "failure_rate"}
     assert set(greeting["result"]["properties"]) == {"index", "greeting"}
     assert [stage["task_type"] for stage in job["stages"]] == ["hello_world_greeting", "hello_world_reply"]
+
+
+def test_a_call_that_is_refused_once_it_has_its_place_gives_it_back() -> None:
+    harness = service(limits=HarnessLimits(max_concurrency=1))
+
+    refused = [harness.execute("hello_world_greeting", send({"params": {}})).status for _ in range(3)]
+
+    assert refused == [422, 422, 422]
+    assert harness.execute("hello_world_greeting", send(GREETING)).status == 200
+
+
+def test_without_a_thread_left_a_call_is_503_and_its_place_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = service(limits=HarnessLimits(max_concurrency=1))
+
+    def no_thread(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        refused = [harness.execute("hello_world_greeting", send(GREETING)) for _ in range(2)]
+
+    assert [(answer.status, code_of(answer)) for answer in refused] == [(503, "HARNESS_BUSY")] * 2
+    assert harness.execute("hello_world_greeting", send(GREETING)).status == 200
+
+
+def test_what_is_remembered_is_bounded_in_bytes() -> None:
+    harness = service(limits=HarnessLimits(max_history_bytes=1_500))
+    for index in range(4):
+        harness.execute("hello_world_greeting", send({"params": {"index": index, "message": f"{index}" * 500}}))
+
+    remembered = harness.state().body["executions"]
+
+    assert 1 <= len(remembered) < 4
+
+
+def test_a_call_that_is_larger_than_the_history_is_not_remembered() -> None:
+    harness = service(limits=HarnessLimits(max_history_bytes=10))
+
+    answer = harness.execute("hello_world_greeting", send(GREETING))
+
+    assert answer.status == 200
+    assert harness.state().body["execution_id"] is None
+
+
+def test_the_state_can_be_read_while_other_calls_end() -> None:
+    harness = service(limits=HarnessLimits(rate_per_minute=1e9, burst=10**6))
+    failures: list[int] = []
+
+    def write() -> None:
+        for _ in range(60):
+            harness.execute("hello_world_greeting", send(GREETING))
+
+    def read() -> None:
+        failures.extend(status for _ in range(300) if (status := harness.state().status) != 200)
+
+    threads = [threading.Thread(target=target) for target in (write, write, read, read)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert failures == []
+
+
+def test_all_faults_are_counted_however_long_the_trace() -> None:
+    body = {"params": {"n": 1_000}, "seed": 1, "faults": {"duplicate": 0.3}}
+
+    answer = service().run("hello_world", send(body))
+
+    assert answer.body["trace_steps"] > len(answer.body["trace"])
+    assert answer.body["faults_injected"]["duplicate"] > 100
