@@ -15,7 +15,7 @@ from core.ports import BlobStore
 from core.registry import AnyJob, HandlerRegistry, JobRegistry
 from handlers.hello_world import hello_world_handlers, hello_world_jobs
 from testing.clock import AdvanceableClock, FakeClock, SeededIds
-from testing.faults import FaultInjector, FaultPlan, FaultyBus, FaultyStore
+from testing.faults import FaultInjector, FaultPlan, FaultyBlobs, FaultyBus, FaultyStore
 from testing.harness import Harness, OnMessage
 from testing.memory_blobs import MemoryBlobStore
 from testing.mock_bus import MockServiceBusRepository, QueueRules
@@ -108,7 +108,7 @@ def create_test_harness(
         clean.handlers,
         FaultyStore.wrap(store, injector),
         seen_bus,
-        blobs=clean.blobs,
+        blobs=FaultyBlobs.wrap(clean.blobs, injector),
         clock=clean.clock,
         ids=SeededIds(seed),
     )

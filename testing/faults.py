@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from random import Random
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
-from core.errors import BusUnavailable, StoreUnavailable, TransientError
+from core.errors import BlobStoreUnavailable, BusUnavailable, StoreUnavailable, TransientError
 from core.model import OutboundMessage
-from core.ports import MessageBus, ReceivedMessage, StateStore
+from core.ports import BlobStore, MessageBus, ReceivedMessage, StateStore
 from testing.mock_bus import MockServiceBusRepository
 
 T = TypeVar("T")
@@ -116,44 +116,54 @@ class FaultInjector:
         return result
 
 
-class FaultyStore:
-    """A :class:`core.ports.StateStore` in front of another one, with faults at every call."""
+class _Faulty:
+    """Stands in front of a port's implementation; each call may meet a fault, ``failure`` being how it fails."""
 
-    def __init__(self, inner: StateStore, injector: FaultInjector) -> None:
+    failure: ClassVar[type[TransientError]]
+
+    def __init__(self, inner: Any, injector: FaultInjector) -> None:
         self._inner = inner
         self._injector = injector
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._inner, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            subject = _subject((*arguments, *named.values()))
+            return self._injector.call(name, subject, lambda: method(*arguments, **named), self.failure)
+
+        return call
+
+
+class FaultyStore(_Faulty):
+    """A :class:`core.ports.StateStore` in front of another one."""
+
+    failure = StoreUnavailable
 
     @classmethod
     def wrap(cls, inner: StateStore, injector: FaultInjector) -> StateStore:
         return cast(StateStore, cls(inner, injector))
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._inner, name)
 
-        def call(*arguments: Any) -> Any:
-            return self._injector.call(name, _subject(arguments), lambda: method(*arguments), StoreUnavailable)
+class FaultyBlobs(_Faulty):
+    """A :class:`core.ports.BlobStore` in front of another one."""
 
-        return call
+    failure = BlobStoreUnavailable
+
+    @classmethod
+    def wrap(cls, inner: BlobStore, injector: FaultInjector) -> BlobStore:
+        return cast(BlobStore, cls(inner, injector))
 
 
-class FaultyBus:
-    """A :class:`core.ports.MessageBus` in front of the mock, with faults at every message and call."""
+class FaultyBus(_Faulty):
+    """A :class:`core.ports.MessageBus` in front of the mock, with faults at every message too."""
 
-    def __init__(self, inner: MockServiceBusRepository, injector: FaultInjector) -> None:
-        self._inner = inner
-        self._injector = injector
+    failure = BusUnavailable
+    _inner: MockServiceBusRepository
 
     @classmethod
     def wrap(cls, inner: MockServiceBusRepository, injector: FaultInjector) -> MessageBus:
         return cast(MessageBus, cls(inner, injector))
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._inner, name)
-
-        def call(*arguments: Any) -> Any:
-            return self._injector.call(name, _subject(arguments), lambda: method(*arguments), BusUnavailable)
-
-        return call
 
     def send(self, messages: Sequence[OutboundMessage]) -> None:
         arriving = [self._delayed(message) for message in messages if not self._lost(message)]
