@@ -109,6 +109,21 @@ def lying_png(width: int = 4_000, height: int = 4_000) -> bytes:
     return _png(width, height, bit_depth=8, colour_type=0, body=zlib.compress(bytes(1 + width) * 10))
 
 
+def swollen_png(megabytes: int) -> bytes:
+    """A PNG of 8x8 pixels with ``megabytes`` MiB of data behind its last row: a thousandth of that as it is stored."""
+    packer = zlib.compressobj(9)
+    body = b"".join(packer.compress(bytes(2**20)) for _ in range(megabytes)) + packer.flush()
+    return _png(8, 8, bit_depth=8, colour_type=0, body=body)
+
+
+def jpeg_of_scans(scans: int, side: int = 8) -> bytes:
+    """A progressive JPEG, grey, ``side`` pixels square, whose last scan is repeated until it has ``scans``."""
+    whole = _encoded(Image.new("L", (side, side), 255), "JPEG", progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    head, scan, end = whole[:last], whole[last:-2], whole[-2:]
+    return head + scan * (scans - head.count(b"\xff\xda")) + end
+
+
 def truncated(data: bytes, share: float = 0.5) -> bytes:
     """The first part of ``data``."""
     return data[: int(len(data) * share)]

@@ -1,8 +1,8 @@
 """PaddleOCR on onnxruntime. The only module that imports ``paddleocr``, when an engine is built and not before.
 
-PaddleX reads its settings from the environment when it is imported, so they are set there too. It looks for the
-distribution ``opencv-contrib-python``, of which docker_worker/requirements.txt brings a stand-in for the
-headless build.
+PaddleX and onnxruntime read settings from the environment when they are imported, so these are set there too.
+PaddleX looks for the distribution ``opencv-contrib-python``: docker_worker/opencv_contrib_shim stands in for it and
+brings the headless build. It is not part of docker_worker/requirements.txt; ``OCR_INSTALL_HINT`` names both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.errors import DependencyMissing
 from docker_worker.models import model_dir
 from docker_worker.ocr.paddle_result import Origin, page_text_of
 from handlers.document.engine import PageText, Quality
-from handlers.document.errors import OcrFailed
+from handlers.document.errors import OCR_INSTALL_HINT, OcrFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,6 @@ MODEL_SIZES = {Quality.ACCURATE: "small", Quality.FAST: "tiny"}
 
 DETECTION_SIDE = 1280
 """The longer side of what detection sees, in pixels. Without a limit a 12-megapixel photo takes 2 to 5 GB."""
-
-INSTALL_HINT = "pip install -r docker_worker/requirements.txt"
 
 
 class PaddleOcrEngine:
@@ -133,6 +131,8 @@ def default_cache() -> Path:
 
 def _import_paddleocr(cache_dir: Path | None) -> Any:
     """The package, quiet, offline, and with its files in ``cache_dir``. Raises :class:`DependencyMissing`."""
+    # onnxruntime looks up its maker's host and writes to the temporary folder as soon as it is imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     os.environ["PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK"] = "True"
     if "PADDLE_PDX_CACHE_HOME" not in os.environ:
         os.environ["PADDLE_PDX_CACHE_HOME"] = str(cache_dir or default_cache())
@@ -140,7 +140,7 @@ def _import_paddleocr(cache_dir: Path | None) -> Any:
         importlib.import_module("onnxruntime")
         package = importlib.import_module("paddleocr")
     except ImportError as error:
-        raise DependencyMissing(f"{error.name or 'paddleocr'} is not installed: {INSTALL_HINT}") from error
+        raise DependencyMissing(f"{error.name or 'paddleocr'} is not installed: {OCR_INSTALL_HINT}") from error
     for name in ("paddlex", "paddleocr"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return package

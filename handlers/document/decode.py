@@ -8,7 +8,7 @@ from PIL.Image import Image, Transpose, new
 from PIL.ImageFile import ImageFile
 
 from core.errors import DependencyMissing
-from handlers.document.errors import PageNotFound
+from handlers.document.errors import OCR_INSTALL_HINT, PageNotFound
 from handlers.document.inspect import check_pixels
 from handlers.document.limits import DocumentLimits
 from handlers.document.pillow import FOREIGN_ERRORS, Format, open_image, sniff, translated
@@ -55,7 +55,7 @@ def to_bgr(image: Image) -> Page:
     try:
         import numpy as np  # noqa: PLC0415 - the function app has none, and needs none to inspect or assemble
     except ImportError as error:
-        raise DependencyMissing("numpy is not installed: pip install -r docker_worker/requirements.txt") from error
+        raise DependencyMissing(f"numpy is not installed: {OCR_INSTALL_HINT}") from error
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8)[:, :, ::-1])
 
 

@@ -19,6 +19,9 @@ from __future__ import annotations
 
 from core.errors import TaskError
 
+OCR_INSTALL_HINT = "pip install --no-deps ./docker_worker/opencv_contrib_shim -r docker_worker/requirements.txt"
+"""What brings the packages of reading, and one OpenCV: without ``--no-deps`` and the stand-in there would be two."""
+
 
 class DocumentError(TaskError):
     code = "DOCUMENT_ERROR"

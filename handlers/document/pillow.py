@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from handlers.document.errors import DecodeFailed, ImageTooLarge, UnsupportedFormat
+from handlers.document.jpeg import check_jpeg_markers
 
 FOREIGN_ERRORS = (
     ArithmeticError,
@@ -71,10 +72,14 @@ def sniff(data: bytes) -> Format:
 
 
 def open_image(data: bytes, form: Format) -> ImageFile:
-    """Read the header; no pixels are decoded. To be called, like all use of its result, under :func:`translated`."""
+    """Read the header; no pixels are decoded. To be called, like all use of its result, under :func:`translated`.
+
+    Raises :class:`DecodeFailed` for a JPEG that would take too long.
+    """
     stream = io.BytesIO(data)
     match form:
         case Format.JPEG:
+            check_jpeg_markers(data)
             return JpegImageFile(stream)
         case Format.PNG:
             return PngImageFile(stream)

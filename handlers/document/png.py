@@ -24,15 +24,24 @@ def check_png_data(data: bytes) -> None:
     header promises; damage to the compressed data raises :class:`zlib.error` or :class:`struct.error`.
     """
     promised = _promised_bytes(data)
-    inflater = zlib.decompressobj()
     found = 0
+    for count in _inflated_counts(data):
+        found += count
+        if found >= promised:
+            return
+    raise DecodeFailed("the PNG ends before its last row")
+
+
+def _inflated_counts(data: bytes) -> Iterator[int]:
+    """The bytes that the picture's data gives, piece by piece and no further than it is asked for."""
+    inflater = zlib.decompressobj()
     for part in _picture_data(data):
-        pending = part
-        while pending and found < promised:
-            found += len(inflater.decompress(pending, _PIECE))
+        count, pending = _PIECE, part
+        # A full piece says that there may be more, even where all input was taken. `flush` would give it unbounded.
+        while (pending or count == _PIECE) and not inflater.eof:
+            count = len(inflater.decompress(pending, _PIECE))
             pending = inflater.unconsumed_tail
-    if found + len(inflater.flush()) < promised:
-        raise DecodeFailed("the PNG ends before its last row")
+            yield count
 
 
 def _promised_bytes(data: bytes) -> int:

@@ -11,6 +11,7 @@ from core.errors import DependencyMissing
 from docker_worker.models import DEFAULT_ROOT
 from docker_worker.ocr.paddle_engine import PaddleEngines, PaddleOcrEngine, default_cache
 from handlers.document.engine import Quality
+from handlers.document.errors import OCR_INSTALL_HINT
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -56,7 +57,34 @@ def test_without_a_package_it_says_what_to_install(missing: str) -> None:
 
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert done.stdout.strip() == f"{missing} is not installed: pip install -r docker_worker/requirements.txt"
+    assert done.stdout.strip() == f"{missing} is not installed: {OCR_INSTALL_HINT}"
+
+
+def test_onnxruntime_is_told_to_send_nothing_before_it_is_imported() -> None:
+    script = (
+        "import os, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'onnxruntime':\n"
+        "            print(os.environ.get('ORT_DISABLE_TELEMETRY'))\n"
+        "            raise SystemExit\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from docker_worker.models import DEFAULT_ROOT\n"
+        "from docker_worker.ocr.paddle_engine import PaddleOcrEngine\n"
+        "PaddleOcrEngine(DEFAULT_ROOT)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "1"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docker_worker/opencv_contrib_shim/README.md"])
+def test_what_it_says_to_install_is_what_the_documents_say(page: str) -> None:
+    assert OCR_INSTALL_HINT in (ROOT / page).read_text("utf-8")
 
 
 def test_the_cache_is_a_folder_of_this_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import io
 import struct
+import time
+import tracemalloc
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +15,20 @@ from PIL import Image, TiffImagePlugin
 
 from handlers.document.decode import decode_image, decode_page
 from handlers.document.errors import DecodeFailed, ImageTooLarge, PageNotFound, UnsupportedFormat
+from handlers.document.jpeg import check_jpeg_markers
 from handlers.document.limits import DocumentLimits
 from handlers.document.pillow import FOREIGN_ERRORS, Format, open_image, translated
 from handlers.document.png import check_png_data
-from testing.documents import bomb_png, lying_png, sample_page, sample_tiff, tiff_of, truncated
+from testing.documents import (
+    bomb_png,
+    jpeg_of_scans,
+    lying_png,
+    sample_page,
+    sample_tiff,
+    swollen_png,
+    tiff_of,
+    truncated,
+)
 
 LIMITS = DocumentLimits()
 EXIF_ORIENTATION = 0x0112
@@ -30,6 +43,10 @@ def encoded(image: Image.Image, form: str, **options: object) -> bytes:
 def corners(page: npt.NDArray[np.uint8]) -> list[tuple[int, ...]]:
     """The BGR of the pixels in the corners: upper left, upper right, lower right, lower left."""
     return [tuple(int(value) for value in page[y, x]) for y, x in ((0, 0), (0, -1), (-1, -1), (-1, 0))]
+
+
+def never(*arguments: object) -> None:
+    raise AssertionError("a decoder ran")
 
 
 def quarters() -> Image.Image:
@@ -214,10 +231,61 @@ def test_the_rows_of_an_interlaced_png_are_counted_by_pass(size: tuple[int, int]
         check_png_data(png(bytes(rows[:-1])))
 
 
-def test_a_page_over_the_limit_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*arguments: object) -> None:
-        raise AssertionError("a decoder ran")
+def test_a_png_with_more_data_than_it_promises_is_not_inflated_to_the_end() -> None:
+    data = swollen_png(megabytes=64)
+    tracemalloc.start()
+    try:
+        check_png_data(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
 
+    assert peak < 4 * 2**20
+    assert decode_page(data, 1, LIMITS).shape == (8, 8, 3)
+
+
+def test_a_picture_whose_last_piece_waits_in_the_inflater_is_whole() -> None:
+    """All its input goes in with the first step, and gives a thousand times as much."""
+    check_png_data(encoded(Image.new("L", (1_200, 1_000)), "PNG"))
+
+
+@pytest.mark.parametrize(("scans", "refused"), [(100, False), (101, True), (500, True)])
+def test_a_jpeg_of_too_many_scans_is_refused_before_it_is_decoded(
+    scans: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = jpeg_of_scans(scans)
+    if not refused:
+        assert decode_page(data, 1, LIMITS).shape == (8, 8, 3)
+        return
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", never)
+
+    with pytest.raises(DecodeFailed, match="100 scans"):
+        decode_page(data, 1, LIMITS)
+
+
+def test_what_looks_like_a_scan_and_is_none_is_not_counted() -> None:
+    """In a comment, as stuffed data, behind the end of the image."""
+    whole = encoded(Image.effect_noise((256, 256), 90.0), "JPEG", quality=100, restart_marker_blocks=1)
+    assert whole.count(b"\xff\x00") > 100
+    comment = b"\xff\xfe" + struct.pack(">H", 2 + 600) + b"\xff\xda" * 300
+
+    check_jpeg_markers(whole[:2] + comment + whole[2:] + b"\xff\xda\x00\x02" * 300)
+
+
+@pytest.mark.parametrize(
+    "piece", [b"\xff", b"\xff\x00", b"\xff\xd0", b"\x00", b"\xff\xfe\x00\x00", b"\xff\xfe\x00\x02", b"\xff\x01"]
+)
+def test_hostile_markers_are_walked_in_linear_time(piece: bytes) -> None:
+    data = b"\xff\xd8\xff\xda\x00\x02" + piece * (16 * 2**20 // len(piece))
+    started = time.perf_counter()
+
+    with suppress(DecodeFailed):
+        check_jpeg_markers(data)
+
+    assert time.perf_counter() - started < 2.0
+
+
+def test_a_page_over_the_limit_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     data = bomb_png()
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", never)
 

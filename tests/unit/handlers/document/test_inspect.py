@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from handlers.document.errors import (
+    OCR_INSTALL_HINT,
     DecodeFailed,
     DocumentTooLarge,
     ImageTooLarge,
@@ -141,4 +142,4 @@ def test_importing_the_package_and_inspecting_needs_neither_numpy_nor_an_engine(
         [sys.executable, "-W", "error", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
 
-    assert done.stdout.startswith("DEPENDENCY_MISSING numpy is not installed: pip install -r")
+    assert done.stdout.strip() == f"DEPENDENCY_MISSING numpy is not installed: {OCR_INSTALL_HINT}"
