@@ -13,7 +13,7 @@ from pathlib import Path
 
 from local.errors import LocalError
 from local.functions_host.server import DEFAULT_GRACE_SECONDS, LOOPBACK
-from local.up import UpOptions, up
+from local.up import UpOptions, end_process, up
 
 INTERRUPTED = 130
 
@@ -61,6 +61,7 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long requests in progress may take at the end (default: %(default)s)",
     )
+    parser.add_argument("--while-stdin", action="store_true", help="stop when the standard input ends")
     parser.set_defaults(run=_run_up)
 
 
@@ -74,6 +75,7 @@ def _run_up(options: argparse.Namespace) -> int:
             port=options.port,
             enable_auth=options.enable_auth,
             grace_seconds=options.grace,
+            while_stdin=options.while_stdin,
         )
     )
 
@@ -91,4 +93,4 @@ def _seconds(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

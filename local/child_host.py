@@ -19,18 +19,24 @@ STOP_SECONDS = 30
 
 
 @contextmanager
-def child_host(script_root: Path, settings_file: Path, environment: Mapping[str, str]) -> Iterator[str]:
+def child_host(
+    script_root: Path, settings_file: Path, environment: Mapping[str, str], host_file: Path | None = None
+) -> Iterator[str]:
     """Starts ``python -m local up`` on a free loopback port and gives its base URL; stops it at the end.
+
+    Should this process end without that, the child notices by the end of its standard input, and stops too.
 
     ``environment`` goes before the inherited one, and both before the settings file. Raises :class:`HostDied` when
     the host does not start.
     """
     files = ["--script-root", str(script_root), "--settings-file", str(settings_file)]
+    if host_file is not None:
+        files += ["--host-json", str(host_file)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "local", "up", "--port", "0", "--grace", "0", *files],
+        [sys.executable, "-m", "local", "up", "--port", "0", "--grace", "0", "--while-stdin", *files],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         errors="replace",
@@ -68,3 +74,5 @@ def _stop(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -41,6 +44,8 @@ variables by which the app finds it, and stops at the end. Services start in ord
 
 READY = "Listening on"
 CUT_OFF = 1
+HARNESS_THREAD = "test-endpoint"
+"""The name of the threads in which :mod:`testing.endpoints.service` runs handlers, past their time limit too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class UpOptions:
     """``port`` ``None`` is the settings file's.
 
     ``host_file`` and ``settings_file`` ``None`` are those in the script root; that settings file is made when it is
-    not there.
+    not there. ``while_stdin`` stops the host when its standard input ends, which it does with the process that holds
+    the other end.
     """
 
     script_root: Path = Path()
@@ -58,13 +64,16 @@ class UpOptions:
     port: int | None = None
     enable_auth: bool = False
     grace_seconds: int = DEFAULT_GRACE_SECONDS
+    while_stdin: bool = False
 
 
 def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
-    """Runs until a signal. 0 when everything stopped in order, 1 when a function had to be cut off.
+    """Runs until a signal. 0 when everything stopped in order, 1 when a function has to be cut off.
 
-    Raises :class:`local.errors.LocalError` when it cannot start.
+    The caller ends the process with :func:`end_process`. Raises :class:`local.errors.LocalError` when it cannot start.
     """
+    if options.while_stdin:
+        threading.Thread(target=_stop_at_end_of_stdin, name="stdin", daemon=True).start()
     root = options.script_root.resolve()
     settings = _own_settings(root) if options.settings_file is None else _named_settings(options.settings_file)
     host = read_host_file(options.host_file.resolve() if options.host_file else root / "host.json")
@@ -79,7 +88,29 @@ def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
         os.chdir(root)
         functions = _load(root)
         application = _Application(functions, host, settings, keys)
-        return _serve(application, bound, options.grace_seconds)
+        unfinished = _serve(application, bound, options.grace_seconds)
+    return _say_how_it_ended(unfinished)
+
+
+def end_process(code: int) -> NoReturn:
+    """Ends the process at once, with what was printed and logged written out.
+
+    A thread cannot be ended from outside, and native code that one still runs would be torn down beneath it by the
+    interpreter's own end: the process aborts then. So the interpreter's end is never reached.
+    """
+    with suppress(OSError, ValueError):
+        logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
+
+
+def _stop_at_end_of_stdin() -> None:
+    with suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _named_settings(path: Path) -> LocalSettings:
@@ -130,7 +161,8 @@ class _Application:
         return _with_cors(FunctionsApplication(table, invoker, self.keys), self.settings)
 
 
-def _serve(application: _Application, bound: socket.socket, grace_seconds: int) -> int:
+def _serve(application: _Application, bound: socket.socket, grace_seconds: int) -> tuple[str, ...]:
+    """What still runs after the end, by name."""
     url = base_url(bound)
     host = application.host
     invoker = Invoker(host.function_timeout, thread_count(os.environ))
@@ -140,7 +172,7 @@ def _serve(application: _Application, bound: socket.socket, grace_seconds: int) 
     with _ends_at_signals():
         server.run(sockets=[bound])
     invoker.close()
-    return _finish(invoker)
+    return _unfinished(invoker, server)
 
 
 def _with_cors(app: ASGIApp, settings: LocalSettings) -> ASGIApp:
@@ -165,6 +197,12 @@ def _log_to_console() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for chatty in ("uvicorn", "azure"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_not_cancellation)
+
+
+def _is_not_cancellation(record: logging.LogRecord) -> bool:
+    """A request that is cut off at the end ends with CancelledError, which uvicorn logs as if the app were at fault."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 @contextmanager
@@ -179,11 +217,15 @@ def _ends_at_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _finish(invoker: Invoker) -> int:
-    """A thread cannot be ended from outside: when one runs on after the grace period, the process goes without it."""
-    if not invoker.running:
+def _unfinished(invoker: Invoker, server: HostServer) -> tuple[str, ...]:
+    harness = [thread.name for thread in threading.enumerate() if thread.name == HARNESS_THREAD]
+    waiting = [] if harness else ["a thread of an async function"] * server.threads.busy
+    return (*invoker.running, *harness, *waiting)
+
+
+def _say_how_it_ended(unfinished: Sequence[str]) -> int:
+    if not unfinished:
         print("Stopped.", flush=True)
         return 0
-    print(f"Stopped; cut off: {', '.join(invoker.running)}", flush=True)
-    logging.shutdown()
-    os._exit(CUT_OFF)
+    print(f"Stopped; cut off: {', '.join(unfinished)}", flush=True)
+    return CUT_OFF

@@ -7,7 +7,9 @@ import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -44,6 +46,31 @@ def base_url(bound: socket.socket) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
+class LoopThreads(ThreadPoolExecutor):
+    """The event loop's own threads, in which async functions wait; the loop's end never waits for them.
+
+    asyncio's executor would keep a stopped host alive for as long as the slowest of its calls.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(thread_name_prefix="asyncio")
+        self._unfinished: set[Future[Any]] = set()
+
+    @property
+    def busy(self) -> int:
+        """Calls that have not come back."""
+        return sum(future.running() for future in tuple(self._unfinished))
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future = super().submit(fn, *args, **kwargs)
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=True)
+
+
 class HostServer(uvicorn.Server):
     """Serves ``app`` on a bound socket until SIGINT or SIGTERM; ``on_ready`` is called when it accepts connections.
 
@@ -65,8 +92,10 @@ class HostServer(uvicorn.Server):
             )
         )
         self._on_ready = on_ready
+        self.threads = LoopThreads()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_default_executor(self.threads)
         await super().startup(sockets)
         if self.started:
             self._on_ready()
