@@ -2,8 +2,9 @@
 
 Standard library only, since this runs before anything is installed. A stamp, written last, says what an
 environment was built from: where it still holds, nothing is done; else the environment is built anew, so
-that an interrupted or outdated one is never mended in place. Nothing is written outside the repository,
-save pip's own cache where the user has one.
+that an interrupted or outdated one is never mended in place. A mark, written first, says that the folder
+is ours to remove. The models are compared by their bytes each time, and mended alone. Nothing is written
+outside the repository, save pip's own cache where the user has one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ LOCK = "requirements-dev.txt"
 SHIM = "docker_worker/opencv_contrib_shim"
 SOURCES = (LOCK, f"{SHIM}/pyproject.toml", f"{SHIM}/backend.py", "docker_worker/models.py", "local/environment.py")
 STAMP = "coremachine-stamp.json"
+OWNED = "coremachine-owned.txt"
 SPACE_NEEDED = 1_200_000_000  # bytes: 600 MB installed, what pip unpacks on the way, and the models
 MISDIRECTING = (
     "PIP_PREFIX",
@@ -64,21 +66,30 @@ class SetupError(Exception):
     """Why there is no environment, and what to do: one line for a person."""
 
 
-def ensure(venv: Path, root: Path = ROOT, build: Callable[[Path, Path], None] | None = None) -> bool:
+Fill = Callable[[Path, Path], None]
+"""Given ``venv`` and ``root``, makes something in them."""
+
+
+def ensure(venv: Path, root: Path = ROOT, build: Fill | None = None, fetch: Fill | None = None) -> bool:
     """Make ``venv`` and the models as the locks say. False where they were so already. Raises :class:`SetupError`.
 
-    ``build(venv, root)`` fills an empty place; by default with venv, pip and :mod:`docker_worker.models`.
+    ``build`` fills an empty place, by default with venv and pip; ``fetch`` brings the models that are missing or
+    damaged, by default with :mod:`docker_worker.models`.
     """
     key = build_key(root)
     if is_current(venv, key, root):
         return False
     _check_interpreter()
     with _one_at_a_time(root):
-        if is_current(venv, key, root):
+        stamp = _stamp(venv, key)
+        if stamp is not None and _are_whole(stamp, root):
             return False
-        _check_space(root)
-        _clear(venv)
-        (build or _build)(venv, root)
+        if stamp is None:
+            _check_space(root)
+            _clear(venv)
+            _mark(venv)
+            (build or _build)(venv, root)
+        (fetch or _fetch)(venv, root)
         _write_stamp(venv, key, root)
     return True
 
@@ -92,16 +103,32 @@ def build_key(root: Path, version: tuple[int, ...] = sys.version_info[:2]) -> st
 
 
 def is_current(venv: Path, key: str, root: Path) -> bool:
-    """Whether ``venv`` was built to the end from ``key``, its interpreter exists, and the models have their sizes."""
+    """Whether ``venv`` was built to the end from ``key``, its interpreter exists, and the models are whole."""
+    stamp = _stamp(venv, key)
+    return stamp is not None and _are_whole(stamp, root)
+
+
+def _stamp(venv: Path, key: str) -> Mapping[str, str] | None:
+    """The SHA-256 of each model's file, as ``venv``'s stamp has them; None where ``venv`` is not that of ``key``."""
     try:
         stamp = json.loads((venv / STAMP).read_text("utf-8"))
-        return (
-            stamp["key"] == key
-            and interpreter(venv).exists()
-            and all((root / name).stat().st_size == size for name, size in stamp["models"].items())
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        current = stamp["key"] == key and interpreter(venv).exists()
+        return dict(stamp["models"]) if current else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _are_whole(digests: Mapping[str, str], root: Path) -> bool:
+    """Compared by bytes, since a file can be damaged at its size and time: 45 MB, a tenth of a second."""
+    try:
+        return all(_digest(root / name) == digest for name, digest in digests.items())
+    except OSError:
         return False
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def interpreter(venv: Path) -> Path:
@@ -145,16 +172,26 @@ def _check_space(root: Path) -> None:
 
 
 def _clear(venv: Path) -> None:
-    """Remove an environment that is not current; anything else that stands there is left alone."""
-    if not venv.exists():
+    """Empty an environment that this set-up made; anything else that stands there is left alone."""
+    if not venv.is_dir():
+        if venv.exists() or venv.is_symlink():
+            raise SetupError(f"{venv} is there and is no folder; move it away, or give another: make VENV=DIR")
         return
-    if not (venv / "pyvenv.cfg").exists() and any(venv.iterdir()):
-        raise SetupError(f"{venv} is there and is no virtual environment; move it away, or give another: make VENV=DIR")
-    (venv / STAMP).unlink(missing_ok=True)
+    if not any(venv.iterdir()):
+        return
+    if not any((venv / mark).is_file() for mark in (OWNED, STAMP)):  # the stamp alone: made before there was a mark
+        raise SetupError(
+            f"{venv} is there and was not made by this set-up; move it away, or give another: make VENV=DIR"
+        )
+    _mark(venv)
     for inside in venv.iterdir():
-        if inside.name != "pyvenv.cfg":  # last to go, so that an interrupted clearing is still recognised
+        if inside.name != OWNED:  # stays, so that an interrupted clearing is still recognised
             shutil.rmtree(inside) if inside.is_dir() and not inside.is_symlink() else inside.unlink()
-    (venv / "pyvenv.cfg").unlink(missing_ok=True)
+
+
+def _mark(venv: Path) -> None:
+    venv.mkdir(parents=True, exist_ok=True)
+    (venv / OWNED).write_text("Made by 'make setup', which removes all of it to make it anew.\n", "utf-8")
 
 
 def _build(venv: Path, root: Path) -> None:
@@ -165,8 +202,11 @@ def _build(venv: Path, root: Path) -> None:
     _say("installing the packages of the lock, about a minute")
     install = [python, "-m", "pip", "install", "--progress-bar=off", "--no-deps", "--only-binary=:all:"]
     _run([*install, f"./{SHIM}", "-r", LOCK], root, "the packages could not be installed", _Progress())
+
+
+def _fetch(venv: Path, root: Path) -> None:
     _say("fetching the OCR models, 75 MB where they are not here yet")
-    _run([python, "-m", "docker_worker.models"], root, "the OCR models could not be fetched")
+    _run([str(interpreter(venv)), "-m", "docker_worker.models"], root, "the OCR models could not be fetched")
 
 
 def _run(command: list[str], root: Path, failure: str, on_line: Callable[[str], None] | None = None) -> None:
@@ -209,9 +249,7 @@ class _Progress:
 
 
 def _write_stamp(venv: Path, key: str, root: Path) -> None:
-    models = {
-        str(path.relative_to(root)): path.stat().st_size for path in sorted((root / ".models").glob("*/inference.*"))
-    }
+    models = {str(path.relative_to(root)): _digest(path) for path in sorted((root / ".models").glob("*/inference.*"))}
     partial = venv / f"{STAMP}.partial"
     partial.write_text(json.dumps({"key": key, "models": models}), "utf-8")
     partial.replace(venv / STAMP)
@@ -246,7 +284,7 @@ def _os_error(error: OSError) -> str:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.setup", description="Make the environment of this clone.")
     parser.add_argument("--venv", type=Path, default=Path(".venv"), help="its folder, from the clone (default: .venv)")
-    venv = ROOT / parser.parse_args(arguments).venv
+    venv: Path = ROOT / parser.parse_args(arguments).venv
     try:
         if ensure(venv):
             _say(f"done; {interpreter(venv)} runs it")

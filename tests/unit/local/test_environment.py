@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,10 +14,11 @@ from local.setup import unsupported
 
 
 class Builder:
-    """Stands in for venv and pip: makes an interpreter's file and a model, or stops on the way."""
+    """Stands in for venv and pip: makes an interpreter's file, or stops on the way; and fetches a model."""
 
     def __init__(self) -> None:
         self.builds = 0
+        self.fetches = 0
         self.interrupted = False
 
     def __call__(self, venv: Path, root: Path) -> None:
@@ -26,6 +28,9 @@ class Builder:
         if self.interrupted:
             raise KeyboardInterrupt
         interpreter(venv).write_bytes(b"")
+
+    def fetch(self, venv: Path, root: Path) -> None:
+        self.fetches += 1
         model = root / ".models" / "reader" / "inference.onnx"
         model.parent.mkdir(parents=True, exist_ok=True)
         model.write_bytes(b"weights")
@@ -64,17 +69,17 @@ def test_a_supported_python_is_taken(version: tuple[int, int]) -> None:
 
 
 def test_the_second_run_does_nothing(root: Path, venv: Path, builder: Builder) -> None:
-    assert ensure(venv, root, builder) is True
-    assert ensure(venv, root, builder) is False
+    assert ensure(venv, root, builder, builder.fetch) is True
+    assert ensure(venv, root, builder, builder.fetch) is False
     assert builder.builds == 1
 
 
 @pytest.mark.parametrize("name", environment.SOURCES)
 def test_a_changed_source_builds_anew(root: Path, venv: Path, builder: Builder, name: str) -> None:
-    ensure(venv, root, builder)
+    ensure(venv, root, builder, builder.fetch)
     (root / name).write_text("something else", "utf-8")
 
-    assert ensure(venv, root, builder) is True
+    assert ensure(venv, root, builder, builder.fetch) is True
     assert builder.builds == 2
 
 
@@ -86,23 +91,23 @@ def test_the_key_differs_between_python_versions(root: Path) -> None:
 def test_an_interrupted_build_is_done_again_from_nothing(root: Path, venv: Path, builder: Builder) -> None:
     builder.interrupted = True
     with pytest.raises(KeyboardInterrupt):
-        ensure(venv, root, builder)
+        ensure(venv, root, builder, builder.fetch)
     half_written = venv / "lib" / "half"
     half_written.mkdir(parents=True)
     builder.interrupted = False
 
-    assert ensure(venv, root, builder) is True
+    assert ensure(venv, root, builder, builder.fetch) is True
     assert not half_written.exists()
-    assert ensure(venv, root, builder) is False
+    assert ensure(venv, root, builder, builder.fetch) is False
 
 
 def test_an_interrupted_rebuild_does_not_leave_the_old_stamp(root: Path, venv: Path, builder: Builder) -> None:
-    ensure(venv, root, builder)
+    ensure(venv, root, builder, builder.fetch)
     original = (root / environment.LOCK).read_text("utf-8")
     (root / environment.LOCK).write_text("another lock", "utf-8")
     builder.interrupted = True
     with pytest.raises(KeyboardInterrupt):
-        ensure(venv, root, builder)
+        ensure(venv, root, builder, builder.fetch)
     (root / environment.LOCK).write_text(original, "utf-8")
 
     assert not is_current(venv, build_key(root), root)
@@ -110,46 +115,99 @@ def test_an_interrupted_rebuild_does_not_leave_the_old_stamp(root: Path, venv: P
 
 @pytest.mark.parametrize("gone", [".venv/bin/python", ".models/reader/inference.onnx", ".venv/coremachine-stamp.json"])
 def test_something_missing_builds_anew(root: Path, venv: Path, builder: Builder, gone: str) -> None:
-    ensure(venv, root, builder)
+    ensure(venv, root, builder, builder.fetch)
     (root / gone).unlink()
 
-    assert ensure(venv, root, builder) is True
+    assert ensure(venv, root, builder, builder.fetch) is True
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"key": 1}', '{"key": "KEY", "models": 5}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"key": 1}', '{"key": "KEY", "models": 5}', '{"key": "KEY", "models": ["x"]}']
+)
 def test_a_stamp_that_is_not_one_is_not_trusted(root: Path, venv: Path, builder: Builder, content: str) -> None:
-    ensure(venv, root, builder)
+    ensure(venv, root, builder, builder.fetch)
     key = build_key(root)
     (venv / environment.STAMP).write_text(content.replace("KEY", key), "utf-8")
 
     assert not is_current(venv, key, root)
 
 
-def test_a_truncated_model_is_noticed(root: Path, venv: Path, builder: Builder) -> None:
-    ensure(venv, root, builder)
-    (root / ".models" / "reader" / "inference.onnx").write_bytes(b"wei")
+@pytest.mark.parametrize("damage", [b"wei", b"weightS"])
+def test_a_damaged_model_is_fetched_again_and_the_environment_stays(
+    root: Path, venv: Path, builder: Builder, damage: bytes
+) -> None:
+    ensure(venv, root, builder, builder.fetch)
+    model = root / ".models" / "reader" / "inference.onnx"
+    before = model.stat()
+    model.write_bytes(damage)
+    os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
 
-    assert not is_current(venv, build_key(root), root)
+    assert ensure(venv, root, builder, builder.fetch) is True
+    assert model.read_bytes() == b"weights"
+    assert (builder.builds, builder.fetches) == (1, 2)
 
 
-def test_a_folder_that_is_no_environment_is_left_alone(root: Path, venv: Path, builder: Builder) -> None:
+@pytest.mark.parametrize("name", ["thesis.txt", "pyvenv.cfg"])
+def test_a_folder_that_was_not_made_here_is_left_alone(root: Path, venv: Path, builder: Builder, name: str) -> None:
     venv.mkdir()
-    (venv / "thesis.txt").write_text("years of work", "utf-8")
+    (venv / name).write_text("years of work", "utf-8")
 
-    with pytest.raises(SetupError, match="no virtual environment"):
-        ensure(venv, root, builder)
-    assert (venv / "thesis.txt").read_text("utf-8") == "years of work"
+    with pytest.raises(SetupError, match=r"was not made by this set-up.*make VENV=DIR"):
+        ensure(venv, root, builder, builder.fetch)
+    assert [(inside.name, inside.read_text("utf-8")) for inside in venv.iterdir()] == [(name, "years of work")]
+
+
+def test_an_empty_folder_is_taken(root: Path, venv: Path, builder: Builder) -> None:
+    venv.mkdir()
+
+    assert ensure(venv, root, builder, builder.fetch) is True
+
+
+def test_an_environment_from_before_there_was_a_mark_is_ours(root: Path, venv: Path, builder: Builder) -> None:
+    ensure(venv, root, builder, builder.fetch)
+    (venv / environment.OWNED).unlink()
+    (venv / environment.STAMP).write_text('{"key": "of another lock", "models": {"x": 5}}', "utf-8")
+
+    assert ensure(venv, root, builder, builder.fetch) is True
+    assert ensure(venv, root, builder, builder.fetch) is False
+
+
+def test_a_clearing_that_is_interrupted_can_be_done_again(
+    root: Path, venv: Path, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure(venv, root, builder, builder.fetch)
+    (venv / environment.OWNED).unlink()
+    (root / environment.LOCK).write_text("another lock", "utf-8")
+
+    def interrupted(_: Path) -> None:
+        (venv / environment.STAMP).unlink(missing_ok=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ensure(venv, root, builder, builder.fetch)
+
+    assert ensure(venv, root, builder, builder.fetch) is True
+
+
+def test_a_file_in_the_place_of_the_environment_is_left_alone(root: Path, venv: Path, builder: Builder) -> None:
+    venv.write_text("years of work", "utf-8")
+
+    with pytest.raises(SetupError, match="is no folder"):
+        ensure(venv, root, builder, builder.fetch)
+    assert venv.read_text("utf-8") == "years of work"
 
 
 def test_a_full_disk_is_said_before_anything_is_removed(
     root: Path, venv: Path, builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ensure(venv, root, builder)
+    ensure(venv, root, builder, builder.fetch)
     (root / environment.LOCK).write_text("another lock", "utf-8")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 0))
 
     with pytest.raises(SetupError, match=r"1\.2 GB of disk are needed"):
-        ensure(venv, root, builder)
+        ensure(venv, root, builder, builder.fetch)
     assert interpreter(venv).exists()
 
 
@@ -188,8 +246,8 @@ def test_settings_that_send_packages_elsewhere_are_dropped(tmp_path: Path) -> No
     assert passed["PIP_INDEX_URL"] == "kept"
 
 
-def test_the_stamp_names_every_model_with_its_size(root: Path, venv: Path, builder: Builder) -> None:
-    ensure(venv, root, builder)
+def test_the_stamp_names_every_model_with_its_digest(root: Path, venv: Path, builder: Builder) -> None:
+    ensure(venv, root, builder, builder.fetch)
 
     stamp = json.loads((venv / environment.STAMP).read_text("utf-8"))
-    assert stamp["models"] == {".models/reader/inference.onnx": 7}
+    assert stamp["models"] == {".models/reader/inference.onnx": hashlib.sha256(b"weights").hexdigest()}
