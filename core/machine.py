@@ -27,7 +27,7 @@ from core.decisions import (
 )
 from core.errors import CapacityExceeded, DefinitionError, LeaseLost, MessageInvalid, TransientError
 from core.handlers import TaskHandler
-from core.ids import MAX_ATTEMPT, WorkerId, job_id_for, task_id_for, task_message_id
+from core.ids import MAX_ATTEMPT, WorkerId, job_id_for, task_id_under, task_message_id
 from core.jobs import JobContext, Parallelism, StageDefinition, TaskSpec
 from core.jsontext import dump_json
 from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage, task_message_encoder
@@ -225,9 +225,12 @@ class CoreMachine:
     def _end_attempt(
         self, message: TaskQueueMessage, lease: Lease, transition: Transition, outcome: Outcome | None
     ) -> Processed:
-        if isinstance(transition, Requeue) and lease.attempt >= MAX_ATTEMPT:
-            transition = FailFinally(ATTEMPTS_EXHAUSTED)
-        wakeup = self._wakeup(message, lease.attempt + 1, transition) if isinstance(transition, Requeue) else None
+        wakeup = None
+        if isinstance(transition, Requeue):
+            if lease.attempt < MAX_ATTEMPT:
+                wakeup = self._wakeup(message, lease.attempt + 1, transition)
+            else:
+                transition = FailFinally(ATTEMPTS_EXHAUSTED)
         try:
             finished = self.store.finish_attempt(lease, transition, wakeup, self.clock.now())
         except LeaseLost:
@@ -284,11 +287,12 @@ class CoreMachine:
         handler = self.handlers.find(stage.task_type)
         queue = self._queue_for(handler)
         encode = task_message_encoder(run.job_id, run.run, run.job_type, stage.number, stage.task_type)
+        prefix = f"{run.job_id}:{run.run}:{stage.number}:"
         tasks = []
         for spec in specs:
             if not isinstance(spec.parameters, handler.params_model):
                 raise DefinitionError(_wrong_parameters(run.job_type, stage, spec, handler))
-            task_id = task_id_for(run.job_id, run.run, stage.number, spec.name)
+            task_id = task_id_under(prefix, spec.name)
             message = OutboundMessage(queue, task_message_id(task_id, 1), TaskQueueMessage.name, encode(task_id))
             tasks.append(NewTask(task_id, spec.name, dump_json(spec.parameters), message))
         return tuple(tasks)

@@ -100,9 +100,10 @@ _ANY: TypeAdapter[QueueMessage] = TypeAdapter(Annotated[QueueMessage, Field(disc
 def decode(body: bytes) -> QueueMessage:
     """The message that ``body`` holds, of whichever type. Raises as :meth:`TaskQueueMessage.decode`."""
     try:
-        return _ANY.validate_json(body)
+        message: QueueMessage = _ANY.validator.validate_json(body)
     except ValidationError as error:
         raise _refusal("queue", body, error) from error
+    return message
 
 
 def task_message_encoder(

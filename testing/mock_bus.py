@@ -9,7 +9,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, groupby
+from operator import attrgetter
 from random import Random
 from typing import Any
 
@@ -22,6 +23,8 @@ from testing.clock import AdvanceableClock, FakeClock
 MAX_DELIVERY_COUNT_EXCEEDED = "MaxDeliveryCountExceeded"
 HEADER_BYTES = 512
 """What the mock counts for a message's fixed properties, beside its id and type."""
+
+_queue_name = attrgetter("queue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,11 @@ class MockServiceBusRepository:
         now = self.clock.now()
         self._sent.extend(messages)
         self._sent_at.extend([now] * len(messages))
-        for message in messages:
-            queue = self._queue(message.queue)
-            if not self._is_duplicate(queue, message.message_id, now):
-                self._enqueue(queue, message, now)
+        for name, batch in groupby(messages, key=_queue_name):
+            queue = self._queue(name)
+            for message in batch:
+                if not self._is_duplicate(queue, message.message_id, now):
+                    self._enqueue(queue, message, now)
 
     def receive(self, queue: str, limit: int) -> Sequence[ReceivedMessage]:
         found = self._queue(queue)

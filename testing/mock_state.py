@@ -329,17 +329,20 @@ class MockStateManager:
     def _complete(self, task: TaskRow, result_json: str, now: datetime) -> tuple[OutboxRow, ...]:
         self._charge(len(result_json))
         task.result_json = result_json
-        return self._end_task(task, _COMPLETED, _TASK_COMPLETED, None, now)
+        self._close_attempt(task, _COMPLETED, _TASK_COMPLETED, None, now)
+        stage = task.stage
+        stage.remaining -= 1
+        return NO_OUTBOX if stage.remaining else (self._end_stage(stage, now),)
 
     def _fail(self, task: TaskRow, error: ErrorInfo, now: datetime) -> tuple[OutboxRow, ...]:
         task.error = error
         task.charged += 1
         task.stage.failed += 1
         run = task.stage.run
-        if task.stage.failure_policy is FailurePolicy.TOLERATE:
-            return self._end_task(task, TaskStatus.FAILED, EventKind.TASK_FAILED, error, now)
         self._close_attempt(task, TaskStatus.FAILED, EventKind.TASK_FAILED, error, now)
         task.stage.remaining -= 1
+        if task.stage.failure_policy is FailurePolicy.TOLERATE:
+            return NO_OUTBOX if task.stage.remaining else (self._end_stage(task.stage, now),)
         self._end_run(run, RunStatus.FAILED, None, error, now)
         return NO_OUTBOX
 
@@ -355,13 +358,6 @@ class MockStateManager:
         task.attempt += 1
         task.wakeup = Wakeup(message)
         return (self._outbox.add(task.wakeup, now),)
-
-    def _end_task(
-        self, task: TaskRow, status: TaskStatus, kind: EventKind, error: ErrorInfo | None, now: datetime
-    ) -> tuple[OutboxRow, ...]:
-        self._close_attempt(task, status, kind, error, now)
-        task.stage.remaining -= 1
-        return (self._end_stage(task.stage, now),) if not task.stage.remaining else NO_OUTBOX
 
     def _close_attempt(
         self,

@@ -25,14 +25,16 @@ def always(engine: OcrEngine) -> Callable[[Quality], OcrEngine]:
 class ReadsText:
     """Reads the given lines on every page, evenly spaced from top to bottom. ``pages`` are the shapes it saw."""
 
-    def __init__(self, lines: Sequence[str], confidence: float = 0.97) -> None:
+    def __init__(self, lines: Sequence[str], confidence: float = 0.97, orientation_unsure: bool = False) -> None:
         self._lines = tuple(lines)
         self._confidence = confidence
+        self._orientation_unsure = orientation_unsure
         self.pages: list[tuple[int, ...]] = []
 
     def read(self, page: Page) -> PageText:
         self.pages.append(page.shape)
-        return scripted(page, self._lines, self._confidence)
+        read = scripted(page, self._lines, self._confidence)
+        return replace(read, orientation_unsure=self._orientation_unsure)
 
 
 class ReadsNothing:
