@@ -7,9 +7,11 @@ brings the headless build. It is not part of docker_worker/requirements.txt; ``O
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import logging
 import os
+import shutil
 import stat
 import tempfile
 import threading
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import DependencyMissing
 from docker_worker.models import model_dir
-from docker_worker.ocr.paddle_result import Origin, page_text_of
+from docker_worker.ocr.paddle_result import Origin, better_reading, page_text_of, turned_in_doubt
 from handlers.document.engine import PageText, Quality
 from handlers.document.errors import OCR_INSTALL_HINT, OcrFailed
 
@@ -35,14 +37,19 @@ MODEL_SIZES = {Quality.ACCURATE: "small", Quality.FAST: "tiny"}
 DETECTION_SIDE = 1280
 """The longer side of what detection sees, in pixels. Without a limit a 12-megapixel photo takes 2 to 5 GB."""
 
+CLASSIFIED_ASPECT = 50
+"""The longest side over the shortest up to which a page's orientation is looked for. The classifier's page is first
+scaled to 256 pixels on its shorter side, which makes 6 GB of a strip of 30,000 pixels."""
+
 
 class PaddleOcrEngine:
     """:class:`handlers.document.engine.OcrEngine` by PaddleOCR: page orientation, detection, recognition.
 
     ``model_root`` holds the models as ``docker_worker.models`` lays them out. ``cache_dir`` is a writable
     folder for PaddleX's own files (default: :func:`default_cache`). PaddleX asks for it once a process, so
-    the first engine's counts, and an operator's ``PADDLE_PDX_CACHE_HOME`` before it. One page is read at a
-    time, on one thread; a process that does nothing else takes 0.6 (fast) to 0.8 GB (accurate) at its peak.
+    the first engine's counts, and an operator's ``PADDLE_PDX_CACHE_HOME`` before it. A page that is turned upright
+    and then read badly is read again as it came, and the better reading kept. One page is read at a time, on one
+    thread; a process that does nothing else takes 0.6 (fast) to 0.8 GB (accurate) at its peak.
     """
 
     def __init__(self, model_root: Path, quality: Quality = Quality.ACCURATE, cache_dir: Path | None = None) -> None:
@@ -81,16 +88,25 @@ class PaddleOcrEngine:
 
     def read(self, page: Page) -> PageText:
         height, width = int(page.shape[0]), int(page.shape[1])
+        if max(height, width) > CLASSIFIED_ASPECT * min(height, width):
+            return self._read(page, classify=False)
+        turned = self._read(page, classify=True)
+        if not turned_in_doubt(turned):
+            return turned
+        return better_reading(turned, self._read(page, classify=False))
+
+    def _read(self, page: Page, *, classify: bool) -> PageText:
+        height, width = int(page.shape[0]), int(page.shape[1])
         with self._lock, self._translated("read the page"):
-            results = self._pipeline.predict(page)
-        return page_text_of(results, Origin(width, height, self._engine, self._models))
+            results = self._pipeline.predict(page, use_doc_orientation_classify=classify)
+        return page_text_of(results, Origin(width, height, self._engine, self._models), classified=classify)
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
         try:
             yield
         except self._foreign_errors as error:
-            raise OcrFailed(f"PaddleOCR could not {what}: {type(error).__name__}") from error
+            raise OcrFailed(f"PaddleOCR could not {what}: {_class_name(error)}") from error
 
 
 class PaddleEngines:
@@ -116,17 +132,18 @@ def default_cache() -> Path:
     """A folder of this user's own under the system's temporary one.
 
     PaddleX unpickles files from its cache, so a folder that others could have made or may write to is not
-    used; then it is a fresh one.
+    used; then it is a fresh one, which is removed when the process exits.
     """
-    if not hasattr(os, "getuid"):
-        return Path(tempfile.mkdtemp(prefix="coremachine-paddlex-"))
-    folder = Path(tempfile.gettempdir()) / f"coremachine-paddlex-{os.getuid()}"
-    with suppress(OSError):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077:
-            return folder
-    return Path(tempfile.mkdtemp(prefix="coremachine-paddlex-"))
+    if hasattr(os, "getuid"):
+        folder = Path(tempfile.gettempdir()) / f"coremachine-paddlex-{os.getuid()}"
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            status = folder.lstat()
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022:
+                return folder
+    fresh = Path(tempfile.mkdtemp(prefix="coremachine-paddlex-"))
+    atexit.register(shutil.rmtree, fresh, ignore_errors=True)
+    return fresh
 
 
 def _import_paddleocr(cache_dir: Path | None) -> Any:
@@ -144,6 +161,12 @@ def _import_paddleocr(cache_dir: Path | None) -> Any:
     for name in ("paddlex", "paddleocr"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return package
+
+
+def _class_name(error: Exception) -> str:
+    """With its module where it is not a built-in class: OpenCV's is called ``error``."""
+    module, name = type(error).__module__, type(error).__qualname__
+    return name if module == "builtins" else f"{module}.{name}"
 
 
 def _foreign_errors() -> tuple[type[Exception], ...]:

@@ -7,15 +7,19 @@ is described here raises :class:`OcrFailed`; nothing unknown is taken for a page
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from handlers.document.engine import Line, PageText, Point, Quad, Word
+from handlers.document.engine import Line, PageText, Point, Quad, Word, mean_confidence, sure_characters
 from handlers.document.errors import OcrFailed
 from handlers.document.reading_order import in_reading_order, turn_back
 
 UPRIGHT_TURNS: Mapping[int, int] = {-1: 0, 0: 0, 90: 1, 180: 2, 270: 3}
 """Quarter turns counter-clockwise that PaddleX gave the page, by what its classifier said. -1: it was not asked."""
+
+TURN_BORNE_OUT = 0.85
+"""The mean confidence from which a page that the classifier turned is taken to stand right. Short, wide pages that it
+turns upside down are read with 0.53 to 0.75, the same pages upright with 0.95 and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,13 @@ class Origin:
     models: tuple[str, ...]
 
 
-def page_text_of(results: object, origin: Origin) -> PageText:
-    """The text of the one page in ``results``, its lines in reading order. Raises :class:`OcrFailed`."""
+def page_text_of(results: object, origin: Origin, *, classified: bool = True) -> PageText:
+    """The text of the one page in ``results``, its lines in reading order. Raises :class:`OcrFailed`.
+
+    ``classified`` says that PaddleX was asked to turn the page upright; its result names the turn only then.
+    """
     result = _only_result(results)
-    turns = _quarter_turns(result)
+    turns = _quarter_turns(result) if classified else 0
     width, height = (origin.height, origin.width) if turns % 2 else (origin.width, origin.height)
     pieces = in_reading_order(_pieces(result, width, height))
     return PageText(
@@ -42,6 +49,17 @@ def page_text_of(results: object, origin: Origin) -> PageText:
         engine=origin.engine,
         models=origin.models,
     )
+
+
+def turned_in_doubt(read: PageText) -> bool:
+    """Whether the page was turned, and the reading does not bear out that this was right."""
+    return read.angle != 0 and (mean_confidence(read.lines) or 0.0) < TURN_BORNE_OUT
+
+
+def better_reading(turned: PageText, as_given: PageText) -> PageText:
+    """The reading with more :func:`sure_characters`. Their mean would favour a page number over a faint page."""
+    better = max(turned, as_given, key=lambda read: sure_characters(read.lines))
+    return replace(better, angle=better.angle if better.lines else 0.0, orientation_unsure=bool(better.lines))
 
 
 def _only_result(results: object) -> Mapping[str, object]:

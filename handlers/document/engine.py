@@ -26,6 +26,11 @@ POSITION_TOLERANCE = 2.0
 """How far outside the page a corner may lie, in pixels: engines round and pad."""
 
 
+DOUBTFUL_BELOW = 0.80
+"""A mean or line confidence that a reader should be warned of. Pages of print that are read well have 0.95 and more; a
+page that was read upside down has 0.5 to 0.75."""
+
+
 class Quality(StrEnum):
     """``accurate`` takes the larger models, ``fast`` the smaller ones."""
 
@@ -35,7 +40,11 @@ class Quality(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A run of characters without white space. ``confidence`` is 0..1, ``None`` where the engine has none a word."""
+    """A run of characters without white space. ``confidence`` is 0..1, ``None`` where the engine has none a word.
+
+    ``polygon`` is good for finding the word and not for cutting it out: PaddleX derives it from the time steps at
+    which the recogniser was sure of a character, so that it starts late, and a word of one letter is a sliver.
+    """
 
     text: str
     polygon: Quad
@@ -63,7 +72,9 @@ class PageText:
 
     ``width`` and ``height`` are the given page's, in pixels, and all polygons refer to it. ``angle`` is how
     far the content is turned clockwise, in degrees in (-180, 180]: 90 is a page whose text runs downwards.
-    ``engine`` and ``models`` name what read it, with versions.
+    ``engine`` and ``models`` name what read it, with versions. ``orientation_unsure`` says that which way up the
+    page stands could not be told from it, and the angle is what gave the better reading. A page without text has
+    the angle 0.
     """
 
     lines: tuple[Line, ...]
@@ -72,6 +83,7 @@ class PageText:
     angle: float
     engine: str
     models: tuple[str, ...]
+    orientation_unsure: bool = False
 
     @property
     def text(self) -> str:
@@ -109,7 +121,12 @@ def mean_confidence(lines: tuple[Line, ...]) -> float | None:
     characters = sum(len(line.text) for line in lines)
     if not characters:
         return None
-    return sum(line.confidence * len(line.text) for line in lines) / characters
+    return sure_characters(lines) / characters
+
+
+def sure_characters(lines: tuple[Line, ...]) -> float:
+    """The number of characters, each counted by its line's confidence."""
+    return sum(line.confidence * len(line.text) for line in lines)
 
 
 def _problem(result: object, width: int, height: int) -> str | None:

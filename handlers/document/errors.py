@@ -8,7 +8,7 @@
     |   +-- SourceNotFound
     |   +-- UnsupportedFormat            the content is none of the formats on the allow-list
     |   +-- DocumentTooLarge             more bytes than the limit
-    |   +-- ImageTooLarge                more pixels in a page than the limit, by its header
+    |   +-- ImageTooLarge                more pixels in a page, or on a side, than the limit
     |   +-- TooManyPages
     |   +-- PageNotFound                 a page number that the document does not have
     |   +-- DecodeFailed                 the content is damaged

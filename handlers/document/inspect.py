@@ -50,14 +50,18 @@ def check_pixels(number: int, size: tuple[int, int], limits: DocumentLimits) -> 
     width, height = size
     if width < 1 or height < 1:
         raise DecodeFailed(f"page {number} has no pixels")
-    if width * height > limits.max_pixels:
-        raise ImageTooLarge(
-            f"page {number} has {width} x {height} pixels, more than the limit of {limits.max_pixels}",
-            page=number,
-            width=width,
-            height=height,
-            limit=limits.max_pixels,
-        )
+    for found, limit, what in (
+        (width * height, limits.max_pixels, "pixels"),
+        (max(size), limits.max_side, "pixels on a side"),
+    ):
+        if found > limit:
+            raise ImageTooLarge(
+                f"page {number} is {width} x {height}, more than the limit of {limit} {what}",
+                page=number,
+                width=width,
+                height=height,
+                limit=limit,
+            )
     return PageSize(number, width, height)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PIL import ImageDraw
 from PIL.Image import Image
 
-from handlers.document.engine import Line
+from handlers.document.engine import DOUBTFUL_BELOW, Line
 
 CONTENT_TYPE = "image/jpeg"
 
@@ -18,10 +18,10 @@ _SURE, _UNSURE, _DOUBTFUL = (0, 140, 60), (230, 140, 0), (210, 30, 30)
 
 
 def colour(confidence: float) -> tuple[int, int, int]:
-    """Green from 0.95 on, amber from 0.80 on, red below."""
+    """Green from 0.95 on, amber from :data:`DOUBTFUL_BELOW` on, red below."""
     if confidence >= 0.95:
         return _SURE
-    return _UNSURE if confidence >= 0.80 else _DOUBTFUL
+    return _UNSURE if confidence >= DOUBTFUL_BELOW else _DOUBTFUL
 
 
 def draw_preview(page: Image, lines: Sequence[Line], side: int) -> bytes:

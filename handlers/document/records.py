@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers.document.engine import Line, PageText, Quad, Quality, Word, mean_confidence
+from handlers.document.engine import DOUBTFUL_BELOW, Line, PageText, Quad, Quality, Word, mean_confidence
 from handlers.document.source import Source
 
 _CLOSED = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 _FROZEN = ConfigDict(frozen=True)
+
+WarningCode: TypeAlias = Literal["NO_TEXT", "LOW_CONFIDENCE", "ORIENTATION_UNSURE"]
+"""Something a reader should know of a page, and no failure.
+
+``NO_TEXT``: it was read and has no text. ``LOW_CONFIDENCE``: its mean confidence is below
+:data:`handlers.document.engine.DOUBTFUL_BELOW`. ``ORIENTATION_UNSURE``: it was read both turned and as it came, and
+the better reading kept.
+"""
 
 
 class OcrDocumentParameters(BaseModel):
@@ -76,6 +85,7 @@ class PageSummary(BaseModel):
     lines: int
     characters: int
     mean_confidence: float | None
+    warnings: list[WarningCode] = []
 
 
 class RecognisePageResult(BaseModel):
@@ -111,16 +121,17 @@ class Artifact(BaseModel):
 
 
 class DocumentWarning(BaseModel):
-    """Something a reader should know that is no failure. ``NO_TEXT``: the page was read and has no text."""
+    """What :data:`WarningCode` says, of ``page``."""
 
     model_config = _FROZEN
 
-    code: Literal["NO_TEXT"]
+    code: WarningCode
     page: int
 
 
 class AssembleResult(BaseModel):
-    """``text`` has the pages' text, each page after the first introduced by a form feed.
+    """``text`` has the pages' text, each page after the first introduced by a form feed; it is empty
+    where no page has any.
 
     It is cut to a limit where ``text_truncated`` is set; the artifact of kind ``text`` has all of it.
     """
@@ -173,6 +184,7 @@ class PageRecord(BaseModel):
     angle: float
     engine: str
     models: list[str]
+    orientation_unsure: bool = False
     lines: list[LineRecord]
 
     @property
@@ -188,6 +200,7 @@ def page_record(number: int, read: PageText) -> PageRecord:
         angle=read.angle,
         engine=read.engine,
         models=list(read.models),
+        orientation_unsure=read.orientation_unsure,
         lines=[_line_record(line) for line in read.lines],
     )
 
@@ -202,7 +215,17 @@ def page_summary(number: int, read: PageText) -> PageSummary:
         lines=len(read.lines),
         characters=sum(len(line.text) for line in read.lines),
         mean_confidence=None if mean is None else round(mean, 4),
+        warnings=list(_warnings(mean, read.orientation_unsure)),
     )
+
+
+def _warnings(mean: float | None, orientation_unsure: bool) -> Iterator[WarningCode]:
+    if mean is None:
+        yield "NO_TEXT"
+    elif mean < DOUBTFUL_BELOW:
+        yield "LOW_CONFIDENCE"
+    if orientation_unsure:
+        yield "ORIENTATION_UNSURE"
 
 
 def summary_of(record: PageRecord) -> PageSummary:
@@ -219,6 +242,7 @@ def page_text(record: PageRecord) -> PageText:
         angle=record.angle,
         engine=record.engine,
         models=tuple(record.models),
+        orientation_unsure=record.orientation_unsure,
     )
 
 

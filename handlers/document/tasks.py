@@ -95,7 +95,7 @@ class DocumentTasks:
             text_truncated=len(text) > limit,
             mean_confidence=overall_confidence(summaries),
             pages=summaries,
-            warnings=[DocumentWarning(code="NO_TEXT", page=page.page) for page in summaries if not page.lines],
+            warnings=[DocumentWarning(code=code, page=page.page) for page in summaries for code in page.warnings],
             artifacts=artifacts,
         )
 
@@ -108,7 +108,7 @@ class DocumentTasks:
             texts.append(record.text)
             parts.append(stored)
             summaries.append(summary_of(record))
-        text = PAGE_BREAK.join(texts)
+        text = PAGE_BREAK.join(texts) if any(texts) else ""
         document = b'{"version":1,"pages":[' + b",".join(parts) + b"]}"
         area = job_area(context.job_id)
         context.blobs.put(f"{area}text.txt", text.encode(), TEXT_TYPE)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.ocr import normalised, score
 from docker_worker.models import DEFAULT_ROOT
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from handlers.document.engine import Page
 
 SEED = 7
+SHORT_TEXT = "Harbour Lane Printers"
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,13 @@ def sample() -> SamplePage:
 
 def pixels(sample: SamplePage) -> Page:
     return decode_page(sample.png, 1, DocumentLimits())
+
+
+def short_page() -> Page:
+    font = ImageFont.load_default(size=60)
+    image = Image.new("RGB", (int(font.getlength(SHORT_TEXT)) + 40, 106), "white")
+    ImageDraw.Draw(image).text((20, 14), SHORT_TEXT, fill=0, font=font)
+    return np.ascontiguousarray(np.asarray(image))
 
 
 def error_rate(sample: SamplePage, read: str) -> float:
@@ -91,6 +101,27 @@ def test_a_blank_page_is_read_and_has_no_text(engine: OcrEngine, shape: tuple[in
 
     assert read.lines == ()
     assert (read.height, read.width) == shape
+
+
+def test_a_short_wide_page_that_the_classifier_turns_upside_down_is_read_as_it_stands(engine: OcrEngine) -> None:
+    page = short_page()
+    pipeline = engine._pipeline  # type: ignore[attr-defined]
+    (raw,) = pipeline.predict(page)
+    assert raw["doc_preprocessor_res"]["angle"] == 180, "the classifier is right about this page: take another"
+
+    read = read_page(engine, page)
+
+    assert read.text == SHORT_TEXT
+    assert (read.angle, read.orientation_unsure) == (0.0, True)
+
+
+@pytest.mark.parametrize("shape", [(1, 30_000), (30_000, 1)])
+def test_a_strip_at_the_limit_is_read_quickly(engine: OcrEngine, shape: tuple[int, int]) -> None:
+    """Looking for its orientation alone took up to 30 seconds."""
+    started = time.perf_counter()
+
+    assert read_page(engine, np.full((*shape, 3), 255, dtype=np.uint8)).lines == ()
+    assert time.perf_counter() - started < 10.0
 
 
 def test_what_is_no_page_is_the_engines_failure(engine: OcrEngine) -> None:

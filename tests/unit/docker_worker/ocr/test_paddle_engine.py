@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 
 from core.errors import DependencyMissing
 from docker_worker.models import DEFAULT_ROOT
-from docker_worker.ocr.paddle_engine import PaddleEngines, PaddleOcrEngine, default_cache
+from docker_worker.ocr.paddle_engine import PaddleEngines, PaddleOcrEngine, _class_name, default_cache
 from handlers.document.engine import Quality
 from handlers.document.errors import OCR_INSTALL_HINT
 
@@ -96,11 +97,42 @@ def test_the_cache_is_a_folder_of_this_users_own(tmp_path: Path, monkeypatch: py
     assert first.parent == tmp_path
     assert first.stat().st_mode & 0o077 == 0
     assert default_cache() == first
+    first.chmod(0o755)
+    assert default_cache() == first
     first.chmod(0o777)
     assert default_cache() != first
     first.rmdir()
     first.symlink_to(tmp_path)
     assert default_cache() != first
+
+
+def test_a_cache_that_was_made_because_the_usual_one_will_not_do_is_gone_after_the_process(tmp_path: Path) -> None:
+    (tmp_path / f"coremachine-paddlex-{os.getuid()}").write_text("in the way")
+    script = (
+        "from docker_worker.ocr.paddle_engine import default_cache\n"
+        "folder = default_cache()\n"
+        "(folder / 'kept').mkdir()\n"
+        "print(folder)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    made = Path(done.stdout.strip())
+    assert made.parent == tmp_path
+    assert [path.name for path in tmp_path.iterdir()] == [f"coremachine-paddlex-{os.getuid()}"]
+
+
+def test_a_foreign_class_is_named_with_its_module() -> None:
+    """OpenCV's only class is ``error``."""
+    assert _class_name(cv2.error("secret")) == "cv2.error"
+    assert _class_name(ValueError("secret")) == "ValueError"
 
 
 def test_an_engine_is_built_once_a_quality(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from docker_worker.ocr.paddle_result import Origin, page_text_of
+from docker_worker.ocr.paddle_result import Origin, better_reading, page_text_of, turned_in_doubt
+from handlers.document.engine import PageText
 from handlers.document.errors import OcrFailed
 
 ORIGIN = Origin(400, 300, "paddleocr 0", ("detection", "recognition"))
@@ -147,3 +148,40 @@ def test_words_that_do_not_fit_the_line_are_not_known(pieces: object, regions: o
 def test_an_unknown_shape_is_a_failure_and_never_a_page_without_text(bad: object) -> None:
     with pytest.raises(OcrFailed):
         page_text_of(bad, ORIGIN)
+
+
+def read(text: str, confidence: float, angle: int = 0) -> PageText:
+    return page_text_of(result(*([(text, confidence, quad(10, 20))] if text else []), angle=angle), ORIGIN)
+
+
+def test_a_result_that_was_not_to_be_turned_names_no_turn() -> None:
+    unnamed = [{key: value for key, value in result()[0].items() if key != "doc_preprocessor_res"}]
+
+    assert page_text_of(unnamed, ORIGIN, classified=False).angle == 0.0
+    with pytest.raises(OcrFailed):
+        page_text_of(unnamed, ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "angle", "doubt"),
+    [("text", 0.84, 180, True), ("text", 0.86, 180, False), ("text", 0.3, 0, False), ("", 0.0, 90, True)],
+)
+def test_only_a_turn_that_the_reading_does_not_bear_out_is_in_doubt(
+    text: str, confidence: float, angle: int, doubt: bool
+) -> None:
+    assert turned_in_doubt(read(text, confidence, angle)) is doubt
+
+
+def test_the_reading_with_more_sure_characters_is_kept_and_marked() -> None:
+    faint_but_right, page_number = read("a whole line", 0.6, 90), read("7", 0.99)
+    wrong, upright = read("s;ql s! a", 0.6, 180), read("this is a", 0.98)
+
+    assert better_reading(faint_but_right, page_number).text == "a whole line"
+    assert (better_reading(wrong, upright).text, better_reading(wrong, upright).angle) == ("this is a", 0.0)
+    assert better_reading(wrong, upright).orientation_unsure
+
+
+def test_a_blank_page_that_was_turned_has_no_angle_and_no_doubt() -> None:
+    blank = better_reading(read("", 0.0, 180), read("", 0.0))
+
+    assert (blank.lines, blank.angle, blank.orientation_unsure) == ((), 0.0, False)

@@ -72,6 +72,15 @@ def test_bytes_pixels_and_pages_are_limited_each_with_its_code() -> None:
         inspect_document(data, DocumentLimits(max_bytes=len(data) - 1))
 
 
+@pytest.mark.parametrize("size", [(30_001, 1), (1, 30_001)])
+def test_a_strip_is_too_large_however_few_its_pixels(size: tuple[int, int]) -> None:
+    with pytest.raises(ImageTooLarge, match="limit of 30000 pixels on a side") as caught:
+        inspect_document(tiff_of([Image.new("1", size)]), LIMITS)
+
+    assert caught.value.details == {"page": 1, "width": size[0], "height": size[1], "limit": 30_000}
+    assert inspect_document(tiff_of([Image.new("1", (30_000, 1))]), LIMITS).pages == (PageSize(1, 30_000, 1),)
+
+
 def test_a_later_page_that_is_too_large_is_found() -> None:
     data = tiff_of([Image.new("1", (10, 10)), Image.new("1", (200, 100))])
 
@@ -111,6 +120,7 @@ def test_a_truncated_picture_still_has_a_size() -> None:
     [
         {"max_bytes": 0},
         {"max_pixels": 0},
+        {"max_side": 0},
         {"max_pages": 0},
         {"preview_side": 0},
         {"max_pixels": PILLOW_MAX_PIXELS + 1},

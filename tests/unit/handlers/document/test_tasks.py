@@ -6,7 +6,7 @@ import pytest
 
 from core.outcome import Interrupted
 from handlers.document import DocumentLimits, SourceReader
-from handlers.document.engine import OcrEngine, Quality
+from handlers.document.engine import DOUBTFUL_BELOW, OcrEngine, Quality
 from handlers.document.errors import OcrFailed, PageNotFound, SourceNotAllowed
 from handlers.document.records import (
     AssembleParameters,
@@ -81,6 +81,7 @@ def test_a_page_is_stored_as_json_and_summed_up() -> None:
         "lines": 2,
         "characters": 15,
         "mean_confidence": 0.97,
+        "warnings": [],
     }
     record = PageRecord.model_validate_json(made.blobs.get(result.blob))
     assert record.text == "one line\nanother"
@@ -196,7 +197,36 @@ def test_pages_without_text_are_named() -> None:
 
     assert [(warning.code, warning.page) for warning in result.warnings] == [("NO_TEXT", 1), ("NO_TEXT", 2)]
     assert result.mean_confidence is None
-    assert result.text == "\n\f"
+    assert result.text == ""
+    assert made.blobs.get(f"{AREA}text.txt") == b""
+
+
+def test_a_blank_page_among_others_keeps_its_place() -> None:
+    made = context(pages=2)
+    recognised(made, 2)
+    recognised(made, 1, ReadsNothing())
+
+    assert assembled(made, 2).text == "\n\fone line\nanother"
+
+
+@pytest.mark.parametrize(
+    ("engine", "codes"),
+    [
+        (ReadsText(["a"], confidence=DOUBTFUL_BELOW), []),
+        (ReadsText(["a"], confidence=DOUBTFUL_BELOW - 0.01), ["LOW_CONFIDENCE"]),
+        (ReadsText(["a"], orientation_unsure=True), ["ORIENTATION_UNSURE"]),
+        (ReadsText(["a"], confidence=0.3, orientation_unsure=True), ["LOW_CONFIDENCE", "ORIENTATION_UNSURE"]),
+    ],
+)
+def test_a_page_that_may_have_been_read_badly_is_named(engine: OcrEngine, codes: list[str]) -> None:
+    made = context()
+    (page,) = recognised(made, 1, engine)
+
+    result = assembled(made, 1)
+
+    assert page.summary.warnings == codes
+    assert result.pages == [page.summary]
+    assert [(warning.code, warning.page) for warning in result.warnings] == [(code, 1) for code in codes]
 
 
 def test_the_same_pages_give_the_same_bytes() -> None:
