@@ -1,15 +1,17 @@
 # PYTHON makes the environment, VENV holds it. Both can be given: make test PYTHON=python3.12 VENV=.venv-3.12
+# What the user names goes to the shell through the environment, so that no character of it means anything there.
 PYTHON ?= python3
 VENV ?= .venv
 FILE ?=
 DATA ?=
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
+export VENV FILE DATA
 
 ifeq ($(OS),Windows_NT)
-RUN = $(VENV)/Scripts/python
+RUN = "$$VENV/Scripts/python"
 else
-RUN = $(VENV)/bin/python
+RUN = "$$VENV/bin/python"
 endif
 
 .DEFAULT_GOAL := help
@@ -19,10 +21,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: ## make the environment and fetch the OCR models (the others do this too)
-	@$(PYTHON) -m local.setup --venv $(VENV)
+	@$(PYTHON) -m local.setup --venv="$$VENV"
 
-demo: setup ## read a sample page and show its text; FILE=scan.jpg reads yours
-	@$(RUN) -m local.demo $(if $(FILE),"$(FILE)")
+demo: setup ## read a sample page and show its text; FILE=scan.jpg reads yours ($$ in it for one $)
+	@$(RUN) -m local.demo $${FILE:+-- "$$FILE"}
 
 test: setup ## run all tests; PYTEST_ARGS="-k name" runs some
 	@$(RUN) -m pytest $(PYTEST_ARGS)
@@ -40,7 +42,7 @@ bench: setup ## the benchmarks against their goals; DATA=folder adds the OCR acc
 	@missed=0; \
 	$(RUN) -m benchmarks.engine --check --peers || missed=1; \
 	$(RUN) -m benchmarks.endpoint --check || missed=1; \
-	$(if $(DATA),$(RUN) -m benchmarks.ocr --check --data "$(DATA)" || missed=1;) \
+	$(if $(DATA),$(RUN) -m benchmarks.ocr --check --data "$$DATA" || missed=1;) \
 	exit $$missed
 
 COMPILE = $(RUN) -m uv pip compile pyproject.toml --quiet

@@ -2,22 +2,26 @@
 
 Without a file it reads a sample page whose text is known. It starts the local host on a free port, runs the job
 ``ocr_document`` through ``/api/test/run``, prints the text, and leaves the overlay pictures in the output folder.
-Exit codes: 0 read, 1 not read, 2 wrong arguments, 130 Ctrl-C.
+Exit codes: 0 read, 1 not read, 2 wrong arguments, 130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import signal
 import sys
+import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from local.child_host import child_host
 from local.demo_report import failure, pictures, report
@@ -33,22 +37,50 @@ JOB_SECONDS = 3_600
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """``text`` is what the document says, where that is known."""
+    """``path`` as it was given; ``source`` is the file itself, past all links; ``text`` what it says, where known."""
 
     path: Path
+    source: Path
     text: str | None = None
+
+
+class _Terminated(BaseException):
+    """SIGTERM, on its way past everything that has to be stopped."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a text may have what the terminal has not
     try:
-        _demo(options.file, options.output)
+        with _ends_at_sigterm():
+            _demo(options.file, options.output)
     except LocalError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 1
+        return _failed(str(error))
+    except OSError as error:
+        return _failed(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
         return 130
+    except _Terminated:
+        return 143
     return 0
+
+
+def _failed(line: str) -> int:
+    print(f"demo: {line}", file=sys.stderr)
+    return 1
+
+
+@contextmanager
+def _ends_at_sigterm() -> Iterator[None]:
+    def end(*_: object) -> NoReturn:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,17 +91,31 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(file: Path | None, output: Path) -> None:
+    document = None if file is None else _given(file)
     output.mkdir(parents=True, exist_ok=True)
-    document = _sample(output) if file is None else _given(file)
+    document = document or _sample(output)
     print(f"Reading {document.path} through the local Functions host ...", flush=True)
     settings_file = _settings_file()
-    with child_host(ROOT, settings_file, _environment(document)) as url:
-        answer = _run_job(url, document.path.name, read_settings_file(settings_file).keys)
+    with (
+        _patient_host_file() as host_file,
+        child_host(ROOT, settings_file, _environment(document), host_file) as url,
+    ):
+        answer = _run_job(url, document.source.name, read_settings_file(settings_file).keys)
     print(report(answer, document.text))
     for picture in pictures(answer):
         path = output / f"{document.path.stem}-{picture.page:04d}-overlay{picture.suffix}"
         path.write_bytes(picture.data)
         print(f"Picture     {path}")
+
+
+@contextmanager
+def _patient_host_file() -> Iterator[Path]:
+    """The app's own host.json without its time limit: that of the harness holds, which many pages may need."""
+    host = json.loads((ROOT / "host.json").read_text("utf-8")) | {"functionTimeout": "-1"}
+    with tempfile.TemporaryDirectory(prefix="coremachine-demo-") as folder:
+        path = Path(folder, "host.json")
+        path.write_text(json.dumps(host), "utf-8")
+        yield path
 
 
 def _settings_file() -> Path:
@@ -82,23 +128,31 @@ def _sample(output: Path) -> Document:
     page = sample_page()
     path = output / "page.png"
     path.write_bytes(page.png)
-    return Document(path, page.text)
+    return Document(path, path.resolve(), page.text)
 
 
 def _given(file: Path) -> Document:
     if not file.exists():
-        raise DemoFailed(f"there is no file {file}")
+        raise DemoFailed(f"there is no file {_printable(file)}")
     if not file.is_file():
-        raise DemoFailed(f"{file} is not a file")
-    if ";" in str(file.resolve().parent):
+        raise DemoFailed(f"{_printable(file)} is not a file")
+    source = file.resolve()
+    if _printable(file) != str(file) or _printable(source) != str(source):
+        raise DemoFailed(f"{_printable(source)} is not UTF-8, and JSON can name no such file; rename it")
+    if ";" in str(source.parent):
         raise DemoFailed(f"the folder of {file} has a ';' in its name, which separates folders; move the file")
-    return Document(file)
+    return Document(file, source)
+
+
+def _printable(path: Path) -> str:
+    """With what is not UTF-8 in it escaped."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _environment(document: Document) -> dict[str, str]:
     """The document's folder is the only one that the host may read documents from."""
     return {
-        "DOCUMENT_SOURCE_ROOTS": str(document.path.resolve().parent),
+        "DOCUMENT_SOURCE_ROOTS": str(document.source.parent),
         "ENABLE_TEST_ENDPOINTS": "true",
         "TEST_TIMEOUT_SECONDS": os.environ.get("TEST_TIMEOUT_SECONDS", str(JOB_SECONDS)),
     }

@@ -30,6 +30,11 @@ def report(answer: Mapping[str, Any], known_text: str | None = None) -> str:
     if known_text is not None:
         lines.append(f"Accuracy    {_accuracy(text, known_text)}")
     lines.append(f"Time        {_times(answer['stages'])}; {answer['elapsed_seconds']:.2f} s in all")
+    if "recognise_seconds" in result:
+        lines.append(f"Reading     {result['recognise_seconds']:.2f} s of that, without loading the engine")
+    shown, pages = sum(1 for _ in pictures(answer)), len(result.get("pages", ()))
+    if shown < pages:
+        lines.append(f"Pictures    of {shown} of the {pages} pages; the answer holds no more")
     return "\n".join(lines)
 
 

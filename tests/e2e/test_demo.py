@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,68 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path, name: str, line: s
     assert done.returncode == 1
     assert line in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / "link.png").symlink_to(tmp_path / "notes.txt")
+    done = demo(tmp_path, str(tmp_path / "link.png"))
+    assert done.stderr.startswith("demo: UNSUPPORTED_")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file name is text")
+def test_a_name_that_is_not_text_is_refused_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"scan\xff.png")
+    path.write_bytes(b"")
+    done = demo(tmp_path, str(path))
+    assert done.returncode == 1
+    assert re.fullmatch(r"demo: .*scan.+\.png is not UTF-8, .*\n", done.stderr)
+
+
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = demo(tmp_path / "file" / "folder")
+    assert done.returncode == 1
+    assert re.fullmatch(r"demo: .*: Not a directory\n", done.stderr)
+
+
+@pytest.mark.parametrize("name", ['a"b', "a`id`b", "a$(id)b", "$HOME", "-x", "a b", "a'b"])
+def test_make_passes_a_name_as_it_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / "bin").mkdir()
+    fake = tmp_path / "bin" / "python"
+    fake.write_text('#!/bin/sh\nprintf "<%s>" "$@"\n')
+    fake.chmod(0o755)
+    given = [f"FILE={name.replace('$', '$$')}", f"VENV={tmp_path}", f"PYTHON={fake}"]
+    done = subprocess.run(["make", "demo", *given], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"<-m><local.setup><--venv={tmp_path}><-m><local.demo><--><{name}>"
+
+
+def test_a_venv_with_a_space_and_a_quote_is_one_folder(tmp_path: Path) -> None:
+    venv = tmp_path / 'a "b'
+    (venv / "bin").mkdir(parents=True)
+    fake = venv / "bin" / "python"
+    fake.write_text('#!/bin/sh\nprintf "<%s>" "$@"\n')
+    fake.chmod(0o755)
+    done = subprocess.run(
+        ["make", "demo", f"VENV={venv}", "PYTHON=echo"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"-m local.setup --venv={venv}\n<-m><local.demo>"
+
+
+def test_sigterm_ends_the_demo_in_order(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "local.demo", "--output", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Reading ")
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert (output, errors) == ("", "")
 
 
 def test_models_that_are_not_there_are_named(tmp_path: Path) -> None:

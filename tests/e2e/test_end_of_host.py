@@ -104,6 +104,25 @@ def wait_until_closed(url: httpx.URL) -> None:
             return
 
 
+def test_a_host_ends_with_the_process_that_started_it_even_when_that_is_killed() -> None:
+    parent_code = f"""
+from pathlib import Path
+from local.child_host import child_host
+folder = Path({str(HANGING)!r})
+with child_host(folder, folder / "host.json", {{"HANGING_TIMEOUT": "1"}}) as url:
+    print(url, flush=True)
+    input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", parent_code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as parent:
+        assert parent.stdout is not None
+        url = httpx.URL(parent.stdout.readline().strip())
+        parent.kill()
+
+    wait_until_closed(url)
+
+
 def test_the_end_of_standard_input_ends_the_host_that_was_asked_to_watch_it() -> None:
     with host(3_000, "--while-stdin") as process:
         address(process)

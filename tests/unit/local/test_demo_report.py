@@ -31,6 +31,16 @@ def test_the_report_says_how_much_differs_from_a_known_text() -> None:
     assert "Accuracy    1 of 11 characters differ from what is printed (9.09%)" in text
 
 
+def test_the_time_of_reading_is_told_apart_from_that_of_loading() -> None:
+    text = report(answer(recognise_seconds=0.756))
+    assert "Reading     0.76 s of that, without loading the engine" in text
+
+
+def test_pages_without_a_picture_are_counted() -> None:
+    assert "Pictures    of 0 of the 2 pages" in report(answer(pages=[{}, {}]))
+    assert "Pictures" not in report(answer(pages=[]))
+
+
 def test_a_page_without_text_says_so() -> None:
     text = report(answer(text="", mean_confidence=None))
     assert "(no text was found)" in text

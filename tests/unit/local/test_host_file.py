@@ -55,8 +55,12 @@ def test_a_file_that_is_not_there_or_not_json(tmp_path: Path) -> None:
         read_host_file(tmp_path / "host.json")
 
 
+CONSUMPTION_MAXIMUM = timedelta(minutes=10)
+"""Source: the reference of host.json, functionTimeout: the host refuses more on the Consumption plan."""
+
+
 def test_the_host_file_of_this_repository() -> None:
-    assert read_host_file(ROOT / "host.json").route_prefix == "api"
+    assert read_host_file(ROOT / "host.json") == HostSettings("api", CONSUMPTION_MAXIMUM)
     document = json.loads((ROOT / "host.json").read_text())
     assert document["extensionBundle"]["version"] == "[4.*, 5.0.0)"
     assert set(document["extensions"]["serviceBus"]) == {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.settings import Settings
 from local.errors import SettingsInvalid
 from local.functions_host.auth import Keys
 from local.settings_file import (
@@ -94,3 +95,10 @@ def test_the_example_of_this_repository_is_a_settings_file() -> None:
     settings = read_settings_file(ROOT / EXAMPLE_NAME)
     assert settings.values["FUNCTIONS_WORKER_RUNTIME"] == "python"
     assert not settings.keys
+
+
+def test_the_example_has_threads_to_spare_when_every_test_call_is_taken() -> None:
+    values = parse_settings((ROOT / EXAMPLE_NAME).read_text()).values
+    taken = Settings.model_fields["test_max_concurrency"].default
+
+    assert int(values["PYTHON_THREADPOOL_THREAD_COUNT"]) > taken
