@@ -7,7 +7,7 @@ done already is a no-op. A :class:`core.errors.TransientError` leaves with the m
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -26,11 +26,12 @@ from core.decisions import (
     on_stage_complete,
 )
 from core.errors import CapacityExceeded, DefinitionError, LeaseLost, MessageInvalid, TransientError
+from core.expansion import new_stage
 from core.handlers import TaskHandler
-from core.ids import MAX_ATTEMPT, WorkerId, job_id_for, task_id_under, task_message_id
-from core.jobs import JobContext, Parallelism, StageDefinition, TaskSpec
+from core.ids import MAX_ATTEMPT, WorkerId, job_id_for
+from core.jobs import JobContext, StageDefinition
 from core.jsontext import dump_json
-from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage, task_message_encoder
+from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage
 from core.model import (
     TERMINAL_RUN,
     Claimed,
@@ -39,7 +40,6 @@ from core.model import (
     LeaseExpired,
     NewJob,
     NewStage,
-    NewTask,
     OutboundMessage,
     RunRecord,
     RunStatus,
@@ -52,7 +52,6 @@ from core.relay import OutboxRelay
 
 _log = logging.getLogger(__name__)
 
-MAX_TASKS_PER_STAGE = 100_000
 LEASE_MARGIN = 30.0
 """Seconds that a lease outlives its handler's timeout where nobody renews it."""
 
@@ -256,16 +255,16 @@ class CoreMachine:
 
     def _open_stage(self, run: RunRecord, job: AnyJob, index: int) -> Processed:
         stage = job.stages[index]
-        new_stage = guarded(self._build_stage, run, job, stage)
-        if isinstance(new_stage, Failed):
-            return self._fail_run(run, new_stage)
+        built = guarded(self._build_stage, run, job, stage)
+        if isinstance(built, Failed):
+            return self._fail_run(run, built)
         try:
-            opened = self.store.open_stage(run.job_id, run.run, new_stage, self.clock.now())
+            opened = self.store.open_stage(run.job_id, run.run, built, self.clock.now())
         except (DefinitionError, CapacityExceeded) as error:
             return self._fail_run(run, Failed(describe(error), error))
         self.relay.publish(opened.outbox)
         if opened.opened:
-            extra = {"job_id": run.job_id, "run": run.run, "stage": stage.number, "tasks": len(new_stage.tasks)}
+            extra = {"job_id": run.job_id, "run": run.run, "stage": stage.number, "tasks": len(built.tasks)}
             _log.info("stage_opened", extra=extra)
         return Processed(APPLIED if opened.opened else "already_opened")
 
@@ -273,33 +272,8 @@ class CoreMachine:
         previous = self.store.stage_results(run.job_id, run.run, stage.number - 1) if stage.number > 1 else ()
         params = job.parameters.model_validate_json(run.parameters_json)
         specs = job.create_tasks_for_stage(stage, params, run.job_id, previous)
-        _check_count(job.job_type, stage, len(specs))
-        return NewStage(
-            number=stage.number,
-            name=stage.name,
-            task_type=stage.task_type,
-            failure_policy=stage.failure_policy,
-            tasks=self._new_tasks(run, stage, specs),
-            on_end=self._stage_complete(run, stage.number),
-        )
-
-    def _new_tasks(self, run: RunRecord, stage: StageDefinition, specs: Sequence[TaskSpec]) -> tuple[NewTask, ...]:
         handler = self.handlers.find(stage.task_type)
-        queue = self._queue_for(handler)
-        encode = task_message_encoder(run.job_id, run.run, run.job_type, stage.number, stage.task_type)
-        prefix = f"{run.job_id}:{run.run}:{stage.number}:"
-        tasks = []
-        for spec in specs:
-            if not isinstance(spec.parameters, handler.params_model):
-                raise DefinitionError(_wrong_parameters(run.job_type, stage, spec, handler))
-            task_id = task_id_under(prefix, spec.name)
-            message = OutboundMessage(queue, task_message_id(task_id, 1), TaskQueueMessage.name, encode(task_id))
-            tasks.append(NewTask(task_id, spec.name, dump_json(spec.parameters), message))
-        return tuple(tasks)
-
-    def _stage_complete(self, run: RunRecord, number: int) -> OutboundMessage:
-        message = StageCompleteMessage(job_id=run.job_id, run=run.run, job_type=run.job_type, stage=number)
-        return OutboundMessage(self.queues.jobs, message.message_id, message.name, message.encode())
+        return new_stage(run, stage, specs, handler, self._queue_for(handler), self.queues.jobs)
 
     def _finish_run(self, run: RunRecord, job: AnyJob, status: RunStatus) -> Processed:
         result = guarded(self._finalize, run, job)
@@ -373,23 +347,6 @@ class _Writes:
 def _check_ids(message: TaskQueueMessage) -> None:
     if not message.task_id.startswith(f"{message.job_id}:{message.run}:{message.stage}:"):
         raise MessageInvalid("the task id is not of the job, run and stage that the message names")
-
-
-def _check_count(job_type: str, stage: StageDefinition, count: int) -> None:
-    if stage.parallelism is not Parallelism.FAN_OUT and count != 1:
-        raise DefinitionError(
-            f"job type {job_type!r}, stage {stage.name!r}: {stage.parallelism} takes exactly one task, not {count}"
-        )
-    if count > MAX_TASKS_PER_STAGE:
-        raise DefinitionError(
-            f"job type {job_type!r}, stage {stage.name!r}: {count} tasks, at most {MAX_TASKS_PER_STAGE}"
-        )
-
-
-def _wrong_parameters(job_type: str, stage: StageDefinition, spec: TaskSpec, handler: TaskHandler) -> str:
-    given, wanted = type(spec.parameters).__name__, handler.params_model.__name__
-    who = f"job type {job_type!r}, stage {stage.name!r}, task {spec.name!r}"
-    return f"{who}: parameters are a {given}, and {stage.task_type} takes {wanted}"
 
 
 def _log_attempt(message: TaskQueueMessage, transition: Transition, finished: Finished) -> None:
