@@ -24,16 +24,22 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rapidfuzz.distance import Levenshtein
 
 from benchmarks.report import Goal, finish, parser
+from core.errors import CoreMachineError
 from docker_worker.models import DEFAULT_ROOT
 from docker_worker.ocr.paddle_engine import PaddleEngines
 from handlers.document.decode import decode_page
 from handlers.document.engine import Quality, read_page
+from handlers.document.errors import DocumentError
 from handlers.document.limits import DocumentLimits
 from testing.documents import sample_page
+
+if TYPE_CHECKING:
+    from handlers.document.engine import Page
 
 GOALS = (Goal("cer_percent", "<=", 1.5, "%"),)
 SAMPLE_PAGES = 4
@@ -74,6 +80,10 @@ class Report:
     pages: list[PageScore]
 
 
+class NothingMeasured(Exception):
+    """The data, the models or the packages are not there, or not what they should be. The text is for the user."""
+
+
 def normalised(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text.replace("\u00ac", "-")).split())
 
@@ -91,11 +101,21 @@ def score(name: str, truth: str, read: str, seconds: float, cpu_seconds: float) 
     )
 
 
-def cases_in(folder: Path) -> Iterator[Case]:
-    for path in sorted(folder.iterdir()):
-        truth = path.with_suffix(".txt")
-        if path.suffix.lower() in IMAGE_SUFFIXES and truth.is_file():
-            yield Case(path.stem, path.read_bytes(), truth.read_text(encoding="utf-8"))
+def cases_in(folder: Path) -> list[Case]:
+    """The images in ``folder`` that have a text. Raises :class:`NothingMeasured`."""
+    try:
+        cases = [
+            Case(path.stem, path.read_bytes(), truth.read_text(encoding="utf-8"))
+            for path in sorted(folder.iterdir())
+            if path.suffix.lower() in IMAGE_SUFFIXES and (truth := path.with_suffix(".txt")).is_file()
+        ]
+    except OSError as error:
+        raise NothingMeasured(f"{error.filename}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise NothingMeasured(f"{folder} has a text that is not UTF-8") from error
+    if not cases:
+        raise NothingMeasured(f"{folder} has no image with its text beside it")
+    return cases
 
 
 def sample_cases(count: int = SAMPLE_PAGES) -> Iterator[Case]:
@@ -105,31 +125,49 @@ def sample_cases(count: int = SAMPLE_PAGES) -> Iterator[Case]:
 
 
 def read_all(cases: Sequence[Case], quality: Quality, models: Path, results: Connection) -> None:
-    """The child's work: a :class:`Report` goes through ``results``."""
+    """The child's work: a :class:`Report` goes through ``results``, or in words why there is none."""
+    try:
+        results.send(_read_all(cases, quality, models))
+    except CoreMachineError as error:
+        results.send(str(error))
+
+
+def _read_all(cases: Sequence[Case], quality: Quality, models: Path) -> Report:
     started = time.perf_counter()
     engine = PaddleEngines(models)(quality)
     build_seconds = time.perf_counter() - started
     pages = []
     for case in cases:
-        page = decode_page(case.image, 1, DocumentLimits())
+        page = _decoded(case)
         wall, cpu = time.perf_counter(), time.process_time()
         text = read_page(engine, page).text
         pages.append(score(case.name, case.text, text, time.perf_counter() - wall, time.process_time() - cpu))
-    results.send(_report(quality, pages, build_seconds))
+    return _report(quality, pages, build_seconds)
+
+
+def _decoded(case: Case) -> Page:
+    try:
+        return decode_page(case.image, 1, DocumentLimits())
+    except DocumentError as error:
+        raise DocumentError(f"{case.name}: {error}") from error
 
 
 def measure(cases: Sequence[Case], quality: Quality, models: Path) -> Report:
-    """Read ``cases`` in a fresh process. Raises :class:`EOFError` where it ends without a report."""
+    """Read ``cases`` in a fresh process. Raises :class:`NothingMeasured`."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=read_all, args=(cases, quality, models, theirs))
     child.start()
     theirs.close()
     try:
-        report: Report = ours.recv()
-        return report
+        outcome: Report | str = ours.recv()
+    except EOFError as error:
+        raise NothingMeasured("the process that reads the pages ended without a report") from error
     finally:
         child.join()
+    if isinstance(outcome, str):
+        raise NothingMeasured(outcome)
+    return outcome
 
 
 def _report(quality: Quality, pages: list[PageScore], build_seconds: float) -> Report:
@@ -162,16 +200,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     wanted.add_argument("--data", type=Path, help="a folder of images with their texts (default: sample pages)")
     wanted.add_argument("--quality", type=Quality, choices=list(Quality), default=Quality.ACCURATE)
     wanted.add_argument("--models", type=Path, default=DEFAULT_ROOT, help="the OCR models (default: %(default)s)")
-    options = wanted.parse_args(arguments)
-    if options.data is not None and not any(cases_in(options.data)):
-        wanted.error(f"{options.data} has no image with its text beside it")
-    return options
+    return wanted.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Exits 1 where ``--check`` finds a goal missed, and 2 where nothing could be measured."""
     options = _options(arguments)
-    cases = list(sample_cases() if options.data is None else cases_in(options.data))
-    report = measure(cases, options.quality, options.models)
+    try:
+        cases = list(sample_cases()) if options.data is None else cases_in(options.data)
+        report = measure(cases, options.quality, options.models)
+    except NothingMeasured as error:
+        print(f"benchmarks.ocr: {error}", file=sys.stderr)
+        return 2
     _print(report)
     return finish(options, asdict(report), GOALS)
 
