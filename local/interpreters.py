@@ -1,11 +1,12 @@
 """``python -m local.interpreters``: list the supported Pythons of this machine, or run the tests on each.
 
-``python -m local.interpreters test [3.13 ...]`` makes ``.venv-3.13`` and runs the tests in it; a version that
-is named and not found is said and passed over.
+``python -m local.interpreters test [3.13 ...]`` makes ``.venv-3.13`` and runs the tests in it. Exit codes: 0 all
+passed, 1 tests failed or a version that was named is not there (without names, that not one is), 2 wrong arguments.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -51,16 +52,24 @@ def run_tests(version: str, path: str) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    wanted = arguments[1:] or SUPPORTED
-    found = {version: path for version in wanted if (path := find(version))}
-    for version in wanted:
+    options = _parser().parse_args(arguments)
+    found = {version: path for version in options.versions or SUPPORTED if (path := find(version))}
+    missing = [version for version in options.versions or SUPPORTED if version not in found]
+    for version in options.versions or SUPPORTED:
         print(f"Python {version}: {found.get(version, 'not found')}", flush=True)
-    if list(arguments[:1]) != ["test"]:
+    if options.command == "list":
         return 0
     failed = [version for version, path in found.items() if not run_tests(version, path)]
     if failed:
         print(f"tests failed on Python {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed or not found or (options.versions and missing) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.interpreters", description="The Pythons of this machine.")
+    parser.add_argument("command", nargs="?", choices=("list", "test"), default="list", help="default: list")
+    parser.add_argument("versions", nargs="*", metavar="VERSION", help=f"default: {', '.join(SUPPORTED)}")
+    return parser
 
 
 if __name__ == "__main__":

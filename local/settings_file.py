@@ -75,6 +75,10 @@ def read_settings_file(path: Path) -> LocalSettings:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return LocalSettings()
+    except OSError as error:
+        raise SettingsInvalid(f"{path.name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid(f"{path.name}: byte {error.start} is not UTF-8") from None
     return parse_settings(text, path.name)
 
 
@@ -87,22 +91,46 @@ def parse_settings(text: str, name: str = FILE_NAME) -> LocalSettings:
     except ValidationError as error:
         # The cause is left out: pydantic's text holds the values.
         raise SettingsInvalid(f"{name}: {_first_problem(error)}") from None
+    except RecursionError:
+        raise SettingsInvalid(f"{name}: it is nested too deeply") from None
+    except ValueError:  # Python's limit on the digits of a number
+        raise SettingsInvalid(f"{name}: a number has too many digits") from None
     if document.encrypted:
         raise SettingsInvalid(
             f"{name}: its values are encrypted (IsEncrypted is true), which only Core Tools can read;"
             " run 'func settings decrypt' and start again"
         )
+    for variable, value in document.values.items():
+        if problem := _no_variable(variable, value):
+            raise SettingsInvalid(f"{name}: Values: {variable!a} {problem}")
     return _settings(document)
 
 
+def _no_variable(name: str, value: str) -> str | None:
+    """Why a system's environment cannot hold the variable; None where it can."""
+    if not name or "=" in name:
+        return "is no name of an environment variable"
+    if "\0" in name + value:
+        return "has a NUL character in it"
+    if any("\ud800" <= character <= "\udfff" for character in name + value):
+        return "has half a surrogate pair in it"
+    return None
+
+
 def create_settings_file(folder: Path) -> bool:
-    """Copies the example when there is no settings file yet; readable by its owner only. Whether it did."""
+    """Copies the example when there is no settings file yet; readable by its owner only. Whether it did.
+
+    Raises :class:`SettingsInvalid`.
+    """
     example, path = folder / EXAMPLE_NAME, folder / FILE_NAME
     if path.exists() or not example.is_file():
         return False
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(example.read_bytes())
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(example.read_bytes())
+    except OSError as error:
+        raise SettingsInvalid(f"{FILE_NAME} cannot be made from {EXAMPLE_NAME}: {error.strerror}") from error
     return True
 
 

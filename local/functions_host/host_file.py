@@ -36,10 +36,16 @@ def read_host_file(path: Path) -> HostSettings:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise HostFileInvalid(f"there is no {path}; a function app needs its host.json") from error
+    except OSError as error:
+        raise HostFileInvalid(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise HostFileInvalid(f"{path.name}: byte {error.start} is not UTF-8") from error
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise HostFileInvalid(f"line {error.lineno} of host.json: this is not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # a number or a nesting beyond Python's limits
+        raise HostFileInvalid(f"host.json: {error}") from error
     return parse_host_settings(document)
 
 

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 
 import azure.functions as func
 from azure.functions.decorators.function_app import FunctionRegister
 
+from infrastructure.settings import SettingsInvalid
 from local.errors import AppNotLoadable
 
 SCRIPT_FILE_SETTING = "PYTHON_SCRIPT_FILE_NAME"
 DEFAULT_SCRIPT_FILE = "function_app.py"
+FRAMES = 5
+_OURS = (__file__, importlib.__file__, "<frozen importlib")
 
 
 def load_app(script_root: Path, environment: Mapping[str, str]) -> func.FunctionApp:
     """Puts ``script_root`` at the head of the path and imports the app's module.
 
-    Raises :class:`AppNotLoadable`, from what the import raised, if it did.
+    Raises :class:`AppNotLoadable`, from what the import raised, if it did; the places in the app that led to it are
+    on the standard error then.
     """
     path = script_root / environment.get(SCRIPT_FILE_SETTING, DEFAULT_SCRIPT_FILE)
     if not path.is_file():
@@ -42,8 +47,23 @@ def _import(path: Path) -> ModuleType:
     importlib.invalidate_caches()
     try:
         return importlib.import_module(path.stem)
-    except ImportError as error:
-        raise AppNotLoadable(f"{path.name} cannot be imported: {error}") from error
+    except SettingsInvalid as error:
+        raise AppNotLoadable(f"{path.name} refuses its settings: {error}") from error
+    except (Exception, SystemExit) as error:  # the boundary around a module that is the user's
+        traceback.print_exception(error.with_traceback(_frames_of_the_app(error.__traceback__)), limit=-FRAMES)
+        raise AppNotLoadable(f"{path.name} cannot be imported: {_one_line(error)}") from error
+
+
+def _frames_of_the_app(frames: TracebackType | None) -> TracebackType | None:
+    """Without those of this module and of the import system, which come first."""
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
+        frames = frames.tb_next
+    return frames
+
+
+def _one_line(error: BaseException) -> str:
+    lines = "".join(traceback.format_exception_only(error)).strip().splitlines()
+    return f"{lines[-1]} ({lines[0].strip()})" if isinstance(error, SyntaxError) and len(lines) > 1 else lines[0]
 
 
 def _only_app(module: ModuleType, path: Path) -> func.FunctionApp:

@@ -363,3 +363,34 @@ def test_an_app_that_the_real_host_would_refuse_is_not_served(project: Path) -> 
         output = up.rest()
     assert up.process.returncode == 1
     assert "ROUTE_RESERVED: function 'text'" in output
+
+
+@pytest.mark.parametrize(
+    ("source", "last_line", "readable"),
+    [
+        ("x = (\n", "cannot be imported: SyntaxError: '(' was never closed (File ", "x = ("),
+        (
+            "def f():\n    return 1 / 0\nf()\n",
+            "cannot be imported: ZeroDivisionError: division by zero",
+            "line 2, in f",
+        ),
+        ("import nowhere_at_all\n", "cannot be imported: ModuleNotFoundError: No module named", "line 1, in <module>"),
+        ("raise SystemExit(3)\n", "cannot be imported: SystemExit: 3", "line 1, in <module>"),
+        (
+            "from infrastructure.settings import Settings\nSettings.from_environment({'TEST_BURST': 'many'})\n",
+            "refuses its settings: TEST_BURST: ",
+            "",
+        ),
+    ],
+)
+def test_an_app_that_cannot_be_imported_ends_in_one_line_below_the_place(
+    project: Path, source: str, last_line: str, readable: str
+) -> None:
+    (project / "function_app.py").write_text(source)
+    with child(project, "--port", "0") as up:
+        *above, last = up.rest().splitlines()
+    assert up.process.returncode == 1
+    assert last.startswith(f"local: function_app.py {last_line}")
+    assert readable in "\n".join(above)
+    assert "importlib" not in "\n".join(above)
+    assert bool(above) is bool(readable)

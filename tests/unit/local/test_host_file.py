@@ -55,6 +55,17 @@ def test_a_file_that_is_not_there_or_not_json(tmp_path: Path) -> None:
         read_host_file(tmp_path / "host.json")
 
 
+def test_a_file_that_is_not_text_or_no_file_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_bytes(b"\xff{}")
+    with pytest.raises(HostFileInvalid, match=r"^host.json: byte 0 is not UTF-8$"):
+        read_host_file(tmp_path / "host.json")
+    with pytest.raises(HostFileInvalid, match="cannot be read: Is a directory"):
+        read_host_file(tmp_path)
+    (tmp_path / "host.json").write_text("[" * 200_000)
+    with pytest.raises(HostFileInvalid, match="recursion"):
+        read_host_file(tmp_path / "host.json")
+
+
 CONSUMPTION_MAXIMUM = timedelta(minutes=10)
 """Source: the reference of host.json, functionTimeout: the host refuses more on the Consumption plan."""
 

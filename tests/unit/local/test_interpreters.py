@@ -33,3 +33,29 @@ def test_python3_of_another_version_is_not_taken(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "none"))
 
     assert interpreters.find("3.12") is None
+
+
+def test_a_word_that_is_no_command_is_wrong_arguments() -> None:
+    with pytest.raises(SystemExit) as caught:
+        interpreters.main(["bogus"])
+    assert caught.value.code == 2
+
+
+def test_a_version_that_was_named_and_is_not_there_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreters, "find", {"3.11": "python"}.get)
+    monkeypatch.setattr(interpreters, "run_tests", lambda *_: True)
+
+    assert interpreters.main(["test", "3.99"]) == 1
+    assert interpreters.main(["test", "3.11", "3.99"]) == 1
+    assert interpreters.main(["test", "3.11"]) == 0
+    assert interpreters.main(["test"]) == 0
+    assert interpreters.main([]) == 0
+
+
+def test_a_failure_and_no_python_at_all_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreters, "find", {"3.11": "python"}.get)
+    monkeypatch.setattr(interpreters, "run_tests", lambda *_: False)
+    assert interpreters.main(["test"]) == 1
+
+    monkeypatch.setattr(interpreters, "find", {}.get)
+    assert interpreters.main(["test"]) == 1

@@ -102,3 +102,39 @@ def test_the_example_has_threads_to_spare_when_every_test_call_is_taken() -> Non
     taken = Settings.model_fields["test_max_concurrency"].default
 
     assert int(values["PYTHON_THREADPOOL_THREAD_COUNT"]) > taken
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("", "secret", "'' is no name"),
+        ("A=B", "secret", "'A=B' is no name"),
+        ("A\0", "secret", r"'A\\x00' has a NUL"),
+        ("A", "v\0", "'A' has a NUL"),
+        ("A\ud800", "secret", r"'A\\ud800' has half a surrogate"),
+        ("A", "v\udc80", "'A' has half a surrogate"),
+    ],
+)
+def test_what_no_environment_can_hold_is_named_without_its_value(name: str, value: str, problem: str) -> None:
+    with pytest.raises(SettingsInvalid, match=problem) as caught:
+        parse_settings(json.dumps({"Values": {name: value}}))
+    assert value not in str(caught.value)
+
+
+def test_a_file_that_is_not_text_or_no_file_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b'{"\xff": 1}')
+    with pytest.raises(SettingsInvalid, match=r"^local.settings.json: byte 2 is not UTF-8$"):
+        read_settings_file(tmp_path / FILE_NAME)
+    with pytest.raises(SettingsInvalid, match="cannot be read: Is a directory"):
+        read_settings_file(tmp_path)
+    with pytest.raises(SettingsInvalid, match="nested too deeply"):
+        parse_settings("[" * 200_000)
+    with pytest.raises(SettingsInvalid, match="digits"):
+        parse_settings("1" * 5_000)
+
+
+def test_a_settings_file_that_cannot_be_made_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / EXAMPLE_NAME).write_text("{}")
+    (tmp_path / FILE_NAME).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(SettingsInvalid, match="cannot be made from"):
+        create_settings_file(tmp_path)
