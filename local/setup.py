@@ -1,6 +1,6 @@
 """``python -m local.setup [--venv DIR]``: make the environment that everything here runs in.
 
-Any Python may start it, so this file keeps to words that an old one can read.
+Any Python 3 may start it, so this file keeps to words that an old one can read.
 """
 
 import sys
