@@ -10,7 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, assert_never
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 
 from core.errors import BlobNotFound
 from core.ids import JobId
@@ -64,6 +73,12 @@ def _kind(value: Any) -> str | None:
     return next((name for name, model in _KINDS.items() if isinstance(value, model)), None)
 
 
+def _of_its_kind(value: Any, union: ValidatorFunctionWrapHandler) -> Any:
+    """The union's tag, which no client wrote, would be in the place of each error."""
+    kind = _kind(value)
+    return union(value) if kind is None else _KINDS[kind].model_validate(value)
+
+
 Source = Annotated[
     Annotated[ContentSource, Tag("content_base64")]
     | Annotated[BlobSource, Tag("blob")]
@@ -73,6 +88,7 @@ Source = Annotated[
         custom_error_type="source_kind",
         custom_error_message="source must be an object with exactly one of content_base64, blob and path",
     ),
+    WrapValidator(_of_its_kind),
 ]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import socket
 from pathlib import Path
@@ -50,6 +51,27 @@ def test_a_source_is_one_of_three_kinds_and_survives_json(value: dict[str, str],
 def test_anything_else_is_refused(value: object) -> None:
     with pytest.raises(ValidationError):
         PARSER.validate_python(value)
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ({"path": ""}, ("source", "path")),
+        ({"blob": 1}, ("source", "blob")),
+        ({"content_base64": "@"}, ("source", "content_base64")),
+        ({}, ("source",)),
+        ("page.png", ("source",)),
+    ],
+)
+def test_an_error_is_placed_where_the_client_wrote(source: object, place: tuple[str, ...]) -> None:
+    for validate in (
+        lambda: OcrDocumentParameters.model_validate({"source": source}),
+        lambda: OcrDocumentParameters.model_validate_json(json.dumps({"source": source})),
+    ):
+        with pytest.raises(ValidationError) as caught:
+            validate()
+
+        assert [error["loc"] for error in caught.value.errors()] == [place]
 
 
 @pytest.mark.parametrize("text", ["@@@@", "YQ", "YQ==\nYQ==", "éé=="])
