@@ -469,6 +469,7 @@ class CreatesBadly(OneTask):
         ([TaskSpec("x", Other())], "DEFINITION_ERROR", ["one_task", "only", "'x'", "Other", "Nothing"]),
         ([TaskSpec("x y", Nothing())], "INVALID_IDENTIFIER", ["'x y'"]),
         ([TaskSpec("x", Nothing())] * 2, "DEFINITION_ERROR", ["only", "same name"]),
+        ([TaskSpec("x", Nothing())] * 100_001, "DEFINITION_ERROR", ["only", "100001 tasks, at most 100000"]),
     ],
 )
 def test_a_definition_that_cannot_make_its_tasks_fails_its_run(tasks: Any, code: str, words: list[str]) -> None:
