@@ -100,6 +100,15 @@ class HostServer(uvicorn.Server):
         if self.started:
             self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """A second signal ends the wait. uvicorn alone goes on to wait for the connections, from Python 3.12 on."""
+        ending = asyncio.ensure_future(super().shutdown(sockets))
+        while not (await asyncio.wait([ending], timeout=0.1))[0]:
+            if self.force_exit:
+                ending.cancel()
+        if not ending.cancelled():
+            ending.result()
+
 
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
