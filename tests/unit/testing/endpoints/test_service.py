@@ -31,7 +31,7 @@ def fragile(params: Text, context: TaskContext) -> Text:
     if params.text == "foreign":
         raise RuntimeError("the secret is 42")
     if params.text == "missing":
-        raise DependencyMissing("paddleocr is not installed: pip install -r docker_worker/requirements.txt")
+        raise DependencyMissing("paddleocr is not installed")
     if params.text == "memory":
         bytearray(1 << 60)
     if params.text == "transient":
