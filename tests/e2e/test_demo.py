@@ -77,6 +77,14 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert re.fullmatch(r"demo: .*: Not a directory\n", done.stderr)
 
 
+def make_demo(*variables: str) -> str:
+    """What ``make demo`` prints; not as a part of the make that may run these tests."""
+    outer = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "VENV", "PYTHON", "FILE", "DATA"}
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
+    command = ["make", "demo", *variables]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.parametrize("name", ['a"b', "a`id`b", "a$(id)b", "$HOME", "-x", "a b", "a'b"])
 def test_make_passes_a_name_as_it_is(tmp_path: Path, name: str) -> None:
     (tmp_path / "bin").mkdir()
@@ -84,8 +92,7 @@ def test_make_passes_a_name_as_it_is(tmp_path: Path, name: str) -> None:
     fake.write_text('#!/bin/sh\nprintf "<%s>" "$@"\n')
     fake.chmod(0o755)
     given = [f"FILE={name.replace('$', '$$')}", f"VENV={tmp_path}", f"PYTHON={fake}"]
-    done = subprocess.run(["make", "demo", *given], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == f"<-m><local.setup><--venv={tmp_path}><-m><local.demo><--><{name}>"
+    assert make_demo(*given) == f"<-m><local.setup><--venv={tmp_path}><-m><local.demo><--><{name}>"
 
 
 def test_a_venv_with_a_space_and_a_quote_is_one_folder(tmp_path: Path) -> None:
@@ -94,10 +101,7 @@ def test_a_venv_with_a_space_and_a_quote_is_one_folder(tmp_path: Path) -> None:
     fake = venv / "bin" / "python"
     fake.write_text('#!/bin/sh\nprintf "<%s>" "$@"\n')
     fake.chmod(0o755)
-    done = subprocess.run(
-        ["make", "demo", f"VENV={venv}", "PYTHON=echo"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == f"-m local.setup --venv={venv}\n<-m><local.demo>"
+    assert make_demo(f"VENV={venv}", "PYTHON=echo") == f"-m local.setup --venv={venv}\n<-m><local.demo>"
 
 
 def test_sigterm_ends_the_demo_in_order(tmp_path: Path) -> None:
