@@ -14,6 +14,7 @@
     |   +-- MessageTooLarge              over the bus tier's limit
     |   +-- BlobNotFound, BlobNameInvalid
     |   +-- IdempotencyConflict          same key, different content
+    |   +-- TextNotStorable              NUL or half a surrogate pair in a text
     +-- TransientError                   retryable: the same call may succeed later
     |   +-- StoreUnavailable
     |   +-- BusUnavailable
@@ -99,6 +100,10 @@ class BlobNameInvalid(InvalidInput):
 
 class IdempotencyConflict(InvalidInput):
     code = "IDEMPOTENCY_CONFLICT"
+
+
+class TextNotStorable(InvalidInput):
+    code = "TEXT_NOT_STORABLE"
 
 
 class TransientError(CoreMachineError):

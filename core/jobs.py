@@ -16,6 +16,8 @@ from core.model import FailurePolicy, TaskResult
 
 P = TypeVar("P", bound=BaseModel)
 
+DEFAULT_DEADLINE_SECONDS = 7 * 86_400.0
+
 
 class Parallelism(StrEnum):
     """How many tasks a stage has: ``single`` and ``fan_in`` exactly one, ``fan_out`` any number.
@@ -69,7 +71,11 @@ class JobContext(Generic[P]):
 
 
 class JobDefinition(ABC, Generic[P]):
-    """A kind of job. Its methods are pure: same input, same tasks; they may run more than once."""
+    """A kind of job. Its methods are pure: same input, same tasks; they may run more than once.
+
+    ``retry_budget`` bounds the charged retries of all its tasks together. A run that has not ended after
+    ``deadline_seconds`` fails; ``None`` lets it wait without end.
+    """
 
     job_type: ClassVar[str]
     description: ClassVar[str]
@@ -77,6 +83,7 @@ class JobDefinition(ABC, Generic[P]):
     parameters: ClassVar[type[BaseModel]]
     result: ClassVar[type[BaseModel]]
     retry_budget: ClassVar[int | None] = None
+    deadline_seconds: ClassVar[float | None] = DEFAULT_DEADLINE_SECONDS
 
     @abstractmethod
     def create_tasks_for_stage(

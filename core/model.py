@@ -65,7 +65,12 @@ class EventKind(StrEnum):
     TASK_COMPLETED = "task_completed"
     TASK_FAILED = "task_failed"
     TASK_REQUEUED = "task_requeued"
+    TASK_PARKED = "task_parked"
     TASKS_CANCELLED = "tasks_cancelled"
+    JOB_PAUSED = "job_paused"
+    JOB_RESUMED = "job_resumed"
+    JOB_RESUBMITTED = "job_resubmitted"
+    PARAMETERS_EDITED = "parameters_edited"
     JOB_ENDED = "job_ended"
 
 
@@ -126,6 +131,7 @@ class NotClaimed(StrEnum):
     ENDED = "ended"
     RUNNING = "running"
     STALE = "stale"
+    PAUSED = "paused"
 
 
 class LeaseExpired(NamedTuple):
@@ -146,7 +152,10 @@ ClaimResult = Claimed | NotClaimed | LeaseExpired
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A submission. ``parameters_json`` is the validated parameters as JSON text."""
+    """A submission. ``parameters_json`` is the validated parameters as JSON text.
+
+    A run that has not ended at ``deadline`` fails; ``None`` is no deadline.
+    """
 
     job_id: JobId
     job_type: str
@@ -155,6 +164,7 @@ class NewJob:
     idempotency_key: str | None
     retry_budget: int | None
     message: OutboundMessage
+    deadline: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +177,35 @@ class NewStage:
     failure_policy: FailurePolicy
     tasks: tuple[NewTask, ...]
     on_end: OutboundMessage
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedStage:
+    """A stage of the run before, to be done again in part: ``tasks`` are queued with these parameters, the others of
+    that stage are copied as they ended.
+    """
+
+    number: int
+    tasks: tuple[NewTask, ...]
+    on_end: OutboundMessage
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """Another run of a job, number ``run``: the first ``reuse_stages`` stages of the run before are copied with their
+    tasks and results, then ``replayed`` is opened.
+
+    ``message`` wakes the machine to go on from there: the job message, or the stage_complete message of the last
+    stage that is reused; ``None`` where ``replayed`` has wake-ups of its own.
+    """
+
+    job_id: JobId
+    run: int
+    message: OutboundMessage | None
+    deadline: datetime | None
+    actor: str
+    reuse_stages: int = 0
+    replayed: ReplayedStage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +237,8 @@ class RunRecord:
     error: ErrorInfo | None = None
     retries_used: int = 0
     retry_budget: int | None = None
+    paused: bool = False
+    deadline: datetime | None = None
 
     @property
     def ended(self) -> bool:
@@ -274,7 +315,10 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A line of a job's append-only timeline. ``sequence`` orders the events of one store."""
+    """A line of a job's append-only timeline. ``sequence`` orders the events of one store.
+
+    ``actor`` is who asked for it, where somebody did.
+    """
 
     sequence: int
     at: datetime
@@ -285,6 +329,7 @@ class Event:
     task_id: TaskId | None = None
     attempt: int | None = None
     detail: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

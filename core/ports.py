@@ -1,4 +1,4 @@
-"""The seams: one narrow Protocol for each outside system. The docstrings are the specification.
+"""The seams: one narrow Protocol for each outside system, the state store's in three parts. The docstrings are the specification.
 
 Each has a contract suite in ``testing/contracts`` that every implementation passes. Every implementation
 raises only errors of :mod:`core.errors`, translated once, from their cause. Times are aware datetimes in
@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from core.decisions import Transition
 from core.ids import JobId, TaskId, WorkerId
+from core.listing import DeadLetterRecord, NewDeadLetter, RunCursor, RunFilter, RunSummary, TaskFilter
 from core.model import (
     AttemptRecord,
     ClaimResult,
@@ -21,6 +22,7 @@ from core.model import (
     Lease,
     LeaseExpired,
     NewJob,
+    NewRun,
     NewStage,
     Opened,
     OutboundMessage,
@@ -50,12 +52,26 @@ class IdSource(Protocol):
         ...
 
 
-class StateStore(Protocol):
-    """The truth. Each method is one atomic transition: it happens whole or not at all.
+class AttemptEnd(NamedTuple):
+    """How an attempt ends. A transition to ``Requeue`` needs a ``wakeup``, the others have none."""
 
-    Any method may raise :class:`StoreUnavailable`; the caller then does not know whether the transition
-    was committed, and calling again is safe. No transition leaves a terminal status.
-    """
+    lease: Lease
+    transition: Transition
+    wakeup: OutboundMessage | None
+    now: datetime
+
+
+class Attention(NamedTuple):
+    """Which parts of a reconciler's pass would find something to do."""
+
+    expired_leases: bool
+    unpublished: bool
+    stale_wakeups: bool
+    overdue: bool
+
+
+class Transitions(Protocol):
+    """What the engine does to runs, stages and tasks."""
 
     def submit_job(self, job: NewJob, now: datetime) -> Submitted:
         """Create run 1 of a job, ``queued``, with its message in the outbox.
@@ -73,7 +89,7 @@ class StateStore(Protocol):
         It happens only where the run has not ended and its newest stage is ``stage.number - 1``, ended (0:
         none); otherwise nothing is written and ``opened`` is false. The run becomes ``processing``. A stage
         without tasks ends at once: ``on_end`` goes to the outbox. Task ids that repeat in ``stage`` raise
-        :class:`DefinitionError`.
+        :class:`DefinitionError`. The outbox rows of a paused run's tasks are not given, as in :meth:`unpublished`.
         """
         ...
 
@@ -83,7 +99,18 @@ class StateStore(Protocol):
         """Grant a lease on a ``queued`` task whose attempt is ``attempt``, and make it ``running``.
 
         The token is larger than any granted on the task before. A task that runs is refused, or answered
-        :class:`core.model.LeaseExpired` where ``now`` is at or after its lease's end.
+        :class:`core.model.LeaseExpired` where ``now`` is at or after its lease's end. Where the lease would be
+        granted but for a pause of the run, the answer is ``NotClaimed.PAUSED``.
+        """
+        ...
+
+    def park_task(
+        self, task_id: TaskId, attempt: int, wakeup: OutboundMessage, worker: WorkerId, now: datetime
+    ) -> bool:
+        """Give a task whose wake-up arrived during a pause its next attempt, with ``wakeup`` in the outbox.
+
+        The attempt that was not begun ends as ``parked``, free of charge. False, and nothing written, where the
+        task is not ``queued`` for ``attempt`` any more, or its run is no longer paused.
         """
         ...
 
@@ -120,6 +147,14 @@ class StateStore(Protocol):
         """
         ...
 
+    def finish_attempts(self, ends: Sequence[AttemptEnd]) -> Sequence[Finished | None]:
+        """:meth:`finish_attempt` for each, in order, in as few round trips as can be; ``None`` is a lost lease.
+
+        Each is a transition of its own, but those that succeed are committed together: where this raises, any of
+        them may not have happened. The outbox rows of a stage that ended are those of its last attempt's answer.
+        """
+        ...
+
     def finish_run(
         self,
         job_id: JobId,
@@ -129,8 +164,9 @@ class StateStore(Protocol):
         error: ErrorInfo | None,
         now: datetime,
         newest_stage: int | None = None,
+        actor: str = "",
     ) -> bool:
-        """End a run; tasks that have not ended are ``cancelled``.
+        """End a run; tasks that have not ended are ``cancelled``, unpublished messages dropped. A pause ends with it.
 
         False, and nothing written, where it had ended, or where ``newest_stage`` is given and is not the number of
         its newest stage (0: none was opened), so that a late caller cannot end what has moved on.
@@ -143,20 +179,19 @@ class StateStore(Protocol):
 
     def load_task(self, task_id: TaskId) -> TaskRecord | None: ...
 
-    def list_attempts(self, task_id: TaskId) -> Sequence[AttemptRecord]:
-        """Every try at the task, oldest first. Append-only."""
-        ...
 
-    def list_events(self, job_id: JobId, run: int) -> Sequence[Event]:
-        """The run's timeline, oldest first. Append-only."""
-        ...
+class Recovery(Protocol):
+    """What the relay and the reconciler ask."""
 
     def unpublished(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
-        """Outbox rows committed before ``before``, oldest first."""
+        """Outbox rows committed before ``before``, oldest first, but those that wake the tasks of a paused run."""
         ...
 
     def mark_published(self, row_ids: Sequence[int], now: datetime) -> None:
-        """Take rows that the bus accepted out of the outbox. Unknown ids are passed over."""
+        """Take rows that the bus accepted out of the outbox. Unknown ids are passed over.
+
+        The wake-ups of a stage's first attempts count as published when the last of them was.
+        """
         ...
 
     def expired_leases(self, now: datetime, limit: int, task_types: Collection[str]) -> Sequence[LeaseExpired]:
@@ -166,11 +201,103 @@ class StateStore(Protocol):
         """
         ...
 
-    def stale_wakeups(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboundMessage]:
-        """Messages published before ``before``, due, and still needed: a queued run, a queued task, an ended
-        stage that did not advance. Each is given once a call and counts as published at ``now``.
+    def reissue_stale(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboxRow]:
+        """Put messages that were published before ``before``, were due then, and are still needed, into the outbox
+        again, up to ``limit``.
+
+        Needed are the wake-ups of a run without stages, of the queued tasks of a run that is not paused, and of an
+        ended stage that did not advance. One that is in the outbox is not put there twice.
         """
         ...
+
+    def overdue_runs(self, now: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
+        """Runs that have not ended and whose deadline is at or before ``now``, the longest overdue first."""
+        ...
+
+    def attention(
+        self, now: datetime, unpublished_before: datetime, stale_before: datetime, task_types: Collection[str]
+    ) -> Attention:
+        """Whether the four calls above would give anything, in one look. ``stale_wakeups`` may be true in vain."""
+        ...
+
+
+class Operations(Protocol):
+    """What operators do to jobs, and look at. Cursors are exclusive; a page has at most ``limit`` items."""
+
+    def latest_run(self, job_id: JobId) -> RunRecord | None: ...
+
+    def create_run(self, new: NewRun, now: datetime) -> Submitted | None:
+        """Create run ``new.run`` of a job.
+
+        ``None``, and nothing written, unless the job's latest run is ``new.run - 1`` and has ended. What is reused
+        of it is copied, so that each run is whole by itself. A run with a replayed stage is ``processing``.
+        """
+        ...
+
+    def pause_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> bool:
+        """No task of the run is claimed until it is resumed; what runs goes on. False where it had ended or was
+        paused."""
+        ...
+
+    def resume_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> Sequence[OutboxRow] | None:
+        """End the pause; the rows that it held back, oldest first. ``None`` where the run was not paused."""
+        ...
+
+    def list_runs(self, filters: RunFilter, after: RunCursor | None, limit: int) -> Sequence[RunSummary]:
+        """Newest first, by ``created_at``, then job id and run."""
+        ...
+
+    def list_tasks(
+        self, job_id: JobId, run: int, filters: TaskFilter, after: TaskId | None, limit: int
+    ) -> Sequence[TaskRecord]:
+        """The tasks of a run in the order of stage, then name."""
+        ...
+
+    def list_attempts(self, task_id: TaskId) -> Sequence[AttemptRecord]:
+        """Every try at the task, oldest first. Append-only."""
+        ...
+
+    def list_events(self, job_id: JobId, run: int, after: int = 0, limit: int | None = None) -> Sequence[Event]:
+        """The run's timeline, oldest first, from behind the event of sequence ``after``. Append-only."""
+        ...
+
+    def record_dead_letters(self, letters: Sequence[NewDeadLetter], now: datetime) -> int:
+        """Write down dead letters; how many were new. One is known by its queue and message id."""
+        ...
+
+    def list_dead_letters(self, after: int, limit: int) -> Sequence[DeadLetterRecord]:
+        """In the order in which they were written down, from behind record ``after``."""
+        ...
+
+    def replay_dead_letter(
+        self, record_id: int, replays: int, message_id: str, actor: str, now: datetime
+    ) -> OutboxRow | None:
+        """Put the letter's message into the outbox under a new id.
+
+        ``None``, and nothing written, unless it was replayed ``replays`` times so far.
+        """
+        ...
+
+    def ended_runs(self, before: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
+        """Runs that ended before ``before``, the longest ended first."""
+        ...
+
+    def delete_run(self, job_id: JobId, run: int, limit: int) -> bool:
+        """Delete up to ``limit`` tasks of an ended run with their history, then the run; whether it is gone.
+
+        The job goes with its last run. A run that has not ended is left, and the answer is false.
+        """
+        ...
+
+
+class StateStore(Transitions, Recovery, Operations, Protocol):
+    """The truth. Each method is one atomic transition: it happens whole or not at all.
+
+    Any method may raise :class:`StoreUnavailable`; the caller then does not know whether the transition
+    was committed, and calling again is safe. No transition leaves a terminal status. Any of them raises
+    :class:`TextNotStorable` for text that holds NUL or half a surrogate pair, and :class:`CapacityExceeded` for
+    a JSON text over :data:`core.limits.MAX_JSON_BYTES`, with nothing written.
+    """
 
 
 class ReceivedMessage(NamedTuple):

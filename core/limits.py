@@ -1,0 +1,32 @@
+"""What a store takes: text that any database can hold, of a bounded size."""
+
+from __future__ import annotations
+
+from core.errors import CapacityExceeded, TextNotStorable
+
+MAX_JSON_BYTES = 16 * 1024 * 1024
+"""The most that parameters, a result or a checkpoint may be as JSON text. Larger things belong in blobs."""
+
+
+def check_text(text: str, what: str) -> None:
+    """Raises :class:`TextNotStorable` for NUL, which PostgreSQL's text cannot hold, and for half a surrogate pair,
+    which UTF-8 cannot.
+    """
+    if "\0" in text:
+        raise TextNotStorable(f"{what}: holds the character NUL")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise TextNotStorable(f"{what}: holds half of a surrogate pair") from error
+
+
+def check_json(text: str, what: str) -> None:
+    """:func:`check_text`, and :class:`CapacityExceeded` over :data:`MAX_JSON_BYTES`."""
+    if len(text) > MAX_JSON_BYTES or (
+        len(text) * 4 > MAX_JSON_BYTES and len(text.encode(errors="replace")) > MAX_JSON_BYTES
+    ):
+        raise CapacityExceeded(
+            f"{what}: more than {MAX_JSON_BYTES} bytes as JSON; put it into a blob", limit=MAX_JSON_BYTES
+        )
+    check_text(text, what)
