@@ -17,8 +17,13 @@
     |   +-- TextNotStorable              NUL or half a surrogate pair in a text
     +-- TransientError                   retryable: the same call may succeed later
     |   +-- StoreUnavailable
+    |   |   +-- StoreReadOnly            a standby, or a server that was set to read-only
+    |   |   +-- StoreFull                no disk, memory or configured room left on the server
+    |   |   +-- StoreMisconfigured       password, database, privilege or TLS: a person has to act
+    |   |   +-- StoreSchemaMismatch      the schema is older or newer than the code
     |   +-- BusUnavailable
     |   +-- BlobStoreUnavailable
+    +-- StoreInconsistent                a constraint that never fires did, or our SQL is wrong
     +-- LeaseLost                        another holder, or the run ended; the write was refused
     +-- LockLost                         the message's peek-lock is gone; settling was refused
     +-- CapacityExceeded                 a bound on memory, bytes or count was reached
@@ -115,12 +120,32 @@ class StoreUnavailable(TransientError):
     code = "STORE_UNAVAILABLE"
 
 
+class StoreReadOnly(StoreUnavailable):
+    code = "STORE_READ_ONLY"
+
+
+class StoreFull(StoreUnavailable):
+    code = "STORE_FULL"
+
+
+class StoreMisconfigured(StoreUnavailable):
+    code = "STORE_MISCONFIGURED"
+
+
+class StoreSchemaMismatch(StoreUnavailable):
+    code = "STORE_SCHEMA_MISMATCH"
+
+
 class BusUnavailable(TransientError):
     code = "BUS_UNAVAILABLE"
 
 
 class BlobStoreUnavailable(TransientError):
     code = "BLOB_STORE_UNAVAILABLE"
+
+
+class StoreInconsistent(CoreMachineError):
+    code = "STORE_INCONSISTENT"
 
 
 class LeaseLost(CoreMachineError):
