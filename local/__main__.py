@@ -13,6 +13,7 @@ from pathlib import Path
 
 from local.errors import LocalError
 from local.functions_host.server import DEFAULT_GRACE_SECONDS, LOOPBACK
+from local.postgres_command import serve
 from local.up import UpOptions, end_process, up
 
 INTERRUPTED = 130
@@ -33,10 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="CoreMachine on this machine.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_up(commands.add_parser("up", help="serve the function app until Ctrl-C", description=_UP))
+    _add_postgres(commands.add_parser("postgres", help="run PostgreSQL until Ctrl-C", description=_POSTGRES))
     return parser
 
 
 _UP = "Serves the HTTP functions of the app as Azure does, with the values of local.settings.json."
+_POSTGRES = "Runs PostgreSQL from the wheel, for this machine alone, and prints its DATABASE_URL."
 
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +81,14 @@ def _run_up(options: argparse.Namespace) -> int:
             while_stdin=options.while_stdin,
         )
     )
+
+
+def _add_postgres(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, help="data directory, made where it is absent, and kept (default: one that is removed)"
+    )
+    parser.add_argument("--port", type=_port, help="port on loopback; 0 takes a free one (default: a socket alone)")
+    parser.set_defaults(run=lambda options: serve(options.data, options.port))
 
 
 def _port(text: str) -> int:

@@ -1,0 +1,54 @@
+"""``python -m local postgres``: a PostgreSQL in the foreground, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.postgres import EmbeddedPostgres
+from local.postgres_errors import PostgresError
+
+LOOK_SECONDS = 0.5
+
+
+def serve(data: Path | None, port: int | None) -> int:
+    """Prints one line, ``DATABASE_URL=...``, when it takes connections. 0 when it was stopped by a signal.
+
+    Raises :class:`local.errors.LocalError` when it does not start, or ends by itself.
+    """
+    with _signalled() as stop, EmbeddedPostgres(data, port=port) as server:
+        if not stop.is_set():
+            print(f"DATABASE_URL={server.uri}", flush=True)
+            kept = f"in {server.data_directory}" if data else "removed at the end"
+            print(f"PostgreSQL {server.version}; its data is {kept}; Ctrl-C stops it.", file=sys.stderr)
+        while not stop.wait(LOOK_SECONDS):
+            if not server.running:
+                raise PostgresError(f"PostgreSQL ended by itself:\n{_end_of(server.log)}")
+    return 0
+
+
+@contextmanager
+def _signalled() -> Iterator[threading.Event]:
+    """Set by the first Ctrl-C or SIGTERM; the second one counts as usual."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_signal(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, on_signal)
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _end_of(log: str) -> str:
+    return "\n".join(log.splitlines()[-8:])
