@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from core.boundary import problems
 from core.errors import CoreMachineError
@@ -58,6 +58,64 @@ class Settings(BaseModel):
     ocr_model_root: str = Field(
         ".models", min_length=1, alias="OCR_MODEL_ROOT", description="The folder of the OCR models"
     )
+    database_url: str = Field(
+        "",
+        repr=False,
+        alias="DATABASE_URL",
+        description="The PostgreSQL database: postgresql://user:password@host/database, or libpq's keywords",
+    )
+    postgres_host: str = Field("", alias="POSTGRES_HOST", description="Its host, where there is no DATABASE_URL")
+    postgres_port: int = Field(5_432, gt=0, le=65_535, alias="POSTGRES_PORT", description="Its port")
+    postgres_db: str = Field("postgres", min_length=1, alias="POSTGRES_DB", description="Its name")
+    postgres_user: str = Field(
+        "", alias="POSTGRES_USER", description="Who signs in; with Entra the name of the identity as the server has it"
+    )
+    postgres_password: str = Field("", repr=False, alias="POSTGRES_PASSWORD", description="The password")
+    postgres_sslmode: Literal["", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
+        "",
+        alias="POSTGRES_SSLMODE",
+        description="libpq's sslmode; unset it is verify-full, and prefer for a host that is this machine",
+    )
+    database_auth: Literal["password", "entra"] = Field(
+        "password", alias="DATABASE_AUTH", description="password, or entra: a Microsoft Entra token for each connection"
+    )
+    database_connect_timeout: int = Field(
+        10, ge=2, le=300, alias="DATABASE_CONNECT_TIMEOUT_SECONDS", description="How long a connection may take to make"
+    )
+    database_statement_timeout: float = Field(
+        60.0, gt=0, le=3_600, alias="DATABASE_STATEMENT_TIMEOUT_SECONDS", description="How long a statement may take"
+    )
+    database_lock_timeout: float = Field(
+        10.0, gt=0, le=3_600, alias="DATABASE_LOCK_TIMEOUT_SECONDS", description="How long it may wait for a lock"
+    )
+    database_idle_timeout: float = Field(
+        60.0,
+        gt=0,
+        le=3_600,
+        alias="DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS",
+        description="How long a transaction may do nothing",
+    )
+    database_pool_min: int = Field(
+        2, ge=0, le=1_000, alias="DOCKER_DB_POOL_MIN", description="Database connections that a process keeps open"
+    )
+    database_pool_max: int = Field(
+        10,
+        gt=0,
+        le=1_000,
+        validate_default=True,
+        alias="DOCKER_DB_POOL_MAX",
+        description="Database connections that it opens at most",
+    )
+    database_pool_timeout: float = Field(
+        10.0, gt=0, le=3_600, alias="DATABASE_POOL_TIMEOUT_SECONDS", description="How long a call waits for one of them"
+    )
+
+    @field_validator("database_pool_max")
+    @classmethod
+    def _not_below_the_minimum(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("database_pool_min", 0):
+            raise ValueError("DOCKER_DB_POOL_MAX is less than DOCKER_DB_POOL_MIN")
+        return value
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
