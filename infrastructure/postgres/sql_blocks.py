@@ -21,7 +21,7 @@ from typing import LiteralString
 FOLDER = Path(__file__).with_name("sql")
 
 _NAME = re.compile(r"^-- name: (?P<name>[a-z][a-z0-9_]*)$", re.MULTILINE)
-_MEANT = re.compile(r"^\s*--\s*name\s*:.*$", re.MULTILINE)
+_MEANT = re.compile(r"^[^\S\n]*--[^\S\n]*name[^\S\n]*:.*$", re.MULTILINE)
 _COMMENT = re.compile(r"^((?:[^'-]|'[^']*'|-(?!-))*)--.*$")
 _STRAY_PERCENT = re.compile(r"%(?!%|\([a-z][a-z0-9_]*\)[sbt])")
 
