@@ -1,0 +1,85 @@
+"""How the store talks to PostgreSQL: a statement alone is one transaction and one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, LiteralString, Protocol
+
+from psycopg import Connection, Cursor
+from psycopg.rows import RowFactory, namedtuple_row, tuple_row
+
+from infrastructure.postgres.errors import translated
+
+Row = Any
+"""A named tuple whose fields are the statement's columns."""
+
+Parameters = Mapping[str, object]
+
+SEPARATOR = "\x1f"
+"""Between the texts of a list that is sent as one text. No name holds it, and JSON only in its escaped form."""
+
+
+class ConnectionPool(Protocol):
+    """Gives connections in autocommit mode, and takes them back at the end of the block."""
+
+    def connection(self) -> AbstractContextManager[Connection]: ...
+
+
+class Database:
+    """Runs statements. Raises only errors of :mod:`core.errors`."""
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+
+    def rows(self, statement: LiteralString, **parameters: object) -> Sequence[Row]:
+        """Run one statement; its rows."""
+        with translated(), self._pool.connection() as connection:
+            return Statements(connection).rows(statement, **parameters)
+
+    def row(self, statement: LiteralString, **parameters: object) -> Row | None:
+        """Run one statement that gives a row or none."""
+        with translated(), self._pool.connection() as connection:
+            return Statements(connection).row(statement, **parameters)
+
+    def tuples(self, statement: LiteralString, parameters: Parameters) -> Sequence[tuple[Any, ...]]:
+        """:meth:`rows` as plain tuples, for statements that every task goes through."""
+        with translated(), self._pool.connection() as connection:
+            return _cursor(connection, tuple_row).execute(statement, parameters).fetchall()
+
+    def execute(self, statement: LiteralString, **parameters: object) -> None:
+        """Run one statement that gives no rows."""
+        with translated(), self._pool.connection() as connection:
+            connection.execute(statement, parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Statements]:
+        """Statements that happen together or not at all."""
+        with translated(), self._pool.connection() as connection, connection.transaction():
+            yield Statements(connection)
+
+
+class Statements:
+    """Statements on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, statement: LiteralString, **parameters: object) -> Sequence[Row]:
+        return _cursor(self._connection, namedtuple_row).execute(statement, parameters).fetchall()
+
+    def row(self, statement: LiteralString, **parameters: object) -> Row | None:
+        return _cursor(self._connection, namedtuple_row).execute(statement, parameters).fetchone()
+
+    def count(self, statement: LiteralString, **parameters: object) -> int:
+        """Run a statement that gives no rows; how many it changed."""
+        return self._connection.execute(statement, parameters).rowcount
+
+
+def _cursor(connection: Connection, factory: RowFactory[Row]) -> Cursor[Row]:
+    return connection.cursor(row_factory=factory)
+
+
+def joined(texts: Sequence[object]) -> str:
+    """A list as one text, for ``string_to_array``."""
+    return SEPARATOR.join(map(str, texts))

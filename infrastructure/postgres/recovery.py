@@ -1,0 +1,78 @@
+"""What the relay and the reconciler ask of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from core.ids import JobId
+from core.model import LeaseExpired, OutboxRow
+from core.ports import Attention
+from infrastructure.postgres.database import Database, Statements, joined
+from infrastructure.postgres.rows import lease_expired, outbox_row
+from infrastructure.postgres.sql_blocks import load_blocks
+
+_SQL = load_blocks("recovery.sql")
+
+
+class RecoveryStatements:
+    """The part of the store that repairs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def unpublished(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
+        return [outbox_row(row) for row in self._database.rows(_SQL["unpublished"], limit=limit, before=before)]
+
+    def mark_published(self, row_ids: Sequence[int], now: datetime) -> None:
+        if row_ids:
+            self._database.execute(_SQL["mark_published"], row_ids=joined(row_ids), now=now)
+
+    def expired_leases(self, now: datetime, limit: int, task_types: Collection[str]) -> Sequence[LeaseExpired]:
+        rows = self._database.rows(_SQL["expired_leases"], now=now, limit=limit, task_types=list(task_types))
+        return [lease_expired(row) for row in rows]
+
+    def reissue_stale(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboxRow]:
+        with self._database.transaction() as statements:
+            row_ids = _reissue(statements, before, now, limit)
+            return outbox_rows(statements, row_ids)
+
+    def overdue_runs(self, now: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
+        rows = self._database.rows(_SQL["overdue_runs"], now=now, limit=limit)
+        return [(JobId(row.job_id), row.run) for row in rows]
+
+    def attention(
+        self, now: datetime, unpublished_before: datetime, stale_before: datetime, task_types: Collection[str]
+    ) -> Attention:
+        row = self._database.row(
+            _SQL["attention"],
+            now=now,
+            unpublished_before=unpublished_before,
+            stale_before=stale_before,
+            task_types=list(task_types),
+        )
+        assert row is not None
+        return Attention(*row)
+
+
+def _reissue(statements: Statements, before: datetime, now: datetime, limit: int) -> list[int]:
+    """Put stale wake-ups back into the outbox; the numbers of their rows."""
+    found: list[int] = []
+
+    def take(block: str, **where: object) -> None:
+        rows = statements.rows(_SQL[block], before=before, now=now, limit=limit - len(found), **where)
+        found.extend(row.row_id for row in rows)
+
+    take("reissue_runs")
+    take("reissue_ends")
+    for stage in statements.rows(_SQL["stages_to_look_at"], before=before):
+        if len(found) < limit:
+            take("reissue_tasks", run_key=stage.run_key, stage=stage.number)
+    return found
+
+
+def outbox_rows(statements: Statements, row_ids: Sequence[int]) -> list[OutboxRow]:
+    """Rows of the outbox by number, in the order of their age."""
+    if not row_ids:
+        return []
+    return [outbox_row(row) for row in statements.rows(_SQL["outbox_rows"], row_ids=list(row_ids))]

@@ -1,0 +1,287 @@
+-- name: pause_run
+-- Pauses a run that goes on and is not paused.
+WITH paused AS (
+    UPDATE coremachine.runs SET paused = true, updated_at = %(now)s
+    WHERE run_key = %(run_key)s AND ended_at IS NULL AND NOT paused
+    RETURNING run_key
+)
+INSERT INTO coremachine.events (run_key, number, at, kind, actor)
+SELECT run_key, nextval('coremachine.event_numbers'), %(now)s, 'job_paused', %(actor)s FROM paused
+RETURNING run_key;
+
+-- name: resume_run
+-- Ends the pause of a run.
+WITH resumed AS (
+    UPDATE coremachine.runs SET paused = false, updated_at = %(now)s
+    WHERE run_key = %(run_key)s AND ended_at IS NULL AND paused
+    RETURNING run_key
+)
+INSERT INTO coremachine.events (run_key, number, at, kind, actor)
+SELECT run_key, nextval('coremachine.event_numbers'), %(now)s, 'job_resumed', %(actor)s FROM resumed
+RETURNING run_key;
+
+-- name: task_rows_of_run
+-- The outbox rows that wake tasks of a run, oldest first.
+SELECT row_id FROM coremachine.outbox WHERE run_key = %(run_key)s AND wakes = 'task' ORDER BY row_id;
+
+-- name: lock_latest_run
+-- Holds a job and gives its latest run.
+SELECT r.run_key, r.run, r.ended_at IS NOT NULL AS ended
+FROM coremachine.jobs j JOIN coremachine.runs r ON r.job_id = j.job_id AND r.run = j.latest_run
+WHERE j.job_id = %(job_id)s
+FOR NO KEY UPDATE OF j;
+
+-- name: create_run
+-- Another run of a job, with the content of the one before.
+WITH next AS (
+    UPDATE coremachine.jobs SET latest_run = %(run)s WHERE job_id = %(job_id)s
+), created AS (
+    INSERT INTO coremachine.runs (
+        job_id, run, job_type, tenant, parameters_json, status, newest_stage, retry_budget, deadline, created_at,
+        updated_at, wake_queue, wake_message_id, wake_message_type, wake_body
+    )
+    SELECT job_id, %(run)s, job_type, tenant, parameters_json, %(status)s, %(newest_stage)s, retry_budget, %(deadline)s,
+        %(now)s, %(now)s, %(queue)s, %(message_id)s, %(message_type)s, %(body)s
+    FROM coremachine.runs WHERE run_key = %(source)s
+    RETURNING run_key
+), event AS (
+    INSERT INTO coremachine.events (run_key, number, at, kind, actor)
+    SELECT run_key, nextval('coremachine.event_numbers'), %(now)s, 'job_resubmitted', %(actor)s FROM created
+)
+SELECT run_key FROM created;
+
+-- name: copy_stages
+-- Copies the first stages of a run with their countdowns and tasks, as they ended.
+WITH stages AS (
+    INSERT INTO coremachine.stages (
+        run_key, number, name, task_type, failure_policy, status, total, open_shards, failed, updated_at, task_queue,
+        end_queue, end_message_id, end_message_type, end_body
+    )
+    SELECT %(run_key)s, number, name, task_type, failure_policy, status, total, 0, failed, %(now)s, task_queue,
+        end_queue, end_message_id, end_message_type, end_body
+    FROM coremachine.stages WHERE run_key = %(source)s AND number <= %(stages)s
+), shards AS (
+    INSERT INTO coremachine.stage_shards (run_key, stage, shard, remaining, failed)
+    SELECT %(run_key)s, stage, shard, 0, failed
+    FROM coremachine.stage_shards WHERE run_key = %(source)s AND stage <= %(stages)s
+), checkpoints AS (
+    INSERT INTO coremachine.checkpoints (run_key, stage, name, checkpoint_json, progress_percent, progress_message)
+    SELECT %(run_key)s, stage, name, checkpoint_json, progress_percent, progress_message
+    FROM coremachine.checkpoints WHERE run_key = %(source)s AND stage <= %(stages)s
+)
+INSERT INTO coremachine.tasks (
+    run_key, stage, name, ordinal, shard, attempt, charged, status, parameters_json, result_json,
+    error_code, error_message, error_retryable
+)
+SELECT %(run_key)s, stage, name, ordinal, shard, attempt, charged, status, parameters_json, result_json,
+    error_code, error_message, error_retryable
+FROM coremachine.tasks WHERE run_key = %(source)s AND stage <= %(stages)s;
+
+-- name: point_stage_end
+-- Gives a copied stage the message that wakes the new run.
+UPDATE coremachine.stages
+SET end_queue = %(queue)s, end_message_id = %(message_id)s, end_message_type = %(message_type)s, end_body = %(body)s
+WHERE run_key = %(run_key)s AND number = %(stage)s;
+
+-- name: wake_run
+-- The outbox row of a run's or a stage's message.
+INSERT INTO coremachine.outbox (run_key, wakes, stage, created_at)
+VALUES (%(run_key)s, %(wakes)s, %(stage)s, %(now)s)
+RETURNING row_id;
+
+-- name: replay_stage
+-- Copies a stage, its tasks as they ended but those that are to be done again, which are queued anew.
+WITH again AS MATERIALIZED (
+    SELECT name, parameters_json, place FROM unnest(
+        string_to_array(%(names)s, E'\x1f'), string_to_array(%(parameters)s, E'\x1f')
+    ) WITH ORDINALITY AS a (name, parameters_json, place)
+), copied AS (
+    INSERT INTO coremachine.tasks (
+        run_key, stage, name, ordinal, shard, attempt, charged, status, parameters_json, result_json,
+        error_code, error_message, error_retryable
+    )
+    SELECT %(run_key)s, t.stage, t.name, t.ordinal, t.shard,
+        CASE WHEN a.name IS NULL THEN t.attempt ELSE 1 END, CASE WHEN a.name IS NULL THEN t.charged ELSE 0 END,
+        CASE WHEN a.name IS NULL THEN t.status ELSE 'queued' END, coalesce(a.parameters_json, t.parameters_json),
+        CASE WHEN a.name IS NULL THEN t.result_json END, CASE WHEN a.name IS NULL THEN t.error_code END,
+        CASE WHEN a.name IS NULL THEN t.error_message END, CASE WHEN a.name IS NULL THEN t.error_retryable END
+    FROM coremachine.tasks t LEFT JOIN again a ON a.name = t.name
+    WHERE t.run_key = %(source)s AND t.stage = %(stage)s
+    RETURNING shard, name, status
+), shards AS (
+    INSERT INTO coremachine.stage_shards (run_key, stage, shard, remaining, failed)
+    SELECT %(run_key)s, %(stage)s, shard, (count(*) FILTER (WHERE status = 'queued'))::integer,
+        (count(*) FILTER (WHERE status = 'failed'))::integer
+    FROM copied GROUP BY shard
+    RETURNING remaining, failed
+), stage AS (
+    INSERT INTO coremachine.stages (
+        run_key, number, name, task_type, failure_policy, status, total, open_shards, failed, updated_at, task_queue,
+        end_queue, end_message_id, end_message_type, end_body
+    )
+    SELECT %(run_key)s, number, name, task_type, failure_policy, 'running', total,
+        (SELECT count(*) FILTER (WHERE remaining > 0) FROM shards),
+        (SELECT coalesce(sum(failed) FILTER (WHERE remaining = 0), 0) FROM shards),
+        %(now)s, %(task_queue)s, %(end_queue)s, %(end_message_id)s, %(end_message_type)s, %(end_body)s
+    FROM coremachine.stages WHERE run_key = %(source)s AND number = %(stage)s
+), checkpoints AS (
+    INSERT INTO coremachine.checkpoints (run_key, stage, name, checkpoint_json, progress_percent, progress_message)
+    SELECT %(run_key)s, c.stage, c.name, c.checkpoint_json, c.progress_percent, c.progress_message
+    FROM coremachine.checkpoints c
+    WHERE c.run_key = %(source)s AND c.stage = %(stage)s AND NOT EXISTS (SELECT FROM again a WHERE a.name = c.name)
+), events AS (
+    INSERT INTO coremachine.events (run_key, number, at, kind, stage, name, actor)
+    SELECT %(run_key)s, nextval('coremachine.event_numbers'), %(now)s, kind, %(stage)s, name, actor
+    FROM (
+        SELECT 0 AS place, 'stage_started' AS kind, NULL AS name, '' AS actor
+        UNION ALL
+        SELECT a.place, 'parameters_edited', a.name, %(actor)s
+        FROM again a JOIN coremachine.tasks t
+            ON t.run_key = %(source)s AND t.stage = %(stage)s AND t.name = a.name
+        WHERE t.parameters_json <> a.parameters_json
+        ORDER BY place
+    ) told
+), sent AS (
+    INSERT INTO coremachine.outbox (run_key, wakes, stage, name, attempt, created_at)
+    SELECT %(run_key)s, 'task', %(stage)s, a.name, 1, %(now)s
+    FROM again a JOIN copied c ON c.name = a.name ORDER BY a.place
+    RETURNING row_id
+)
+SELECT array_agg(row_id ORDER BY row_id) AS task_rows FROM sent;
+
+-- name: list_runs
+-- A page of runs, newest first.
+SELECT r.job_id, r.run, r.job_type, r.tenant, r.status, r.paused, r.created_at,
+    greatest(r.updated_at, (SELECT max(g.updated_at) FROM coremachine.stages g WHERE g.run_key = r.run_key)) AS updated_at,
+    r.error_code, r.error_message, r.error_retryable
+FROM coremachine.runs r
+WHERE (%(job_type)s::text IS NULL OR r.job_type = %(job_type)s)
+    AND (%(tenant)s::text IS NULL OR r.tenant = %(tenant)s)
+    AND (%(statuses)s::text[] IS NULL OR r.status = ANY (%(statuses)s))
+    AND (%(paused)s::boolean IS NULL OR r.paused = %(paused)s)
+    AND (%(created_from)s::timestamptz IS NULL OR r.created_at >= %(created_from)s)
+    AND (%(created_before)s::timestamptz IS NULL OR r.created_at < %(created_before)s)
+    AND (
+        %(after_at)s::timestamptz IS NULL
+        OR (r.created_at, r.job_id, r.run) < (%(after_at)s, %(after_job)s::text, %(after_run)s::integer)
+    )
+ORDER BY r.created_at DESC, r.job_id DESC, r.run DESC
+LIMIT %(limit)s;
+
+-- name: list_tasks
+-- A page of a run's tasks, by stage and name.
+SELECT t.name, g.task_type,
+    CASE WHEN t.status = 'queued' AND l.token IS NOT NULL THEN 'running' ELSE t.status END AS status,
+    t.stage, t.attempt, t.charged, t.parameters_json, t.result_json, t.error_code, t.error_message, t.error_retryable,
+    c.checkpoint_json, c.progress_percent, coalesce(c.progress_message, '') AS progress_message
+FROM coremachine.tasks t
+JOIN coremachine.stages g ON g.run_key = t.run_key AND g.number = t.stage
+LEFT JOIN coremachine.leases l ON l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
+LEFT JOIN coremachine.checkpoints c ON c.run_key = t.run_key AND c.stage = t.stage AND c.name = t.name
+WHERE t.run_key = %(run_key)s
+    AND (%(stage)s::smallint IS NULL OR t.stage = %(stage)s)
+    AND (
+        %(statuses)s::text[] IS NULL
+        OR CASE WHEN t.status = 'queued' AND l.token IS NOT NULL THEN 'running' ELSE t.status END = ANY (%(statuses)s)
+    )
+    AND (
+        %(after_stage)s::smallint IS NULL
+        OR (t.stage, t.name) > (%(after_stage)s, %(after_name)s::text COLLATE "C")
+    )
+ORDER BY t.stage, t.name
+LIMIT %(limit)s;
+
+-- name: list_events
+-- A page of a run's timeline: its own events, and the begins and ends of its attempts.
+SELECT number, at, kind, stage, name, attempt, detail, actor FROM (
+    SELECT number, at, kind, stage, name, attempt, detail, actor
+    FROM coremachine.events WHERE run_key = %(run_key)s AND number > %(after)s
+    UNION ALL
+    SELECT token, started_at, 'task_started', stage, name, attempt, '', ''
+    FROM coremachine.attempts WHERE run_key = %(run_key)s AND token > %(after)s
+    UNION ALL
+    SELECT token, started_at, 'task_started', stage, name, attempt, '', ''
+    FROM coremachine.leases WHERE run_key = %(run_key)s AND token > %(after)s
+    UNION ALL
+    SELECT ended, ended_at,
+        CASE outcome
+            WHEN 'completed' THEN 'task_completed'
+            WHEN 'failed' THEN 'task_failed'
+            WHEN 'parked' THEN 'task_parked'
+            ELSE 'task_requeued'
+        END,
+        stage, name, attempt,
+        coalesce(error_code, CASE WHEN outcome IN ('completed', 'failed', 'parked') THEN '' ELSE outcome END), ''
+    FROM coremachine.attempts WHERE run_key = %(run_key)s AND ended > %(after)s AND outcome <> 'cancelled'
+) told
+ORDER BY number
+LIMIT %(limit)s;
+
+-- name: record_dead_letter
+-- Writes a dead letter down, once.
+INSERT INTO coremachine.dead_letters (queue, message_id, message_type, body, reason, description, recorded_at)
+VALUES (%(queue)s, %(message_id)s, %(message_type)s, %(body)s, %(reason)s, %(description)s, %(now)s)
+ON CONFLICT (queue, message_id) DO NOTHING
+RETURNING record_id;
+
+-- name: list_dead_letters
+-- A page of dead letters, oldest first.
+SELECT record_id, queue, message_id, message_type, body, reason, description, recorded_at, replays, replayed_at,
+    replayed_by
+FROM coremachine.dead_letters WHERE record_id > %(after)s ORDER BY record_id LIMIT %(limit)s;
+
+-- name: replay_dead_letter
+-- Sends a dead letter's message again under a new id, unless somebody was faster.
+WITH replayed AS (
+    UPDATE coremachine.dead_letters
+    SET replays = replays + 1, replayed_at = %(now)s, replayed_by = %(actor)s
+    WHERE record_id = %(record_id)s AND replays = %(replays)s
+    RETURNING record_id
+)
+INSERT INTO coremachine.outbox (wakes, letter, letter_message_id, created_at)
+SELECT 'letter', record_id, %(message_id)s, %(now)s FROM replayed
+RETURNING row_id;
+
+-- name: ended_runs
+-- Runs that ended before a time, the longest ended first.
+SELECT job_id, run FROM coremachine.runs
+WHERE ended_at < %(before)s
+ORDER BY ended_at, run_key
+LIMIT %(limit)s;
+
+-- name: lock_ended_run
+-- Holds a run that has ended.
+SELECT run_key FROM coremachine.runs WHERE run_key = %(run_key)s AND ended_at IS NOT NULL FOR UPDATE;
+
+-- name: delete_tasks
+-- Deletes some tasks of a run with their attempts and checkpoints.
+WITH some AS MATERIALIZED (
+    SELECT run_key, stage, name FROM coremachine.tasks WHERE run_key = %(run_key)s
+    ORDER BY run_key, stage, name LIMIT %(limit)s
+    FOR UPDATE
+), attempts AS (
+    DELETE FROM coremachine.attempts a USING some s
+    WHERE a.run_key = s.run_key AND a.stage = s.stage AND a.name = s.name
+), checkpoints AS (
+    DELETE FROM coremachine.checkpoints c USING some s
+    WHERE c.run_key = s.run_key AND c.stage = s.stage AND c.name = s.name
+)
+DELETE FROM coremachine.tasks t USING some s WHERE t.run_key = s.run_key AND t.stage = s.stage AND t.name = s.name;
+
+-- name: delete_run
+-- Deletes a run that has no tasks left, and its job with the last of its runs.
+WITH gone AS (
+    DELETE FROM coremachine.runs WHERE run_key = %(run_key)s RETURNING job_id, run_key
+), shards AS (
+    DELETE FROM coremachine.stage_shards WHERE run_key = %(run_key)s
+), stages AS (
+    DELETE FROM coremachine.stages WHERE run_key = %(run_key)s
+), events AS (
+    DELETE FROM coremachine.events WHERE run_key = %(run_key)s
+), outbox AS (
+    DELETE FROM coremachine.outbox WHERE run_key = %(run_key)s
+)
+DELETE FROM coremachine.jobs j USING gone g
+WHERE j.job_id = g.job_id AND NOT EXISTS (
+    SELECT FROM coremachine.runs r WHERE r.job_id = g.job_id AND r.run_key <> g.run_key
+);

@@ -1,0 +1,187 @@
+-- name: unpublished
+-- The oldest rows of the outbox with all that their messages are made of. Rows of runs that have ended are dropped.
+WITH dropped AS (
+    DELETE FROM coremachine.outbox o USING coremachine.runs r
+    WHERE r.run_key = o.run_key AND r.ended_at IS NOT NULL AND o.created_at < %(before)s
+)
+SELECT o.row_id, o.wakes, o.stage, o.name, o.attempt, o.not_before, r.job_id, r.run, r.job_type,
+    g.task_type, g.task_queue, g.end_queue, g.end_message_id, g.end_message_type, g.end_body,
+    r.wake_queue, r.wake_message_id, r.wake_message_type, r.wake_body,
+    d.queue AS letter_queue, o.letter_message_id, d.message_type AS letter_message_type, d.body AS letter_body
+FROM coremachine.outbox o
+LEFT JOIN coremachine.runs r ON r.run_key = o.run_key
+LEFT JOIN coremachine.stages g ON g.run_key = o.run_key AND g.number = o.stage
+LEFT JOIN coremachine.dead_letters d ON d.record_id = o.letter
+WHERE o.created_at < %(before)s AND (
+    o.wakes = 'letter'
+    OR (r.ended_at IS NULL AND NOT (o.wakes = 'task' AND r.paused))
+)
+ORDER BY o.row_id
+LIMIT %(limit)s;
+
+-- name: mark_published
+-- Takes rows out of the outbox and notes when their wake-ups were published: of runs, tasks, then stages, as everyone
+-- takes them. Losing this to a crash publishes them again, so the commit does not wait for the disk.
+WITH relaxed AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true) AS setting
+), rows AS MATERIALIZED (
+    SELECT o.* FROM coremachine.outbox o, relaxed
+    WHERE o.row_id = ANY (string_to_array(%(row_ids)s, E'\x1f')::bigint[]) AND relaxed.setting = 'off'
+), runs AS (
+    UPDATE coremachine.runs r SET woken_at = %(now)s
+    FROM rows w WHERE w.wakes = 'run' AND r.run_key = w.run_key
+    RETURNING 1
+), after_runs AS MATERIALIZED (
+    SELECT count(*) AS n FROM runs
+), tasks AS (
+    UPDATE coremachine.tasks t SET woken_at = greatest(%(now)s, w.not_before)
+    FROM rows w, after_runs
+    WHERE after_runs.n >= 0 AND w.wakes = 'task' AND w.single
+        AND t.run_key = w.run_key AND t.stage = w.stage AND t.name = w.name AND t.attempt = w.attempt
+    RETURNING 1
+), woken AS MATERIALIZED (
+    SELECT w.run_key, w.stage, bool_or(w.wakes = 'stage') AS ended, bool_or(w.wakes = 'task' AND NOT w.single) AS first,
+        bool_or(w.wakes = 'task') AS tasks
+    FROM rows w, (SELECT count(*) AS n FROM tasks) after_tasks
+    WHERE after_tasks.n >= 0 AND w.stage IS NOT NULL
+    GROUP BY w.run_key, w.stage
+), held AS MATERIALIZED (
+    SELECT w.* FROM coremachine.stages g JOIN woken w ON g.run_key = w.run_key AND g.number = w.stage
+    ORDER BY w.run_key, w.stage
+    FOR NO KEY UPDATE OF g
+), stages AS (
+    UPDATE coremachine.stages g
+    SET woken_at = CASE WHEN h.first THEN %(now)s ELSE g.woken_at END,
+        oldest_wakeup = CASE WHEN h.tasks THEN coalesce(g.oldest_wakeup, %(now)s) ELSE g.oldest_wakeup END,
+        end_woken_at = CASE WHEN h.ended THEN %(now)s ELSE g.end_woken_at END
+    FROM held h WHERE g.run_key = h.run_key AND g.number = h.stage
+    RETURNING 1
+)
+DELETE FROM coremachine.outbox o USING rows w, (SELECT count(*) AS n FROM stages) after_stages
+WHERE o.row_id = w.row_id AND after_stages.n >= 0;
+
+-- name: expired_leases
+-- Leases of these task types that have ended, the longest expired first.
+SELECT r.job_id, r.run, r.job_type, g.task_type, l.stage, l.name, l.attempt, l.token, l.owner, l.expires_at,
+    l.progressed, t.charged
+FROM coremachine.leases l
+JOIN coremachine.runs r ON r.run_key = l.run_key
+JOIN coremachine.stages g ON g.run_key = l.run_key AND g.number = l.stage
+JOIN coremachine.tasks t ON t.run_key = l.run_key AND t.stage = l.stage AND t.name = l.name
+WHERE l.expires_at <= %(now)s AND g.task_type = ANY (%(task_types)s)
+ORDER BY l.expires_at, l.token
+LIMIT %(limit)s;
+
+-- name: reissue_runs
+-- Puts the job messages of runs that never opened a stage into the outbox again.
+WITH stale AS (
+    SELECT r.run_key FROM coremachine.runs r
+    WHERE r.ended_at IS NULL AND r.newest_stage = 0 AND r.woken_at < %(before)s
+        AND NOT EXISTS (SELECT FROM coremachine.outbox o WHERE o.run_key = r.run_key)
+    ORDER BY r.run_key
+    LIMIT %(limit)s
+    FOR NO KEY UPDATE OF r SKIP LOCKED
+)
+INSERT INTO coremachine.outbox (run_key, wakes, created_at)
+SELECT run_key, 'run', %(now)s FROM stale
+RETURNING row_id;
+
+-- name: reissue_ends
+-- Puts the messages of ended stages that did not advance into the outbox again.
+WITH stale AS (
+    SELECT g.run_key, g.number FROM coremachine.runs r
+    JOIN coremachine.stages g ON g.run_key = r.run_key AND g.number = r.newest_stage
+    WHERE r.ended_at IS NULL AND g.status <> 'running' AND g.end_woken_at < %(before)s
+        AND NOT EXISTS (
+            SELECT FROM coremachine.outbox o
+            WHERE o.run_key = g.run_key AND o.stage = g.number AND o.wakes = 'stage'
+        )
+    ORDER BY g.run_key, g.number
+    LIMIT %(limit)s
+    FOR NO KEY UPDATE OF g SKIP LOCKED
+)
+INSERT INTO coremachine.outbox (run_key, wakes, stage, created_at)
+SELECT run_key, 'stage', number, %(now)s FROM stale
+RETURNING row_id;
+
+-- name: stages_to_look_at
+-- Running stages in which a wake-up may be stale, each held by one pass at a time.
+SELECT g.run_key, g.number FROM coremachine.runs r
+JOIN coremachine.stages g ON g.run_key = r.run_key AND g.number = r.newest_stage
+WHERE r.ended_at IS NULL AND NOT r.paused AND g.status = 'running' AND g.oldest_wakeup < %(before)s
+ORDER BY g.run_key, g.number
+LIMIT 100
+FOR NO KEY UPDATE OF g SKIP LOCKED;
+
+-- name: reissue_tasks
+-- Puts the stale wake-ups of one stage's queued tasks into the outbox again, and notes the oldest that are left.
+WITH waiting AS MATERIALIZED (
+    SELECT t.name, t.attempt, t.ordinal, coalesce(t.woken_at, g.woken_at) AS woken_at
+    FROM coremachine.stages g
+    JOIN coremachine.tasks t ON t.run_key = g.run_key AND t.stage = g.number AND t.status = 'queued'
+    WHERE g.run_key = %(run_key)s AND g.number = %(stage)s
+        AND NOT EXISTS (
+            SELECT FROM coremachine.leases l
+            WHERE l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
+        )
+        AND NOT EXISTS (
+            SELECT FROM coremachine.outbox o
+            WHERE o.run_key = t.run_key AND o.stage = t.stage AND o.name = t.name AND o.wakes = 'task'
+        )
+), stale AS MATERIALIZED (
+    SELECT name, attempt FROM waiting WHERE woken_at < %(before)s ORDER BY ordinal LIMIT %(limit)s
+), left_over AS (
+    UPDATE coremachine.stages g SET oldest_wakeup = (
+        SELECT min(woken_at) FROM waiting w WHERE NOT EXISTS (SELECT FROM stale s WHERE s.name = w.name)
+    )
+    WHERE g.run_key = %(run_key)s AND g.number = %(stage)s
+)
+INSERT INTO coremachine.outbox (run_key, wakes, stage, name, attempt, created_at, single)
+SELECT %(run_key)s, 'task', %(stage)s, name, attempt, %(now)s, true FROM stale
+RETURNING row_id;
+
+-- name: outbox_rows
+-- Rows of the outbox by number, with all that their messages are made of.
+SELECT o.row_id, o.wakes, o.stage, o.name, o.attempt, o.not_before, r.job_id, r.run, r.job_type,
+    g.task_type, g.task_queue, g.end_queue, g.end_message_id, g.end_message_type, g.end_body,
+    r.wake_queue, r.wake_message_id, r.wake_message_type, r.wake_body,
+    d.queue AS letter_queue, o.letter_message_id, d.message_type AS letter_message_type, d.body AS letter_body
+FROM coremachine.outbox o
+LEFT JOIN coremachine.runs r ON r.run_key = o.run_key
+LEFT JOIN coremachine.stages g ON g.run_key = o.run_key AND g.number = o.stage
+LEFT JOIN coremachine.dead_letters d ON d.record_id = o.letter
+WHERE o.row_id = ANY (%(row_ids)s)
+ORDER BY o.row_id;
+
+-- name: overdue_runs
+-- Runs whose deadline has passed, the longest overdue first.
+SELECT job_id, run FROM coremachine.runs
+WHERE ended_at IS NULL AND deadline <= %(now)s
+ORDER BY deadline, run_key
+LIMIT %(limit)s;
+
+-- name: attention
+-- Whether a reconciler's pass would find anything, in one look.
+SELECT
+    EXISTS (
+        SELECT FROM coremachine.leases l
+        JOIN coremachine.stages g ON g.run_key = l.run_key AND g.number = l.stage
+        WHERE l.expires_at <= %(now)s AND g.task_type = ANY (%(task_types)s)
+    ) AS expired_leases,
+    EXISTS (
+        SELECT FROM coremachine.outbox o LEFT JOIN coremachine.runs r ON r.run_key = o.run_key
+        WHERE o.created_at < %(unpublished_before)s
+            AND (o.wakes = 'letter' OR (r.ended_at IS NULL AND NOT (o.wakes = 'task' AND r.paused)))
+    ) AS unpublished,
+    EXISTS (
+        SELECT FROM coremachine.runs r
+        LEFT JOIN coremachine.stages g ON g.run_key = r.run_key AND g.number = r.newest_stage
+        WHERE r.ended_at IS NULL AND CASE
+            WHEN g.number IS NULL THEN r.woken_at < %(stale_before)s
+            WHEN g.status = 'running' THEN NOT r.paused AND g.oldest_wakeup < %(stale_before)s
+            ELSE g.end_woken_at < %(stale_before)s
+        END
+    ) AS stale_wakeups,
+    EXISTS (
+        SELECT FROM coremachine.runs WHERE ended_at IS NULL AND deadline <= %(now)s
+    ) AS overdue;

@@ -1,0 +1,128 @@
+-- name: find_run_key
+-- The key of a run, which never changes while the run exists.
+SELECT run_key FROM coremachine.runs WHERE job_id = %(job_id)s AND run = %(run)s;
+
+-- name: submit_job
+-- Creates a job with its first run, its event and its outbox row, unless there is such a job or such a key.
+WITH job AS (
+    INSERT INTO coremachine.jobs (job_id, tenant, idempotency_key, latest_run)
+    VALUES (%(job_id)s, %(tenant)s, %(idempotency_key)s, 1)
+    ON CONFLICT DO NOTHING
+    RETURNING job_id
+), created AS (
+    INSERT INTO coremachine.runs (
+        job_id, run, job_type, tenant, parameters_json, retry_budget, deadline, created_at, updated_at,
+        wake_queue, wake_message_id, wake_message_type, wake_body
+    )
+    SELECT job_id, 1, %(job_type)s, %(tenant)s, %(parameters_json)s, %(retry_budget)s, %(deadline)s, %(now)s, %(now)s,
+        %(queue)s, %(message_id)s, %(message_type)s, %(body)s
+    FROM job
+    RETURNING run_key
+), event AS (
+    INSERT INTO coremachine.events (run_key, number, at, kind)
+    SELECT run_key, nextval('coremachine.event_numbers'), %(now)s, 'job_submitted' FROM created
+)
+INSERT INTO coremachine.outbox (run_key, wakes, created_at)
+SELECT run_key, 'run', %(now)s FROM created
+RETURNING row_id, run_key;
+
+-- name: idempotency_holder
+-- The job for which a tenant used an idempotency key.
+SELECT job_id FROM coremachine.jobs WHERE tenant = %(tenant)s AND idempotency_key = %(idempotency_key)s;
+
+-- name: load_run
+-- A run, a row for each of its stages, or one row where it has none.
+SELECT
+    r.run_key, r.job_id, r.run, r.job_type, r.tenant, r.parameters_json, r.status, r.created_at,
+    greatest(r.updated_at, max(g.updated_at) OVER ()) AS updated_at,
+    r.result_json, r.error_code, r.error_message, r.error_retryable,
+    r.retries_used, r.retry_budget, r.paused, r.deadline,
+    g.number, g.name, g.task_type, g.status AS stage_status, g.failure_policy, g.total, s.remaining, s.failed
+FROM coremachine.runs r
+LEFT JOIN coremachine.stages g ON g.run_key = r.run_key
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(remaining), 0)::integer AS remaining, coalesce(sum(failed), 0)::integer AS failed
+    FROM coremachine.stage_shards WHERE run_key = g.run_key AND stage = g.number
+) s ON true
+WHERE r.job_id = %(job_id)s
+    AND r.run = coalesce(%(run)s::integer, (SELECT latest_run FROM coremachine.jobs WHERE job_id = %(job_id)s))
+ORDER BY g.number;
+
+-- name: end_run
+-- Ends a run that has not ended, with its event unless its newest stage still runs: then the tasks end first.
+WITH target AS MATERIALIZED (
+    SELECT run_key, newest_stage FROM coremachine.runs
+    WHERE run_key = %(run_key)s AND ended_at IS NULL
+        AND (%(newest_stage)s::smallint IS NULL OR newest_stage = %(newest_stage)s)
+    FOR NO KEY UPDATE
+), ended AS (
+    UPDATE coremachine.runs r
+    SET status = %(status)s, result_json = %(result_json)s, error_code = %(error_code)s,
+        error_message = %(error_message)s, error_retryable = %(error_retryable)s,
+        ended_at = %(now)s, updated_at = %(now)s, paused = false
+    FROM target WHERE r.run_key = target.run_key
+    RETURNING r.run_key, r.newest_stage
+), found AS (
+    SELECT e.run_key, e.newest_stage, coalesce(g.status = 'running', false) AS stage_runs
+    FROM ended e LEFT JOIN coremachine.stages g ON g.run_key = e.run_key AND g.number = e.newest_stage
+), event AS (
+    INSERT INTO coremachine.events (run_key, number, at, kind, detail, actor)
+    SELECT run_key, nextval('coremachine.event_numbers'), %(now)s, 'job_ended', %(status)s, %(actor)s
+    FROM found WHERE NOT stage_runs
+)
+SELECT newest_stage, stage_runs FROM found;
+
+-- name: cancel_tasks
+-- Cancels what has not ended of a stage, in key order as everyone takes it. Its row count is how many.
+WITH waiting AS MATERIALIZED (
+    SELECT run_key, stage, name FROM coremachine.tasks
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND status = 'queued'
+    ORDER BY run_key, stage, name
+    FOR NO KEY UPDATE
+)
+UPDATE coremachine.tasks t SET status = 'cancelled'
+FROM waiting w WHERE t.run_key = w.run_key AND t.stage = w.stage AND t.name = w.name;
+
+-- name: end_cancelled_stage
+-- Revokes the leases of a stage whose tasks were cancelled, zeroes its countdown, and writes its end and its run's into
+-- the timeline. After cancel_tasks, in a statement of its own, which sees every lease that was granted before.
+WITH revoked AS (
+    DELETE FROM coremachine.leases WHERE run_key = %(run_key)s AND stage = %(stage)s
+    RETURNING run_key, stage, name, attempt, token, owner, started_at
+), history AS (
+    INSERT INTO coremachine.attempts
+        (run_key, stage, name, attempt, token, ended, owner, started_at, ended_at, outcome)
+    SELECT run_key, stage, name, attempt, token, nextval('coremachine.event_numbers'), owner, started_at, %(now)s,
+        'cancelled'
+    FROM revoked
+), emptied AS (
+    UPDATE coremachine.stage_shards SET remaining = 0 WHERE run_key = %(run_key)s AND stage = %(stage)s
+), closed AS (
+    UPDATE coremachine.stages
+    SET status = CASE %(status)s WHEN 'failed' THEN 'failed' ELSE 'cancelled' END, open_shards = 0, updated_at = %(now)s
+    WHERE run_key = %(run_key)s AND number = %(stage)s
+    RETURNING status
+), unsent AS (
+    DELETE FROM coremachine.outbox WHERE run_key = %(run_key)s
+)
+INSERT INTO coremachine.events (run_key, number, at, kind, stage, detail, actor)
+SELECT %(run_key)s, nextval('coremachine.event_numbers'), %(now)s, kind, stage, detail, actor
+FROM (
+    SELECT 1 AS place, 'tasks_cancelled' AS kind, NULL::smallint AS stage, %(cancelled)s::text AS detail, '' AS actor
+    WHERE %(cancelled)s > 0
+    UNION ALL
+    SELECT 2, 'stage_ended', %(stage)s, status, '' FROM closed
+    UNION ALL
+    SELECT 3, 'job_ended', NULL, %(status)s, %(actor)s
+    ORDER BY place
+) told;
+
+-- name: spend_retry
+-- Counts a charged retry of a run, unless its budget is spent.
+UPDATE coremachine.runs SET retries_used = retries_used + 1
+WHERE run_key = %(run_key)s AND (retry_budget IS NULL OR retries_used < retry_budget)
+RETURNING retries_used;
+
+-- name: share_run
+-- Keeps a run's pause as it is until the transaction ends.
+SELECT paused FROM coremachine.runs WHERE run_key = %(run_key)s FOR SHARE;

@@ -1,0 +1,263 @@
+-- name: claim_task
+-- Grants a lease on a queued task that waits for this attempt. The task's row is held first, so a claim and a
+-- cancellation, or two claims, come one after the other.
+WITH target AS MATERIALIZED (
+    SELECT t.run_key, t.stage, t.name, t.status, t.attempt, t.charged, t.parameters_json,
+        r.paused, r.job_type, g.task_type
+    FROM coremachine.tasks t
+    JOIN coremachine.runs r ON r.run_key = t.run_key
+    JOIN coremachine.stages g ON g.run_key = t.run_key AND g.number = t.stage
+    WHERE t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.name = %(name)s
+    FOR NO KEY UPDATE OF t
+), granted AS (
+    INSERT INTO coremachine.leases (run_key, stage, name, attempt, token, owner, started_at, expires_at)
+    SELECT run_key, stage, name, attempt, nextval('coremachine.event_numbers'), %(owner)s, %(now)s, %(expires_at)s
+    FROM target WHERE status = 'queued' AND attempt = %(attempt)s AND NOT paused
+    ON CONFLICT DO NOTHING
+    RETURNING token
+)
+SELECT target.status, target.attempt, target.charged, target.parameters_json, target.paused, target.job_type,
+    target.task_type, granted.token AS granted, c.checkpoint_json,
+    l.token, l.attempt AS lease_attempt, l.owner, l.expires_at, l.progressed
+FROM target
+LEFT JOIN granted ON true
+LEFT JOIN coremachine.leases l ON l.run_key = target.run_key AND l.stage = target.stage AND l.name = target.name
+LEFT JOIN coremachine.checkpoints c
+    ON c.run_key = target.run_key AND c.stage = target.stage AND c.name = target.name;
+
+-- name: park_task
+-- Gives a queued task of a paused run its next attempt, with its wake-up in the outbox.
+WITH target AS MATERIALIZED (
+    SELECT t.run_key, t.stage, t.name, t.attempt
+    FROM coremachine.tasks t
+    JOIN coremachine.runs r ON r.run_key = t.run_key AND r.paused
+    LEFT JOIN coremachine.leases l ON l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
+    WHERE t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.name = %(name)s
+        AND t.status = 'queued' AND t.attempt = %(attempt)s AND l.token IS NULL
+    FOR NO KEY UPDATE OF t
+), history AS (
+    INSERT INTO coremachine.attempts
+        (run_key, stage, name, attempt, token, ended, owner, started_at, ended_at, outcome)
+    SELECT run_key, stage, name, attempt, 0, nextval('coremachine.event_numbers'), %(owner)s, %(now)s, %(now)s, 'parked'
+    FROM target
+), parked AS (
+    UPDATE coremachine.tasks t SET attempt = t.attempt + 1, woken_at = NULL
+    FROM target k WHERE t.run_key = k.run_key AND t.stage = k.stage AND t.name = k.name
+    RETURNING t.run_key, t.stage, t.name, t.attempt
+)
+INSERT INTO coremachine.outbox (run_key, wakes, stage, name, attempt, created_at, single)
+SELECT run_key, 'task', stage, name, attempt, %(now)s, true FROM parked
+RETURNING row_id;
+
+-- name: renew_lease
+-- Moves the end of a lease that is held under this token.
+UPDATE coremachine.leases SET expires_at = %(expires_at)s
+WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND token = %(token)s
+RETURNING token;
+
+-- name: save_checkpoint
+-- Replaces a checkpoint and renews the lease. The attempt has progressed where the checkpoint is another one.
+WITH before AS (
+    SELECT checkpoint_json FROM coremachine.checkpoints
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s
+), renewed AS (
+    UPDATE coremachine.leases
+    SET expires_at = %(expires_at)s,
+        progressed = progressed OR (SELECT checkpoint_json FROM before) IS DISTINCT FROM %(checkpoint_json)s
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND token = %(token)s
+    RETURNING run_key, stage, name
+)
+INSERT INTO coremachine.checkpoints (run_key, stage, name, checkpoint_json)
+SELECT run_key, stage, name, %(checkpoint_json)s FROM renewed
+ON CONFLICT (run_key, stage, name) DO UPDATE SET checkpoint_json = excluded.checkpoint_json
+RETURNING run_key;
+
+-- name: report_progress
+-- Records progress under a lease, which is not renewed.
+WITH held AS MATERIALIZED (
+    SELECT run_key, stage, name FROM coremachine.leases
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND token = %(token)s
+    FOR UPDATE
+)
+INSERT INTO coremachine.checkpoints (run_key, stage, name, progress_percent, progress_message)
+SELECT run_key, stage, name, %(percent)s, %(message)s FROM held
+ON CONFLICT (run_key, stage, name)
+    DO UPDATE SET progress_percent = excluded.progress_percent, progress_message = excluded.progress_message
+RETURNING run_key;
+
+-- name: end_tasks
+-- Ends attempts whose tasks end with them: fencing, history, results, countdown, and the end of each stage that this
+-- takes to zero, with its outbox row. Rows are taken in key order, tasks before shards before stages.
+WITH input AS MATERIALIZED (
+    SELECT * FROM unnest(
+        string_to_array(%(run_keys)s, E'\x1f')::bigint[], string_to_array(%(stages)s, E'\x1f')::smallint[],
+        string_to_array(%(names)s, E'\x1f'), string_to_array(%(tokens)s, E'\x1f')::bigint[],
+        string_to_array(%(times)s, E'\x1f')::timestamptz[], string_to_array(%(results)s, E'\x1f'),
+        %(codes)s::text[], %(messages)s::text[], %(retryables)s::boolean[]
+    ) WITH ORDINALITY AS i (run_key, stage, name, token, now, result_json, code, message, retryable, position)
+), held AS MATERIALIZED (
+    SELECT i.*, t.attempt, t.shard
+    FROM input i
+    JOIN coremachine.tasks t ON t.run_key = i.run_key AND t.stage = i.stage AND t.name = i.name
+    WHERE t.status = 'queued'
+    ORDER BY t.run_key, t.stage, t.name
+    FOR NO KEY UPDATE OF t
+), released AS (
+    DELETE FROM coremachine.leases l USING held h
+    WHERE l.run_key = h.run_key AND l.stage = h.stage AND l.name = h.name
+        AND l.token = h.token AND l.attempt = h.attempt
+    RETURNING h.*, l.owner, l.started_at
+), history AS (
+    INSERT INTO coremachine.attempts (
+        run_key, stage, name, attempt, token, ended, owner, started_at, ended_at, outcome,
+        error_code, error_message, error_retryable
+    )
+    SELECT run_key, stage, name, attempt, token, nextval('coremachine.event_numbers'), owner, started_at, now,
+        CASE WHEN code IS NULL THEN 'completed' ELSE 'failed' END, code, message, retryable
+    FROM released ORDER BY position
+    RETURNING ended
+), ended AS (
+    UPDATE coremachine.tasks t
+    SET status = CASE WHEN r.code IS NULL THEN 'completed' ELSE 'failed' END,
+        charged = t.charged + (r.code IS NOT NULL)::integer,
+        result_json = CASE WHEN r.code IS NULL THEN r.result_json END,
+        error_code = r.code, error_message = r.message, error_retryable = r.retryable
+    FROM released r WHERE t.run_key = r.run_key AND t.stage = r.stage AND t.name = r.name
+), tally AS (
+    SELECT run_key, stage, shard, count(*)::integer AS ended, count(code)::integer AS failed, max(now) AS now
+    FROM released GROUP BY run_key, stage, shard
+), shards AS MATERIALIZED (
+    SELECT y.* FROM coremachine.stage_shards s JOIN tally y USING (run_key, stage, shard)
+    ORDER BY run_key, stage, shard
+    FOR NO KEY UPDATE OF s
+), counted AS (
+    UPDATE coremachine.stage_shards s SET remaining = s.remaining - y.ended, failed = s.failed + y.failed
+    FROM shards y WHERE s.run_key = y.run_key AND s.stage = y.stage AND s.shard = y.shard
+    RETURNING s.run_key, s.stage, s.remaining, s.failed, y.now
+), emptied AS (
+    SELECT run_key, stage, count(*)::smallint AS shards, sum(failed)::integer AS failed, max(now) AS now
+    FROM counted WHERE remaining = 0 GROUP BY run_key, stage
+), stages AS MATERIALIZED (
+    SELECT e.* FROM coremachine.stages g JOIN emptied e ON g.run_key = e.run_key AND g.number = e.stage
+    ORDER BY e.run_key, e.stage
+    FOR NO KEY UPDATE OF g
+), closed AS (
+    UPDATE coremachine.stages g
+    SET open_shards = g.open_shards - e.shards, failed = g.failed + e.failed,
+        status = CASE
+            WHEN g.open_shards > e.shards THEN g.status
+            WHEN g.failed + e.failed = 0 THEN 'completed'
+            ELSE 'completed_with_errors'
+        END,
+        updated_at = CASE WHEN g.open_shards > e.shards THEN g.updated_at ELSE greatest(g.updated_at, e.now) END
+    FROM stages e WHERE g.run_key = e.run_key AND g.number = e.stage
+    RETURNING g.run_key, g.number, g.status, g.open_shards, e.now,
+        g.end_queue, g.end_message_id, g.end_message_type, g.end_body
+), event AS (
+    INSERT INTO coremachine.events (run_key, number, at, kind, stage, detail)
+    SELECT c.run_key, nextval('coremachine.event_numbers'), c.now, 'stage_ended', c.number, c.status
+    FROM closed c, (SELECT max(ended) AS last FROM history) h
+    WHERE c.open_shards = 0 AND h.last > 0
+), sent AS (
+    INSERT INTO coremachine.outbox (run_key, wakes, stage, created_at)
+    SELECT run_key, 'stage', number, now FROM closed WHERE open_shards = 0
+    RETURNING row_id, run_key, stage
+)
+SELECT r.position, s.row_id, c.end_queue, c.end_message_id, c.end_message_type, c.end_body
+FROM released r
+LEFT JOIN sent s ON s.run_key = r.run_key AND s.stage = r.stage
+LEFT JOIN closed c ON c.run_key = s.run_key AND c.number = s.stage;
+
+-- name: failure_policy
+-- What a failed task does to its run.
+SELECT failure_policy FROM coremachine.stages WHERE run_key = %(run_key)s AND number = %(stage)s;
+
+-- name: lock_run
+-- Holds a run's row, as everyone does who goes on to many of its tasks.
+SELECT ended_at IS NOT NULL AS ended FROM coremachine.runs WHERE run_key = %(run_key)s FOR NO KEY UPDATE;
+
+-- name: fail_task
+-- Ends one attempt and its task as failed, and counts it, without ending the stage: its run ends in this transaction.
+WITH held AS MATERIALIZED (
+    SELECT run_key, stage, name, attempt, shard FROM coremachine.tasks
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND status = 'queued'
+    FOR NO KEY UPDATE
+), released AS (
+    DELETE FROM coremachine.leases l USING held h
+    WHERE l.run_key = h.run_key AND l.stage = h.stage AND l.name = h.name
+        AND l.token = %(token)s AND l.attempt = h.attempt
+    RETURNING h.*, l.token, l.owner, l.started_at
+), history AS (
+    INSERT INTO coremachine.attempts (
+        run_key, stage, name, attempt, token, ended, owner, started_at, ended_at, outcome,
+        error_code, error_message, error_retryable
+    )
+    SELECT run_key, stage, name, attempt, token, nextval('coremachine.event_numbers'), owner, started_at, %(now)s,
+        'failed', %(code)s, %(message)s, %(retryable)s
+    FROM released
+), counted AS (
+    UPDATE coremachine.stage_shards s SET remaining = s.remaining - 1, failed = s.failed + 1
+    FROM released r WHERE s.run_key = r.run_key AND s.stage = r.stage AND s.shard = r.shard
+)
+UPDATE coremachine.tasks t
+SET status = 'failed', charged = t.charged + 1, error_code = %(code)s, error_message = %(message)s,
+    error_retryable = %(retryable)s
+FROM released r WHERE t.run_key = r.run_key AND t.stage = r.stage AND t.name = r.name
+RETURNING t.name;
+
+-- name: requeue_task
+-- Ends an attempt whose task waits for another one, with its wake-up in the outbox.
+WITH held AS MATERIALIZED (
+    SELECT run_key, stage, name, attempt FROM coremachine.tasks
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND status = 'queued'
+    FOR NO KEY UPDATE
+), released AS (
+    DELETE FROM coremachine.leases l USING held h
+    WHERE l.run_key = h.run_key AND l.stage = h.stage AND l.name = h.name
+        AND l.token = %(token)s AND l.attempt = h.attempt
+    RETURNING h.*, l.token, l.owner, l.started_at
+), history AS (
+    INSERT INTO coremachine.attempts (
+        run_key, stage, name, attempt, token, ended, owner, started_at, ended_at, outcome,
+        error_code, error_message, error_retryable
+    )
+    SELECT run_key, stage, name, attempt, token, nextval('coremachine.event_numbers'), owner, started_at, %(now)s,
+        %(cause)s, %(code)s, %(message)s, %(retryable)s
+    FROM released
+), requeued AS (
+    UPDATE coremachine.tasks t
+    SET attempt = t.attempt + 1, charged = t.charged + %(charged)s::boolean::integer, woken_at = NULL
+    FROM released r WHERE t.run_key = r.run_key AND t.stage = r.stage AND t.name = r.name
+    RETURNING t.run_key, t.stage, t.name, t.attempt
+), sent AS (
+    INSERT INTO coremachine.outbox (run_key, wakes, stage, name, attempt, not_before, created_at, single)
+    SELECT run_key, 'task', stage, name, attempt, %(not_before)s, %(now)s, true FROM requeued
+    RETURNING row_id, run_key
+)
+SELECT s.row_id, r.paused FROM sent s JOIN coremachine.runs r ON r.run_key = s.run_key;
+
+-- name: holder
+-- Whether a task is held under this token.
+SELECT owner FROM coremachine.leases
+WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND token = %(token)s;
+
+-- name: load_task
+-- A task with its checkpoint and its newest progress.
+SELECT t.name, g.task_type,
+    CASE WHEN t.status = 'queued' AND l.token IS NOT NULL THEN 'running' ELSE t.status END AS status,
+    t.stage, t.attempt, t.charged, t.parameters_json, t.result_json, t.error_code, t.error_message, t.error_retryable,
+    c.checkpoint_json, c.progress_percent, coalesce(c.progress_message, '') AS progress_message
+FROM coremachine.tasks t
+JOIN coremachine.stages g ON g.run_key = t.run_key AND g.number = t.stage
+LEFT JOIN coremachine.leases l ON l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
+LEFT JOIN coremachine.checkpoints c ON c.run_key = t.run_key AND c.stage = t.stage AND c.name = t.name
+WHERE t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.name = %(name)s;
+
+-- name: list_attempts
+-- Every try at a task, oldest first; the last is its lease where it runs.
+SELECT attempt, owner, token, started_at, ended_at, outcome, error_code, error_message, error_retryable
+FROM coremachine.attempts WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s
+UNION ALL
+SELECT attempt, owner, token, started_at, NULL, NULL, NULL, NULL, NULL
+FROM coremachine.leases WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s
+ORDER BY attempt;
