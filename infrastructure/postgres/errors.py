@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Literal
 
 import psycopg
+from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from core.errors import (
     CapacityExceeded,
@@ -43,6 +44,10 @@ STARTING = Rule(StoreUnavailable, "the database is starting, stopping or recover
 CROWDED = Rule(
     StoreUnavailable, "the database takes no more connections: lower DOCKER_DB_POOL_MAX or raise its max_connections"
 )
+EXHAUSTED = Rule(
+    StoreUnavailable, "no connection of the pool became free in time: raise DOCKER_DB_POOL_MAX, or try again"
+)
+CLOSED = Rule(StoreUnavailable, "the connection pool is closed: this process is ending")
 TIMED_OUT = Rule(
     StoreUnavailable, "the statement was cancelled, or ran into DATABASE_STATEMENT_TIMEOUT_SECONDS: try again"
 )
@@ -194,6 +199,10 @@ def rule_for(error: psycopg.Error) -> Rule:
     """The one rule that applies to ``error``. What is not known is not retryable."""
     if error.sqlstate is not None:
         return BY_CODE.get(error.sqlstate) or BY_CLASS.get(error.sqlstate[:2], WRONG_SQL)
+    if isinstance(error, PoolTimeout | TooManyRequests):
+        return EXHAUSTED
+    if isinstance(error, PoolClosed):
+        return CLOSED
     text = str(error)
     if isinstance(error, psycopg.OperationalError):
         return _connection_rule(text)
