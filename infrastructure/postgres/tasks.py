@@ -37,6 +37,9 @@ from infrastructure.postgres.sql_blocks import load_blocks
 
 _TASKS, _RUNS = load_blocks("tasks.sql"), load_blocks("runs.sql")
 
+Place = dict[str, object]
+"""Where a task is, as a statement's parameters: ``run_key``, ``stage`` and ``name``."""
+
 
 class TaskStatements:
     """The part of the store that knows tasks and their attempts."""
@@ -109,8 +112,7 @@ class TaskStatements:
 
     # --- helpers ---
 
-    def _place(self, task_id: TaskId) -> dict[str, object] | None:
-        """Where a task is, as a statement's parameters."""
+    def _place(self, task_id: TaskId) -> Place | None:
         key = TaskKey.of(task_id)
         run_key = self._keys.find(key.job_id, key.run) if key is not None else None
         if key is None or run_key is None:
@@ -143,6 +145,16 @@ class TaskStatements:
         """End attempts whose tasks end with them and whose stages go on, in one statement."""
         places = [self._place(end.lease.task_id) for end in ends]
         known = [(end, place) for end, place in zip(ends, places, strict=True) if place is not None]
+        rows = self._end_known(known)
+        by_end = {id(known[row[0] - 1][0]): row for row in rows}
+        last = {row[1]: row[0] for row in sorted(rows) if row[1] is not None}
+        return [_finished(end, by_end.get(id(end)), last) for end in ends]
+
+    def _end_known(self, known: Sequence[tuple[AttemptEnd, Place]]) -> Sequence[tuple[Any, ...]]:
+        if len(known) == 1 and isinstance(known[0][0].transition, Succeeded):
+            end, place = known[0]
+            values = {"token": end.lease.token, "now": end.now, "result_json": _result(end.transition)}
+            return self._database.tuples(_TASKS["complete_task"], place | values)
         errors = [end.transition.error if isinstance(end.transition, FailFinally) else None for end, _ in known]
         columns = [error_columns(error) for error in errors] if any(errors) else []
         parameters = {
@@ -156,10 +168,7 @@ class TaskStatements:
             "messages": [message for _, message, _ in columns],
             "retryables": [retryable for _, _, retryable in columns],
         }
-        rows = self._database.tuples(_TASKS["end_tasks"], parameters)
-        by_end = {id(known[row[0] - 1][0]): row for row in rows}
-        last = {row[1]: row[0] for row in sorted(rows) if row[1] is not None}
-        return [_finished(end, by_end.get(id(end)), last) for end in ends]
+        return self._database.tuples(_TASKS["end_tasks"], parameters)
 
     def _fail_or_requeue(self, end: AttemptEnd) -> Finished | None:
         place = self._place(end.lease.task_id)
@@ -170,7 +179,7 @@ class TaskStatements:
         assert isinstance(end.transition, FailFinally)
         return self._fail(end, end.transition.error, place)
 
-    def _fail(self, end: AttemptEnd, error: ErrorInfo, place: dict[str, object]) -> Finished | None:
+    def _fail(self, end: AttemptEnd, error: ErrorInfo, place: Place) -> Finished | None:
         policy = self._database.row(_TASKS["failure_policy"], run_key=place["run_key"], stage=place["stage"])
         if policy is None:
             return None
@@ -180,7 +189,7 @@ class TaskStatements:
         with self._database.transaction() as statements:
             return _fail_run(statements, end, error, place)
 
-    def _requeue(self, end: AttemptEnd, transition: Requeue, place: dict[str, object]) -> Finished | None:
+    def _requeue(self, end: AttemptEnd, transition: Requeue, place: Place) -> Finished | None:
         if end.wakeup is None:
             raise ValueError("a requeued task needs a wake-up")
         code, message, retryable = error_columns(transition.error)
@@ -200,7 +209,7 @@ class TaskStatements:
         return self._requeue_charged(end, transition, place, values)
 
     def _requeue_charged(
-        self, end: AttemptEnd, transition: Requeue, place: dict[str, object], values: dict[str, object]
+        self, end: AttemptEnd, transition: Requeue, place: Place, values: Mapping[str, object]
     ) -> Finished | None:
         wakeup = end.wakeup
         assert wakeup is not None
@@ -212,7 +221,7 @@ class TaskStatements:
                 return _requeued(wakeup, row)
         return self._over_budget(end, transition, place)
 
-    def _over_budget(self, end: AttemptEnd, transition: Requeue, place: dict[str, object]) -> Finished | None:
+    def _over_budget(self, end: AttemptEnd, transition: Requeue, place: Place) -> Finished | None:
         """The attempt's lease was lost, or the run's retry budget is spent."""
         if not self._holds(end.lease, place):
             return None
@@ -220,11 +229,11 @@ class TaskStatements:
         assert isinstance(final, FailFinally)
         return self._fail(end, final.error, place)
 
-    def _holds(self, lease: Lease, place: dict[str, object]) -> bool:
+    def _holds(self, lease: Lease, place: Place) -> bool:
         return self._database.row(_TASKS["holder"], token=lease.token, **place) is not None
 
 
-def _fail_run(statements: Statements, end: AttemptEnd, error: ErrorInfo, place: dict[str, object]) -> Finished | None:
+def _fail_run(statements: Statements, end: AttemptEnd, error: ErrorInfo, place: Place) -> Finished | None:
     statements.rows(_TASKS["lock_run"], run_key=place["run_key"])
     code, message, retryable = error_columns(error)
     failed = statements.row(

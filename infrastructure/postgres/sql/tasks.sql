@@ -85,6 +85,55 @@ ON CONFLICT (run_key, stage, name)
     DO UPDATE SET progress_percent = excluded.progress_percent, progress_message = excluded.progress_message
 RETURNING run_key;
 
+-- name: complete_task
+-- end_tasks for one attempt that succeeded, without the sorting and joining that many ask for: two thirds of the time.
+WITH ended AS (
+    UPDATE coremachine.tasks t SET status = 'completed', result_json = %(result_json)s
+    FROM coremachine.leases l
+    WHERE t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.name = %(name)s AND t.status = 'queued'
+        AND l.run_key = %(run_key)s AND l.stage = %(stage)s AND l.name = %(name)s
+        AND l.token = %(token)s AND l.attempt = t.attempt
+    RETURNING t.shard, t.attempt, l.owner, l.started_at
+), released AS (
+    DELETE FROM coremachine.leases
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND token = %(token)s
+        AND EXISTS (SELECT FROM ended)
+), history AS (
+    INSERT INTO coremachine.attempts
+        (run_key, stage, name, attempt, token, ended, owner, started_at, ended_at, outcome)
+    SELECT %(run_key)s, %(stage)s, %(name)s, attempt, %(token)s, nextval('coremachine.event_numbers'), owner, started_at,
+        %(now)s, 'completed'
+    FROM ended
+    RETURNING ended
+), counted AS (
+    UPDATE coremachine.stage_shards s SET remaining = s.remaining - 1
+    FROM ended e WHERE s.run_key = %(run_key)s AND s.stage = %(stage)s AND s.shard = e.shard
+    RETURNING s.remaining, s.failed
+), closed AS (
+    UPDATE coremachine.stages g
+    SET open_shards = g.open_shards - 1, failed = g.failed + c.failed,
+        status = CASE
+            WHEN g.open_shards > 1 THEN g.status
+            WHEN g.failed + c.failed = 0 THEN 'completed'
+            ELSE 'completed_with_errors'
+        END,
+        updated_at = CASE WHEN g.open_shards > 1 THEN g.updated_at ELSE greatest(g.updated_at, %(now)s) END
+    FROM counted c WHERE c.remaining = 0 AND g.run_key = %(run_key)s AND g.number = %(stage)s
+    RETURNING g.status, g.open_shards, g.end_queue, g.end_message_id, g.end_message_type, g.end_body
+), event AS (
+    INSERT INTO coremachine.events (run_key, number, at, kind, stage, detail)
+    SELECT %(run_key)s, nextval('coremachine.event_numbers'), %(now)s, 'stage_ended', %(stage)s, c.status
+    FROM closed c, history h WHERE c.open_shards = 0 AND h.ended > 0
+), sent AS (
+    INSERT INTO coremachine.outbox (run_key, wakes, stage, created_at)
+    SELECT %(run_key)s, 'stage', %(stage)s, %(now)s FROM closed WHERE open_shards = 0
+    RETURNING row_id
+)
+SELECT 1, s.row_id, c.end_queue, c.end_message_id, c.end_message_type, c.end_body
+FROM ended
+LEFT JOIN sent s ON true
+LEFT JOIN closed c ON c.open_shards = 0;
+
 -- name: end_tasks
 -- Ends attempts whose tasks end with them: fencing, history, results, countdown, and the end of each stage that this
 -- takes to zero, with its outbox row. Rows are taken in key order, tasks before shards before stages.
