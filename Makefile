@@ -15,10 +15,10 @@ RUN = "$$VENV/bin/python"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check bench lock
+.PHONY: help setup demo test test-all test-postgres check bench lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: ## make the environment and fetch the OCR models (the others do this too)
 	@$(PYTHON) -m local.setup --venv="$$VENV"
@@ -31,6 +31,9 @@ test: setup ## run all tests; PYTEST_ARGS="-k name" runs some
 
 test-all: ## run all tests on every supported Python that is found
 	@$(PYTHON) -m local.interpreters test
+
+test-postgres: setup ## run the tests that need PostgreSQL on versions 15 to 18, which are fetched (npm)
+	@$(RUN) -m local.postgres_versions test
 
 check: setup ## format, lint, types and import rules
 	@$(RUN) -m ruff format --check .

@@ -30,7 +30,9 @@ LONGEST_SOCKET = 103
 """Bytes of a socket's path: the smallest limit of the supported systems, macOS's, less the closing zero."""
 
 NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""Settings for data that may be lost with the machine: those of tests."""
+"""Settings for data that may be lost with the machine."""
+
+FOR_TESTS: Mapping[str, str] = {**NOT_DURABLE, "max_connections": "200"}
 
 RECLAIM_SECONDS = 10.0
 """How long a start waits for the processes of a server that was killed a moment ago."""
@@ -165,7 +167,7 @@ class EmbeddedPostgres:
         """Through TCP where a port was asked for, else through the socket."""
         prepared = self._ready()
         if prepared.port is None:
-            query = urlencode({"host": str(prepared.socket_folder), "port": SOCKET_PORT})
+            query = urlencode({"host": str(prepared.socket_folder), "port": SOCKET_PORT}, quote_via=quote)
             return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?{query}"
         password = prepared.cluster.password
         secret = f":{quote(password, safe='')}" if password else ""

@@ -24,11 +24,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from local.postgres import NOT_DURABLE, EmbeddedPostgres
+from local.postgres import FOR_TESTS, EmbeddedPostgres
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-SETTINGS = {**NOT_DURABLE, "max_connections": "200"}
 MANY_ROWS = 2_000
 """Rows that were deleted slow the tests after them; over this many the tables are truncated as well."""
 
@@ -165,7 +164,7 @@ def server_for_tests(url: str | None) -> Iterator[Server]:
         with closing(Server(url)) as server:
             yield server
         return
-    with EmbeddedPostgres(settings=SETTINGS) as embedded, closing(Server(embedded.uri, ends=True)) as server:
+    with EmbeddedPostgres(settings=FOR_TESTS) as embedded, closing(Server(embedded.uri, ends=True)) as server:
         yield server
 
 
