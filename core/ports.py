@@ -52,6 +52,16 @@ class IdSource(Protocol):
         ...
 
 
+class ClaimRequest(NamedTuple):
+    """The arguments of :meth:`Transitions.claim_task`."""
+
+    task_id: TaskId
+    attempt: int
+    worker: WorkerId
+    lease_seconds: float
+    now: datetime
+
+
 class AttemptEnd(NamedTuple):
     """How an attempt ends. A transition to ``Requeue`` needs a ``wakeup``, the others have none."""
 
@@ -101,6 +111,14 @@ class Transitions(Protocol):
         The token is larger than any granted on the task before. A task that runs is refused, or answered
         :class:`core.model.LeaseExpired` where ``now`` is at or after its lease's end. Where the lease would be
         granted but for a pause of the run, the answer is ``NotClaimed.PAUSED``.
+        """
+        ...
+
+    def claim_tasks(self, requests: Sequence[ClaimRequest]) -> Sequence[ClaimResult]:
+        """:meth:`claim_task` for each, in order, in as few round trips as can be.
+
+        Each is a transition of its own, but they are committed together: where this raises, any of them may not have
+        happened.
         """
         ...
 

@@ -12,7 +12,6 @@ from core.model import AttemptRecord, Event, NewRun, OutboxRow, ReplayedStage, S
 from infrastructure.postgres.database import Database, Row, Statements, joined
 from infrastructure.postgres.recovery import outbox_rows
 from infrastructure.postgres.rows import (
-    TaskKey,
     attempt_record,
     dead_letter,
     event,
@@ -50,14 +49,14 @@ class OperationStatements:
 
     def pause_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> bool:
         check_text(actor, "actor")
-        key = self._keys.find(job_id, run)
+        key = self._keys.find(job_id, run, afresh=True)
         if key is None:
             return False
         return self._database.row(_SQL["pause_run"], run_key=key, actor=actor, now=now) is not None
 
     def resume_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> Sequence[OutboxRow] | None:
         check_text(actor, "actor")
-        key = self._keys.find(job_id, run)
+        key = self._keys.find(job_id, run, afresh=True)
         if key is None:
             return None
         with self._database.transaction() as statements:
@@ -85,8 +84,8 @@ class OperationStatements:
     def list_tasks(
         self, job_id: JobId, run: int, filters: TaskFilter, after: TaskId | None, limit: int
     ) -> Sequence[TaskRecord]:
-        key = self._keys.find(job_id, run)
-        last = TaskKey.of(after) if after is not None else None
+        key = self._keys.find(job_id, run, afresh=True)
+        last = self._keys.place(after) if after is not None else None
         if key is None:
             return ()
         rows = self._database.rows(
@@ -101,15 +100,13 @@ class OperationStatements:
         return [task_record(job_id, run, row) for row in rows]
 
     def list_attempts(self, task_id: TaskId) -> Sequence[AttemptRecord]:
-        task = TaskKey.of(task_id)
-        key = self._keys.find(task.job_id, task.run) if task is not None else None
-        if task is None or key is None:
+        place = self._keys.place(task_id, afresh=True)
+        if place is None:
             return ()
-        rows = self._database.rows(_TASKS["list_attempts"], run_key=key, stage=task.stage, name=task.name)
-        return [attempt_record(task_id, row) for row in rows]
+        return [attempt_record(task_id, row) for row in self._database.rows(_TASKS["list_attempts"], **place.columns)]
 
     def list_events(self, job_id: JobId, run: int, after: int = 0, limit: int | None = None) -> Sequence[Event]:
-        key = self._keys.find(job_id, run)
+        key = self._keys.find(job_id, run, afresh=True)
         if key is None:
             return ()
         rows = self._database.rows(_SQL["list_events"], run_key=key, after=after, limit=limit)
@@ -144,7 +141,7 @@ class OperationStatements:
         return [(JobId(row.job_id), row.run) for row in rows]
 
     def delete_run(self, job_id: JobId, run: int, limit: int) -> bool:
-        key = self._keys.find(job_id, run)
+        key = self._keys.find(job_id, run, afresh=True)
         if key is None:
             return True
         with self._database.transaction() as statements:

@@ -10,6 +10,7 @@ from core.model import LeaseExpired, OutboxRow
 from core.ports import Attention
 from infrastructure.postgres.database import Database, Statements, joined
 from infrastructure.postgres.rows import lease_expired, outbox_row
+from infrastructure.postgres.run_keys import RunKeys
 from infrastructure.postgres.sql_blocks import load_blocks
 
 _SQL = load_blocks("recovery.sql")
@@ -18,8 +19,9 @@ _SQL = load_blocks("recovery.sql")
 class RecoveryStatements:
     """The part of the store that repairs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: RunKeys) -> None:
         self._database = database
+        self._keys = keys
 
     def unpublished(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
         return [outbox_row(row) for row in self._database.rows(_SQL["unpublished"], limit=limit, before=before)]
@@ -39,6 +41,8 @@ class RecoveryStatements:
 
     def overdue_runs(self, now: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
         rows = self._database.rows(_SQL["overdue_runs"], now=now, limit=limit)
+        for row in rows:
+            self._keys.remember(JobId(row.job_id), row.run, row.run_key)
         return [(JobId(row.job_id), row.run) for row in rows]
 
     def attention(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 from core.ids import JobId, TaskId, WorkerId, task_id_under, task_message_id
 from core.listing import DeadLetterRecord, NewDeadLetter, RunSummary
@@ -27,33 +27,6 @@ from core.model import (
 )
 from core.outcome import ErrorInfo
 from infrastructure.postgres.database import Row
-
-MAX_INTEGER = 2**31 - 1
-MAX_SMALL = 2**15 - 1
-
-
-class TaskKey(NamedTuple):
-    """A task id in its parts."""
-
-    job_id: JobId
-    run: int
-    stage: int
-    name: str
-
-    @classmethod
-    def of(cls, task_id: TaskId) -> TaskKey | None:
-        """``None`` for text that is no task id."""
-        parts = task_id.split(":")
-        if len(parts) != 4 or not (parts[1].isdecimal() and parts[2].isdecimal()):
-            return None
-        run, stage = int(parts[1]), int(parts[2])
-        if run > MAX_INTEGER or stage > MAX_SMALL:
-            return None
-        return cls(JobId(parts[0]), run, stage, parts[3])
-
-    @property
-    def prefix(self) -> str:
-        return f"{self.job_id}:{self.run}:"
 
 
 def task_id(prefix: str, stage: int, name: str) -> TaskId:

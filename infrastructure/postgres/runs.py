@@ -21,8 +21,8 @@ from core.model import (
 )
 from core.outcome import ErrorInfo
 from infrastructure.postgres.database import Database, Statements, joined
-from infrastructure.postgres.rows import MAX_INTEGER, run_record, task_result
-from infrastructure.postgres.run_keys import RunKeys
+from infrastructure.postgres.rows import run_record, task_result
+from infrastructure.postgres.run_keys import MAX_INTEGER, RunKeys
 from infrastructure.postgres.sql_blocks import load_blocks
 
 _RUNS, _STAGES = load_blocks("runs.sql"), load_blocks("stages.sql")

@@ -155,7 +155,7 @@ ORDER BY o.row_id;
 
 -- name: overdue_runs
 -- Runs whose deadline has passed, the longest overdue first.
-SELECT job_id, run FROM coremachine.runs
+SELECT job_id, run, run_key FROM coremachine.runs
 WHERE ended_at IS NULL AND deadline <= %(now)s
 ORDER BY deadline, run_key
 LIMIT %(limit)s;

@@ -25,6 +25,45 @@ LEFT JOIN coremachine.leases l ON l.run_key = target.run_key AND l.stage = targe
 LEFT JOIN coremachine.checkpoints c
     ON c.run_key = target.run_key AND c.stage = target.stage AND c.name = target.name;
 
+-- name: claim_tasks
+-- claim_task for many tasks, each there once, given in key order, in which their rows are taken. A lookup is lateral, so
+-- that no statistics of a table that was empty a moment ago can make a join of it.
+WITH input AS MATERIALIZED (
+    SELECT * FROM unnest(
+        string_to_array(%(run_keys)s, E'\x1f')::bigint[], string_to_array(%(stages)s, E'\x1f')::smallint[],
+        string_to_array(%(names)s, E'\x1f'), string_to_array(%(attempts)s, E'\x1f')::integer[],
+        string_to_array(%(owners)s, E'\x1f'), string_to_array(%(times)s, E'\x1f')::timestamptz[],
+        string_to_array(%(ends)s, E'\x1f')::timestamptz[], string_to_array(%(positions)s, E'\x1f')::integer[]
+    ) AS i (run_key, stage, name, asked, owner, now, expires_at, position)
+), target AS MATERIALIZED (
+    SELECT i.*, t.status, t.attempt, t.charged, t.parameters_json, r.paused, r.job_type, g.task_type
+    FROM input i
+    CROSS JOIN LATERAL (
+        SELECT status, attempt, charged, parameters_json FROM coremachine.tasks
+        WHERE run_key = i.run_key AND stage = i.stage AND name = i.name
+        FOR NO KEY UPDATE
+    ) t
+    CROSS JOIN LATERAL (SELECT paused, job_type FROM coremachine.runs WHERE run_key = i.run_key OFFSET 0) r
+    CROSS JOIN LATERAL (
+        SELECT task_type FROM coremachine.stages WHERE run_key = i.run_key AND number = i.stage OFFSET 0
+    ) g
+), granted AS (
+    INSERT INTO coremachine.leases (run_key, stage, name, attempt, token, owner, started_at, expires_at)
+    SELECT run_key, stage, name, attempt, nextval('coremachine.event_numbers'), owner, now, expires_at
+    FROM target WHERE status = 'queued' AND attempt = asked AND NOT paused
+    ORDER BY position
+    ON CONFLICT DO NOTHING
+    RETURNING run_key, stage, name, token
+)
+SELECT target.position, target.status, target.attempt, target.charged, target.parameters_json, target.paused,
+    target.job_type, target.task_type, granted.token AS granted, c.checkpoint_json,
+    l.token, l.attempt AS lease_attempt, l.owner, l.expires_at, l.progressed
+FROM target
+LEFT JOIN granted ON granted.run_key = target.run_key AND granted.stage = target.stage AND granted.name = target.name
+LEFT JOIN coremachine.leases l ON l.run_key = target.run_key AND l.stage = target.stage AND l.name = target.name
+LEFT JOIN coremachine.checkpoints c
+    ON c.run_key = target.run_key AND c.stage = target.stage AND c.name = target.name;
+
 -- name: park_task
 -- Gives a queued task of a paused run its next attempt, with its wake-up in the outbox.
 WITH target AS MATERIALIZED (
@@ -129,28 +168,31 @@ WITH ended AS (
     SELECT %(run_key)s, 'stage', %(stage)s, %(now)s FROM closed WHERE open_shards = 0
     RETURNING row_id
 )
-SELECT 1, s.row_id, c.end_queue, c.end_message_id, c.end_message_type, c.end_body
+SELECT 0, s.row_id, c.end_queue, c.end_message_id, c.end_message_type, c.end_body
 FROM ended
 LEFT JOIN sent s ON true
 LEFT JOIN closed c ON c.open_shards = 0;
 
 -- name: end_tasks
 -- Ends attempts whose tasks end with them: fencing, history, results, countdown, and the end of each stage that this
--- takes to zero, with its outbox row. Rows are taken in key order, tasks before shards before stages.
+-- takes to zero, with its outbox row. Attempts are given in key order, in which rows are taken, tasks before shards
+-- before stages.
 WITH input AS MATERIALIZED (
     SELECT * FROM unnest(
         string_to_array(%(run_keys)s, E'\x1f')::bigint[], string_to_array(%(stages)s, E'\x1f')::smallint[],
         string_to_array(%(names)s, E'\x1f'), string_to_array(%(tokens)s, E'\x1f')::bigint[],
         string_to_array(%(times)s, E'\x1f')::timestamptz[], string_to_array(%(results)s, E'\x1f'),
+        string_to_array(%(positions)s, E'\x1f')::integer[],
         %(codes)s::text[], %(messages)s::text[], %(retryables)s::boolean[]
-    ) WITH ORDINALITY AS i (run_key, stage, name, token, now, result_json, code, message, retryable, position)
+    ) AS i (run_key, stage, name, token, now, result_json, position, code, message, retryable)
 ), held AS MATERIALIZED (
     SELECT i.*, t.attempt, t.shard
     FROM input i
-    JOIN coremachine.tasks t ON t.run_key = i.run_key AND t.stage = i.stage AND t.name = i.name
-    WHERE t.status = 'queued'
-    ORDER BY t.run_key, t.stage, t.name
-    FOR NO KEY UPDATE OF t
+    CROSS JOIN LATERAL (
+        SELECT attempt, shard FROM coremachine.tasks
+        WHERE run_key = i.run_key AND stage = i.stage AND name = i.name AND status = 'queued'
+        FOR NO KEY UPDATE
+    ) t
 ), released AS (
     DELETE FROM coremachine.leases l USING held h
     WHERE l.run_key = h.run_key AND l.stage = h.stage AND l.name = h.name

@@ -1,0 +1,265 @@
+-- The whole schema, as it stands after all migrations. To be read; databases are made by the migrations.
+-- python -m tests.support.schema_file writes it, and a test holds it to what the migrations make.
+
+CREATE SCHEMA coremachine;
+
+CREATE TABLE coremachine.attempts (
+    run_key bigint NOT NULL,
+    stage smallint NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    attempt integer NOT NULL,
+    token bigint NOT NULL,
+    ended bigint NOT NULL,
+    owner text NOT NULL COLLATE pg_catalog."C",
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    outcome text NOT NULL COLLATE pg_catalog."C",
+    error_code text,
+    error_message text,
+    error_retryable boolean
+);
+
+CREATE TABLE coremachine.checkpoints (
+    run_key bigint NOT NULL,
+    stage smallint NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    checkpoint_json text,
+    progress_percent double precision,
+    progress_message text DEFAULT ''::text NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE coremachine.dead_letters (
+    record_id bigint NOT NULL,
+    queue text NOT NULL,
+    message_id text NOT NULL,
+    message_type text NOT NULL,
+    body bytea NOT NULL,
+    reason text NOT NULL,
+    description text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    replays integer DEFAULT 0 NOT NULL,
+    replayed_at timestamp with time zone,
+    replayed_by text DEFAULT ''::text NOT NULL
+);
+
+ALTER TABLE coremachine.dead_letters ALTER COLUMN record_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME coremachine.dead_letters_record_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE SEQUENCE coremachine.event_numbers
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE coremachine.events (
+    run_key bigint NOT NULL,
+    number bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    kind text NOT NULL COLLATE pg_catalog."C",
+    stage smallint,
+    name text COLLATE pg_catalog."C",
+    attempt integer,
+    detail text DEFAULT ''::text NOT NULL,
+    actor text DEFAULT ''::text NOT NULL
+);
+
+CREATE TABLE coremachine.jobs (
+    job_id text NOT NULL COLLATE pg_catalog."C",
+    tenant text NOT NULL,
+    idempotency_key text,
+    latest_run integer NOT NULL
+);
+
+CREATE TABLE coremachine.leases (
+    run_key bigint NOT NULL,
+    stage smallint NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    attempt integer NOT NULL,
+    token bigint NOT NULL,
+    owner text NOT NULL COLLATE pg_catalog."C",
+    started_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    progressed boolean DEFAULT false NOT NULL
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='2000');
+
+CREATE TABLE coremachine.outbox (
+    row_id bigint NOT NULL,
+    run_key bigint,
+    wakes text NOT NULL COLLATE pg_catalog."C",
+    stage smallint,
+    name text COLLATE pg_catalog."C",
+    attempt integer,
+    not_before timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    single boolean DEFAULT false NOT NULL,
+    letter bigint,
+    letter_message_id text,
+    CONSTRAINT outbox_wakes_check CHECK ((wakes = ANY (ARRAY['run'::text, 'stage'::text, 'task'::text, 'letter'::text])))
+)
+WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='5000');
+
+ALTER TABLE coremachine.outbox ALTER COLUMN row_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME coremachine.outbox_row_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE coremachine.runs (
+    run_key bigint NOT NULL,
+    job_id text NOT NULL COLLATE pg_catalog."C",
+    run integer NOT NULL,
+    job_type text NOT NULL,
+    tenant text NOT NULL,
+    parameters_json text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL COLLATE pg_catalog."C",
+    paused boolean DEFAULT false NOT NULL,
+    newest_stage smallint DEFAULT 0 NOT NULL,
+    retries_used integer DEFAULT 0 NOT NULL,
+    retry_budget integer,
+    deadline timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    result_json text,
+    error_code text,
+    error_message text,
+    error_retryable boolean,
+    wake_queue text,
+    wake_message_id text,
+    wake_message_type text,
+    wake_body bytea,
+    woken_at timestamp with time zone,
+    CONSTRAINT runs_check CHECK (((ended_at IS NULL) = (status = ANY (ARRAY['queued'::text, 'processing'::text])))),
+    CONSTRAINT runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'processing'::text, 'completed'::text, 'completed_with_errors'::text, 'failed'::text, 'cancelled'::text])))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE coremachine.runs ALTER COLUMN run_key ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME coremachine.runs_run_key_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE coremachine.schema_migrations (
+    version integer NOT NULL,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE coremachine.stage_shards (
+    run_key bigint NOT NULL,
+    stage smallint NOT NULL,
+    shard smallint NOT NULL,
+    remaining integer NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    CONSTRAINT stage_shards_remaining_check CHECK ((remaining >= 0))
+)
+WITH (fillfactor='20');
+
+CREATE TABLE coremachine.stages (
+    run_key bigint NOT NULL,
+    number smallint NOT NULL,
+    name text NOT NULL,
+    task_type text NOT NULL,
+    failure_policy text NOT NULL COLLATE pg_catalog."C",
+    status text NOT NULL COLLATE pg_catalog."C",
+    total integer NOT NULL,
+    open_shards smallint NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    task_queue text,
+    woken_at timestamp with time zone,
+    oldest_wakeup timestamp with time zone,
+    end_queue text NOT NULL,
+    end_message_id text NOT NULL,
+    end_message_type text NOT NULL,
+    end_body bytea NOT NULL,
+    end_woken_at timestamp with time zone,
+    CONSTRAINT stages_failure_policy_check CHECK ((failure_policy = ANY (ARRAY['fail_fast'::text, 'tolerate'::text]))),
+    CONSTRAINT stages_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'completed_with_errors'::text, 'failed'::text, 'cancelled'::text])))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE coremachine.tasks (
+    run_key bigint NOT NULL,
+    stage smallint NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    ordinal integer NOT NULL,
+    shard smallint NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    charged integer DEFAULT 0 NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL COLLATE pg_catalog."C",
+    woken_at timestamp with time zone,
+    parameters_json text NOT NULL,
+    result_json text,
+    error_code text,
+    error_message text,
+    error_retryable boolean
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY coremachine.attempts
+    ADD CONSTRAINT attempts_pkey PRIMARY KEY (run_key, stage, name, attempt);
+
+ALTER TABLE ONLY coremachine.checkpoints
+    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (run_key, stage, name);
+
+ALTER TABLE ONLY coremachine.dead_letters
+    ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (record_id);
+
+ALTER TABLE ONLY coremachine.dead_letters
+    ADD CONSTRAINT dead_letters_queue_message_id_key UNIQUE (queue, message_id);
+
+ALTER TABLE ONLY coremachine.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (run_key, number);
+
+ALTER TABLE ONLY coremachine.jobs
+    ADD CONSTRAINT jobs_pkey PRIMARY KEY (job_id);
+
+ALTER TABLE ONLY coremachine.leases
+    ADD CONSTRAINT leases_pkey PRIMARY KEY (run_key, stage, name);
+
+ALTER TABLE ONLY coremachine.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (row_id);
+
+ALTER TABLE ONLY coremachine.runs
+    ADD CONSTRAINT runs_job_id_run_key UNIQUE (job_id, run);
+
+ALTER TABLE ONLY coremachine.runs
+    ADD CONSTRAINT runs_pkey PRIMARY KEY (run_key);
+
+ALTER TABLE ONLY coremachine.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY coremachine.stage_shards
+    ADD CONSTRAINT stage_shards_pkey PRIMARY KEY (run_key, stage, shard);
+
+ALTER TABLE ONLY coremachine.stages
+    ADD CONSTRAINT stages_pkey PRIMARY KEY (run_key, number);
+
+ALTER TABLE ONLY coremachine.tasks
+    ADD CONSTRAINT tasks_pkey PRIMARY KEY (run_key, stage, name);
+
+CREATE UNIQUE INDEX jobs_idempotency_key ON coremachine.jobs USING btree (tenant, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX runs_ended ON coremachine.runs USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+
+CREATE INDEX runs_listed ON coremachine.runs USING btree (created_at DESC, job_id DESC, run DESC);
+
+CREATE INDEX runs_open ON coremachine.runs USING btree (run_key) WHERE (ended_at IS NULL);
