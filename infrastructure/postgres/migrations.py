@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -22,6 +22,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 
 from core.errors import CoreMachineError, StoreMisconfigured, StoreSchemaMismatch
 from infrastructure.postgres.connection import ConnectionSource
@@ -87,7 +88,8 @@ def check_schema(connection: AnyConnection, migrations: Sequence[Migration] | No
     server that is too old or a database that is not in UTF-8.
     """
     wanted = read_migrations() if migrations is None else migrations
-    with translated(), _autocommit(connection):
+    idle = connection.info.transaction_status is TransactionStatus.IDLE
+    with translated(), _autocommit(connection) if idle else nullcontext():
         _check_server(connection)
         missing = _missing(connection, wanted)
     if missing:
@@ -105,8 +107,8 @@ def _apply_next(connection: AnyConnection, wanted: Sequence[Migration]) -> str |
     if not _missing(connection, wanted):
         return None
     with connection.transaction():
-        connection.execute(_sql()["be_patient"])
-        connection.execute(_sql()["one_at_a_time"])
+        for step in ("see_what_others_did", "be_patient", "one_at_a_time"):
+            connection.execute(_sql()[step])
         missing = _missing(connection, wanted)
         if not missing:
             return None

@@ -95,6 +95,8 @@ class ConnectionPoolManager:
         self._failure: _Failure | None = None
         self._users = threading.Condition()
         self._borrowers = 0
+        self._lent = 0
+        self._opened = False
         self._closing = False
         self._pool: ConnectionPool[PooledConnection] = ConnectionPool(
             connection_class=PooledConnection,
@@ -105,7 +107,7 @@ class ConnectionPoolManager:
             name="coremachine",
             timeout=timeout,
             reconnect_timeout=RECONNECT,
-            reconnect_failed=_try_again,
+            reconnect_failed=self._try_again,
         )
 
     @classmethod
@@ -127,13 +129,15 @@ class ConnectionPoolManager:
         connection = self._borrow()
         try:
             yield connection
-        except (psycopg.Error, UnicodeEncodeError) as error:
+        except (psycopg.Error, UnicodeEncodeError, CoreMachineError) as error:
             if spoils_session(error):
                 connection.close()
+            if isinstance(error, CoreMachineError):
+                raise
             raise translate(error) from error
         finally:
             self._give_back(connection)
-            self._leave()
+            self._leave(lent=1)
 
     def recreate_pool(self) -> None:
         """Replace every connection, as after a new token: lent ones end their work first and are closed on return.
@@ -157,13 +161,15 @@ class ConnectionPoolManager:
 
     def stats(self) -> PoolStats:
         found = self._pool.get_stats()
+        with self._users:
+            lent, waiting = self._lent, self._borrowers - self._lent
         return PoolStats(
             minimum=found["pool_min"],
             maximum=found["pool_max"],
             size=found["pool_size"],
             idle=found["pool_available"],
-            lent=max(0, self._borrowers - found["requests_waiting"]),
-            waiting=found["requests_waiting"],
+            lent=lent,
+            waiting=waiting,
             requests=found.get("requests_num", 0),
             connected=found.get("connections_num", 0) - found.get("connections_errors", 0),
             lost=found.get("returns_bad", 0) + found.get("connections_lost", 0),
@@ -182,19 +188,34 @@ class ConnectionPoolManager:
         connection.last_used = self._monotonic()
         self._failure = None
 
+    def _try_again(self, pool: ConnectionPool[Any]) -> None:
+        """Where a connection could not be made and calls wait for one: start anew, without psycopg's growing pauses.
+
+        psycopg's own count of who waits is not asked: it keeps those who gave up.
+        """
+        if self._borrowers > self._lent:
+            pool.check()
+
     def _borrow(self) -> PooledConnection:
         with self._users:
             self._refuse_if_closing()
+            if not self._opened:
+                self._pool.open()
+                self._opened = True
             self._borrowers += 1
         try:
             with translated():
-                return self._healthy(time.monotonic() + self._timeout)
+                connection = self._healthy(time.monotonic() + self._timeout)
         except BaseException:
-            self._leave()
+            self._leave(lent=0)
             raise
-
-    def _leave(self) -> None:
         with self._users:
+            self._lent += 1
+        return connection
+
+    def _leave(self, lent: int) -> None:
+        with self._users:
+            self._lent -= lent
             self._borrowers -= 1
             if not self._borrowers:
                 self._users.notify_all()
@@ -204,8 +225,7 @@ class ConnectionPoolManager:
             raise StoreUnavailable(CLOSED.message)
 
     def _healthy(self, deadline: float) -> PooledConnection:
-        if self._pool.closed:
-            self._pool.open()
+        # psycopg's own way to check, its parameter ``check``, pauses for 1 s, 2 s, 4 s as it meets broken connections.
         while True:
             connection = self._wait(deadline)
             if self._works(connection):
@@ -231,8 +251,7 @@ class ConnectionPoolManager:
     def _no_connection(self, failure: CoreMachineError | None) -> CoreMachineError:
         if failure is not None:
             return type(failure)(failure.message, **failure.details)
-        others = self.stats().lent - 1
-        return StoreUnavailable(EXHAUSTED.message if others > 0 else AWAY.message)
+        return StoreUnavailable(EXHAUSTED.message if self._lent else AWAY.message)
 
     def _works(self, connection: PooledConnection) -> bool:
         now = self._monotonic()
@@ -251,12 +270,6 @@ class ConnectionPoolManager:
             self._distrusted = now
         connection.last_used = now
         self._pool.putconn(connection)
-
-
-def _try_again(pool: ConnectionPool[Any]) -> None:
-    """Where a connection could not be made and calls wait for one: start anew, without psycopg's growing pauses."""
-    if pool.get_stats()["requests_waiting"]:
-        pool.check()
 
 
 def _has_input(handle: int) -> bool:

@@ -1,14 +1,15 @@
 -- name: schema_exists
 -- Whether there is the schema; asked first, since making it needs a right that an app's user may well lack.
-SELECT to_regnamespace('coremachine') IS NOT NULL;
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'coremachine');
 
 -- name: create_schema
 -- Everything of ours lies in it, so that the database can be shared.
 CREATE SCHEMA coremachine;
 
 -- name: bookkeeping_exists
--- Whether any migration was ever applied here.
-SELECT to_regclass('coremachine.schema_migrations') IS NOT NULL;
+-- Whether any migration was ever applied here. Asked of the table, since to_regclass answers from a cache that waiting
+-- for the lock does not renew.
+SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'coremachine' AND tablename = 'schema_migrations');
 
 -- name: create_bookkeeping
 -- What was applied, and the SHA-256 of the file as it was then.
@@ -26,6 +27,10 @@ SELECT version, name, sha256 FROM coremachine.schema_migrations ORDER BY version
 -- name: record
 -- Note a migration as applied, in the transaction that applies it.
 INSERT INTO coremachine.schema_migrations (version, name, sha256) VALUES (%(version)s, %(name)s, %(sha256)s);
+
+-- name: see_what_others_did
+-- Each statement sees what was committed before it, also where the database's default is to see one moment only.
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 
 -- name: be_patient
 -- Whoever migrates at the same moment may take a while.
