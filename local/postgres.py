@@ -127,6 +127,8 @@ class EmbeddedPostgres:
         if self._prepared is None or os.getpid() != self._owner:  # a forked process does not own it
             return
         self.stop("fast" if self._given else "immediate")
+        if self._given is None:
+            self._prepared.cluster.remove_shared_memory()
         self._prepared.guard.release()
         shutil.rmtree(self._prepared.scratch, ignore_errors=True)
         self._prepared = None

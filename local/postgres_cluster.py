@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import secrets
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from local.postgres_binaries import Binaries
 from local.postgres_errors import DataDirectoryUnusable, explained, translated
 
 SUPERUSER = "postgres"
+_IPC_RMID = 0
 LAST_MADE = Path("base", "5", "PG_VERSION")
 """Of the database ``postgres``, whose fixed id is 5 since PostgreSQL 15 and which initdb makes last."""
 
@@ -49,6 +52,16 @@ class Cluster:
                 self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.account.own(self.data)
                 self._make(binaries, locale, sync=sync)
+
+    def remove_shared_memory(self) -> None:
+        """What a killed server leaves, where none will come after it: a few bytes of System V memory.
+
+        The lock file names them, and an orderly end removes both. Never for data that is kept: by these bytes the
+        next server notices what still runs of this one.
+        """
+        with suppress(OSError, IndexError, ValueError):
+            segment = (self.data / "postmaster.pid").read_text("ascii").splitlines()[6].split()[1]
+            ctypes.CDLL(None).shmctl(int(segment), _IPC_RMID, None)
 
     def _check(self, binaries: Binaries) -> None:
         path = self.data / "PG_VERSION"

@@ -20,7 +20,6 @@ from local.postgres_guard import DONE
 StopMode = Literal["fast", "immediate"]
 """``fast`` ends the sessions and writes everything out; ``immediate`` is a crash, with recovery at the next start."""
 
-SIGNALS: Mapping[StopMode, signal.Signals] = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 START_SECONDS = 300.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.005
@@ -84,7 +83,7 @@ class ServerProcess:
 
     def stop(self, mode: StopMode) -> None:
         """Returns when it has ended; it is killed where that takes more than :data:`STOP_SECONDS`."""
-        self._process.send_signal(SIGNALS[mode])
+        self._process.send_signal(signal.SIGINT if mode == "fast" else signal.SIGQUIT)
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
