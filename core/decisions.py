@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from core.model import FailurePolicy, NotClaimed, RunRecord, RunStatus, StageRecord, StageStatus, TaskStatus
+from core.limits import check_error, check_json, check_text
+from core.model import (
+    FailurePolicy,
+    NotClaimed,
+    OutboundMessage,
+    RunRecord,
+    RunStatus,
+    StageRecord,
+    StageStatus,
+    TaskStatus,
+)
 from core.outcome import ErrorInfo, Failed, Interrupted, Outcome, RetryLater, Succeeded
 from core.retry import RetryPolicy
 
@@ -79,14 +89,35 @@ def within_budget(transition: FailFinally | Requeue, retries_used: int, budget: 
     return transition
 
 
-def refusal(status: TaskStatus, attempt: int, message_attempt: int) -> NotClaimed | None:
-    """Why a message may not claim its task, or ``None`` where it may.
+def check_transition(transition: Transition, wakeup: OutboundMessage | None) -> None:
+    """Raises :class:`ValueError` for a ``Requeue`` without a wake-up, and as :mod:`core.limits` for what a store does
+    not take.
+    """
+    match transition:
+        case Succeeded(result_json):
+            check_json(result_json, "result")
+        case FailFinally(error):
+            check_error(error)
+        case Requeue():
+            if wakeup is None:
+                raise ValueError("a requeued task needs a wake-up")
+            check_text(transition.cause, "cause")
+            if transition.error is not None:
+                check_error(transition.error)
+        case _:
+            assert_never(transition)
+
+
+def refusal(status: TaskStatus, attempt: int, message_attempt: int, paused: bool = False) -> NotClaimed | None:
+    """Why a message may not claim its task, or ``None`` where it may. ``paused`` is its run's.
 
     A running task is :attr:`NotClaimed.RUNNING` here; the store turns it into
     :class:`core.model.LeaseExpired` where the lease has run out.
     """
     if status is TaskStatus.QUEUED:
-        return None if message_attempt == attempt else NotClaimed.STALE
+        if message_attempt != attempt:
+            return NotClaimed.STALE
+        return NotClaimed.PAUSED if paused else None
     if status is TaskStatus.RUNNING:
         return NotClaimed.RUNNING
     return NotClaimed.ENDED

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from core.errors import CapacityExceeded, TextNotStorable
+from core.outcome import ErrorInfo
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
 """The most that parameters, a result or a checkpoint may be as JSON text. Larger things belong in blobs."""
+
+_SURELY_SMALL = MAX_JSON_BYTES // 4
+"""Characters: UTF-8 takes at most four bytes for one."""
 
 
 def check_text(text: str, what: str) -> None:
@@ -23,10 +27,18 @@ def check_text(text: str, what: str) -> None:
 
 def check_json(text: str, what: str) -> None:
     """:func:`check_text`, and :class:`CapacityExceeded` over :data:`MAX_JSON_BYTES`."""
+    if len(text) < _SURELY_SMALL and text.isascii() and "\0" not in text:
+        return
     if len(text) > MAX_JSON_BYTES or (
-        len(text) * 4 > MAX_JSON_BYTES and len(text.encode(errors="replace")) > MAX_JSON_BYTES
+        len(text) >= _SURELY_SMALL and len(text.encode(errors="replace")) > MAX_JSON_BYTES
     ):
         raise CapacityExceeded(
             f"{what}: more than {MAX_JSON_BYTES} bytes as JSON; put it into a blob", limit=MAX_JSON_BYTES
         )
     check_text(text, what)
+
+
+def check_error(error: ErrorInfo) -> None:
+    """:func:`check_text` for an error that is to be stored."""
+    check_text(error.code, "error code")
+    check_text(error.message, "error message")

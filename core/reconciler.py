@@ -11,11 +11,9 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
-from core.errors import TransientError
 from core.machine import APPLIED, CoreMachine
 from core.messages import TaskQueueMessage
 from core.model import LeaseExpired
-from core.ports import MessageBus
 
 _log = logging.getLogger(__name__)
 
@@ -43,9 +41,8 @@ class Repairs:
 
 
 class Reconciler:
-    def __init__(self, machine: CoreMachine, bus: MessageBus, policy: ReconcilerPolicy | None = None) -> None:
+    def __init__(self, machine: CoreMachine, policy: ReconcilerPolicy | None = None) -> None:
         self._machine = machine
-        self._bus = bus
         self._policy = policy or ReconcilerPolicy()
 
     def run_once(self) -> Repairs:
@@ -75,11 +72,4 @@ class Reconciler:
     def _resend(self) -> int:
         now = self._machine.clock.now()
         before = now - timedelta(seconds=self._policy.stale_after)
-        messages = self._machine.store.stale_wakeups(before, now, self._policy.limit)
-        if not messages:
-            return 0
-        try:
-            self._bus.send(messages)
-        except TransientError:
-            return 0
-        return len(messages)
+        return self._machine.relay.publish(self._machine.store.reissue_stale(before, now, self._policy.limit))

@@ -80,7 +80,7 @@ class Harness:
         self.clock = bus.clock
         self._bus: MessageBus = faulty_bus or bus
         self._policy = ReconcilerPolicy()
-        self._reconciler = Reconciler(self.machine, self._bus, self._policy)
+        self._reconciler = Reconciler(self.machine, self._policy)
         self._on_message = on_message
 
     def submit(self, job_type: str, parameters: Mapping[str, object]) -> RunRecord:
@@ -106,7 +106,7 @@ class Harness:
         stop: StopSignal | None = None,
         task_id: TaskId | None = None,
     ) -> Drained:
-        """Process messages, skip waits and repair, until every run has ended and no message is left.
+        """Process messages, skip waits and repair, until every run has ended or is paused and no message is left.
 
         With ``task_id``, only task messages are processed, until that task has ended.
         With ``reraise``, what the last failing handler of a failed run raised is raised again, or
@@ -121,18 +121,18 @@ class Harness:
         while task_id is None or not self.state.task_ended(task_id):
             if stop.reason is not None:
                 raise HarnessStopped(f"stopped: {stop.reason}")
+            drained.passes += 1
+            if max(drained.messages, drained.passes) > max_messages or idle_passes > MAX_IDLE_PASSES:
+                raise NotQuiescent(f"not quiescent after {drained.messages} messages: {self.state.open_runs()[:3]}")
             if self._pump(drained, stop, queues):
                 idle_passes = 0
             elif self._skip_to_next(queues):
                 continue
-            elif not self.state.open_runs():
+            elif all(run.paused for run in self.state.open_runs()):
                 break
             else:
                 idle_passes += 1
                 self._repair(drained)
-            drained.passes += 1
-            if max(drained.messages, drained.passes) > max_messages or idle_passes > MAX_IDLE_PASSES:
-                raise NotQuiescent(f"not quiescent after {drained.messages} messages: {self.state.open_runs()[:3]}")
         if reraise:
             _reraise(self.state, drained)
         return drained

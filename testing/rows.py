@@ -3,13 +3,12 @@ what leaves the store is a frozen record made from them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from itertools import count
 from typing import Any
 
-from core.ids import JobId, WorkerId
+from core.ids import JobId, TaskId, WorkerId
+from core.listing import RunSummary
 from core.messages import StageCompleteMessage
 from core.model import (
     TERMINAL_RUN,
@@ -18,9 +17,7 @@ from core.model import (
     Lease,
     LeaseExpired,
     NewStage,
-    NewTask,
     OutboundMessage,
-    OutboxRow,
     RunRecord,
     RunStatus,
     StageRecord,
@@ -52,57 +49,20 @@ class FlatLog:
         return zip(*[iter(self._cells)] * self._width, strict=True)
 
 
-class Wakeup:
-    """A message that somebody waits for. ``published_at`` is ``None`` while it is in the outbox."""
-
-    __slots__ = ("message", "published_at")
-
-    def __init__(self, message: OutboundMessage) -> None:
-        self.message = message
-        self.published_at: datetime | None = None
-
-    def stale(self, before: datetime) -> bool:
-        if self.published_at is None:
-            return False
-        return max(self.published_at, self.message.not_before or self.published_at) < before
-
-
-class Outbox:
-    """Committed messages that are not known to be published, by row id."""
-
-    def __init__(self) -> None:
-        self._rows: dict[int, tuple[Wakeup, datetime]] = {}
-        self._ids = count(1)
-
-    def add(self, wakeup: Wakeup, now: datetime) -> OutboxRow:
-        row_id = next(self._ids)
-        self._rows[row_id] = (wakeup, now)
-        return OutboxRow(row_id, wakeup.message)
-
-    def oldest(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
-        found = (OutboxRow(row_id, wakeup.message) for row_id, (wakeup, at) in self._rows.items() if at < before)
-        return [row for row, _ in zip(found, range(limit), strict=False)]
-
-    def publish(self, row_ids: Sequence[int], now: datetime) -> None:
-        for row_id in row_ids:
-            row = self._rows.pop(row_id, None)
-            if row is not None:
-                row[0].published_at = now
-
-    def drop(self, job_id: JobId, run: int) -> None:
-        prefix = f"{job_id}:{run}:"
-        for row_id in [key for key, (wakeup, _) in self._rows.items() if wakeup.message.message_id.startswith(prefix)]:
-            del self._rows[row_id]
-
-
 class RunRow:
+    """``woken_at`` is when its job message was last published."""
+
     __slots__ = (
         "created_at",
+        "deadline",
+        "ended_at",
         "error",
         "events",
         "job_id",
         "job_type",
+        "message",
         "parameters_json",
+        "paused",
         "result_json",
         "retries_used",
         "retry_budget",
@@ -111,7 +71,7 @@ class RunRow:
         "status",
         "tenant",
         "updated_at",
-        "wakeup",
+        "woken_at",
     )
 
     def __init__(
@@ -122,7 +82,7 @@ class RunRow:
         tenant: str,
         parameters_json: str,
         retry_budget: int | None,
-        message: OutboundMessage,
+        message: OutboundMessage | None,
         now: datetime,
     ) -> None:
         self.job_id = job_id
@@ -133,13 +93,30 @@ class RunRow:
         self.retry_budget = retry_budget
         self.retries_used = 0
         self.status = RunStatus.QUEUED
+        self.paused = False
         self.stages: list[StageRow] = []
-        self.events = FlatLog(7)
+        self.events = FlatLog(8)
         self.result_json: str | None = None
         self.error: ErrorInfo | None = None
         self.created_at = now
         self.updated_at = now
-        self.wakeup = Wakeup(message)
+        self.ended_at: datetime | None = None
+        self.deadline: datetime | None = None
+        self.message = message
+        self.woken_at: datetime | None = None
+
+    def next_run(self, message: OutboundMessage | None, now: datetime) -> RunRow:
+        """Another run of the same content."""
+        return RunRow(
+            self.job_id,
+            self.run + 1,
+            self.job_type,
+            self.tenant,
+            self.parameters_json,
+            self.retry_budget,
+            message,
+            now,
+        )
 
     @property
     def key(self) -> tuple[JobId, int]:
@@ -152,6 +129,12 @@ class RunRow:
     @property
     def newest_stage(self) -> int:
         return self.stages[-1].number if self.stages else 0
+
+    def published(self, message: OutboundMessage, now: datetime, single: bool) -> None:
+        self.woken_at = now
+
+    def touch(self, now: datetime) -> None:
+        self.updated_at = max(self.updated_at, now)
 
     def may_open(self, number: int) -> bool:
         if self.ended:
@@ -176,58 +159,90 @@ class RunRow:
             error=self.error,
             retries_used=self.retries_used,
             retry_budget=self.retry_budget,
+            paused=self.paused,
+            deadline=self.deadline,
         )
 
-    def snapshot(self) -> dict[str, Any]:
-        return {
-            "job_type": self.job_type,
-            "run": self.run,
-            "status": self.status.value,
-            "current_stage": self.newest_stage,
-            "parameters": json.loads(self.parameters_json),
-            "result": _loads(self.result_json),
-            "error": _error(self.error),
-            "retries_used": self.retries_used,
-        }
+    def summary(self) -> RunSummary:
+        return RunSummary(
+            job_id=self.job_id,
+            run=self.run,
+            job_type=self.job_type,
+            tenant=self.tenant,
+            status=self.status,
+            paused=self.paused,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            error=self.error,
+        )
 
 
 class StageRow:
+    """``tasks_woken_at`` is when a wake-up of a first attempt was last published, ``woken_at`` when ``on_end`` was."""
+
     __slots__ = (
         "failed",
         "failure_policy",
         "name",
         "number",
+        "on_end",
         "remaining",
         "run",
         "status",
         "task_type",
         "tasks",
-        "wakeup",
+        "tasks_woken_at",
+        "total",
+        "woken_at",
     )
 
-    def __init__(self, new: NewStage, run: RunRow) -> None:
+    def __init__(self, run: RunRow, number: int, name: str, task_type: str, policy: FailurePolicy) -> None:
         self.run = run
-        self.number = new.number
-        self.name = new.name
-        self.task_type = new.task_type
-        self.failure_policy = new.failure_policy
+        self.number = number
+        self.name = name
+        self.task_type = task_type
+        self.failure_policy = policy
         self.status = StageStatus.RUNNING
         self.tasks: list[TaskRow] = []
+        self.total = 0
         self.remaining = 0
         self.failed = 0
-        self.wakeup = Wakeup(new.on_end)
+        self.on_end: OutboundMessage | None = None
+        self.woken_at: datetime | None = None
+        self.tasks_woken_at: datetime | None = None
+
+    @classmethod
+    def opened(cls, new: NewStage, run: RunRow) -> StageRow:
+        stage = cls(run, new.number, new.name, new.task_type, new.failure_policy)
+        stage.on_end = new.on_end
+        return stage
 
     @classmethod
     def for_test(cls, run: RunRow, number: int, task_type: str, policy: FailurePolicy) -> StageRow:
+        stage = cls(run, number, f"stage {number}", task_type, policy)
         message = StageCompleteMessage(job_id=run.job_id, run=run.run, job_type=run.job_type, stage=number)
-        on_end = OutboundMessage("jobs", message.message_id, message.name, message.encode())
-        stage = cls(NewStage(number, f"stage {number}", task_type, policy, (), on_end), run)
+        stage.on_end = OutboundMessage("jobs", message.message_id, message.name, message.encode())
         run.stages = sorted([*run.stages, stage], key=lambda row: row.number)
+        return stage
+
+    def copy_for(self, run: RunRow) -> StageRow:
+        """The stage as it ended, without its tasks, for another run."""
+        stage = StageRow(run, self.number, self.name, self.task_type, self.failure_policy)
+        stage.status = self.status
         return stage
 
     def add(self, task: TaskRow) -> None:
         self.tasks.append(task)
+        self.total += 1
         self.remaining += 1
+
+    def add_ended(self, task: TaskRow) -> None:
+        self.tasks.append(task)
+        self.total += 1
+        self.failed += task.status is TaskStatus.FAILED
+
+    def published(self, message: OutboundMessage, now: datetime, single: bool) -> None:
+        self.woken_at = now
 
     def close_with(self, status: RunStatus) -> bool:
         """Give a stage that still runs the end that its run has; whether it still ran."""
@@ -243,30 +258,22 @@ class StageRow:
             task_type=self.task_type,
             status=self.status,
             failure_policy=self.failure_policy,
-            total=len(self.tasks),
+            total=self.total,
             remaining=self.remaining,
             failed=self.failed,
         )
 
-    def stats(self) -> dict[str, Any]:
-        by_status = dict.fromkeys((status.value for status in TaskStatus), 0)
-        for task in self.tasks:
-            by_status[task.status.value] += 1
-        return {
-            "name": self.name,
-            "task_type": self.task_type,
-            "status": self.status.value,
-            "total": len(self.tasks),
-        } | by_status
-
 
 class TaskRow:
+    """``woken_at`` is when its wake-up was published and due; the stage's time counts where it has none of its own."""
+
     __slots__ = (
         "attempt",
         "charged",
         "checkpoint_json",
         "error",
         "lease",
+        "message",
         "name",
         "parameters_json",
         "progress",
@@ -275,21 +282,22 @@ class TaskRow:
         "stage",
         "status",
         "task_id",
-        "token",
         "tries",
-        "wakeup",
+        "woken_at",
     )
 
-    def __init__(self, stage: StageRow, new: NewTask) -> None:
+    def __init__(
+        self, stage: StageRow, task_id: TaskId, name: str, parameters_json: str, message: OutboundMessage | None
+    ) -> None:
         self.stage = stage
-        self.task_id = new.task_id
-        self.name = new.name
-        self.parameters_json = new.parameters_json
-        self.wakeup = Wakeup(new.message)
+        self.task_id = task_id
+        self.name = name
+        self.parameters_json = parameters_json
+        self.message = message
+        self.woken_at: datetime | None = None
         self.status = TaskStatus.QUEUED
         self.attempt = 1
         self.charged = 0
-        self.token = 0
         self.lease: Lease | None = None
         self.tries: list[TryRow] = []
         self.progressed = False
@@ -297,6 +305,33 @@ class TaskRow:
         self.checkpoint_json: str | None = None
         self.result_json: str | None = None
         self.error: ErrorInfo | None = None
+
+    def copy_for(self, stage: StageRow, task_id: TaskId) -> TaskRow:
+        """The task as it ended, without its history, for a stage of another run."""
+        task = TaskRow(stage, task_id, self.name, self.parameters_json, None)
+        task.status, task.attempt, task.charged = self.status, self.attempt, self.charged
+        task.result_json, task.error = self.result_json, self.error
+        task.checkpoint_json, task.progress = self.checkpoint_json, self.progress
+        return task
+
+    @property
+    def size(self) -> int:
+        return len(self.parameters_json) + len(self.result_json or "") + len(self.checkpoint_json or "")
+
+    def wake(self, message: OutboundMessage) -> None:
+        """Wait for a wake-up of its own."""
+        self.message, self.woken_at = message, None
+
+    def published(self, message: OutboundMessage, now: datetime, single: bool) -> None:
+        if not single:
+            self.stage.tasks_woken_at = now
+        elif message is self.message:
+            self.woken_at = max(now, message.not_before or now)
+
+    def stale(self, before: datetime) -> bool:
+        """Whether it waits for a wake-up that was published and due before ``before``."""
+        woken_at = self.woken_at or self.stage.tasks_woken_at
+        return self.status is TaskStatus.QUEUED and woken_at is not None and woken_at < before
 
     def expired(self) -> LeaseExpired:
         assert self.lease is not None
@@ -333,24 +368,3 @@ class TaskRow:
             progress_percent=percent,
             progress_message=message,
         )
-
-    def snapshot(self) -> dict[str, Any]:
-        return {
-            "job_id": self.stage.run.job_id,
-            "stage": self.stage.number,
-            "name": self.name,
-            "task_type": self.stage.task_type,
-            "status": self.status.value,
-            "attempt": self.attempt,
-            "parameters": json.loads(self.parameters_json),
-            "result": _loads(self.result_json),
-            "error": _error(self.error),
-        }
-
-
-def _loads(text: str | None) -> Any:
-    return json.loads(text) if text is not None else None
-
-
-def _error(error: ErrorInfo | None) -> dict[str, Any] | None:
-    return {"code": error.code, "message": error.message, "retryable": error.retryable} if error else None

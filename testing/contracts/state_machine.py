@@ -187,9 +187,9 @@ class StateStoreMachine(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 4))
     def resend(self, limit: int) -> None:
-        messages = self.store.stale_wakeups(at(self.seconds - 20), self._now(), limit)
-        assert len(messages) == len({message.message_id for message in messages}) <= limit
-        assert all(not self._run(JobId(message.message_id.split(":")[0])).ended for message in messages)
+        rows = self.store.reissue_stale(at(self.seconds - 20), self._now(), limit)
+        assert len(rows) == len({row.message.message_id for row in rows}) <= limit
+        assert all(not self._run(JobId(row.message.message_id.split(":")[0])).ended for row in rows)
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 100.0]))
     def wait(self, seconds: float) -> None:

@@ -214,7 +214,7 @@ class ExpiredLeasesContract:
 
 class StaleWakeupsContract:
     def stale(self, store: StateStore, before: float, now: float = 2_000, limit: int = 100) -> list[str]:
-        return [message.message_id for message in store.stale_wakeups(at(before), at(now), limit)]
+        return [row.message.message_id for row in store.reissue_stale(at(before), at(now), limit)]
 
     def test_the_wake_up_of_a_queued_run_is_given_again(self, store: StateStore) -> None:
         scenario = Scenario.submitted(store)
@@ -273,6 +273,7 @@ class StaleWakeupsContract:
         scenario.publish_all(when=10)
 
         assert len(self.stale(store, before=11, now=1_000)) == 1
+        scenario.publish_all(when=1_000)
         assert self.stale(store, before=1_000, now=1_500) == []
         assert len(self.stale(store, before=1_001, now=1_500)) == 1
 

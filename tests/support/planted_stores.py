@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.decisions import FailFinally, Requeue, Transition
 from core.errors import LeaseLost
 from core.ids import JobId, TaskId, WorkerId
 from core.model import (
+    Claimed,
     ClaimResult,
     FailurePolicy,
     Finished,
@@ -20,8 +21,10 @@ from core.model import (
     TaskStatus,
 )
 from core.outcome import ErrorInfo, Succeeded
-from testing.mock_state import NO_OUTBOX, MockStateManager
-from testing.rows import Outbox, RunRow, TaskRow, Wakeup
+from testing.mock_outbox import Outbox, Owner
+from testing.mock_state import MockStateManager
+from testing.mock_tables import NO_OUTBOX
+from testing.rows import RunRow, TaskRow
 
 
 class NoFencing(MockStateManager):
@@ -80,10 +83,9 @@ class ClaimsWhatHasEnded(MockStateManager):
 class ForgetfulOutbox(Outbox):
     """Gives a row back to be published, and keeps none."""
 
-    def add(self, wakeup: Wakeup, now: datetime) -> OutboxRow:
-        row = super().add(wakeup, now)
-        self.publish([row.row_id], now)
-        wakeup.published_at = None
+    def add(self, owner: Owner, message: OutboundMessage, now: datetime, single: bool = True) -> OutboxRow:
+        row = super().add(owner, message, now, single)
+        del self._rows[row.row_id]
         return row
 
 
@@ -121,7 +123,7 @@ class SameAttemptAgain(MockStateManager):
     """A requeued task keeps its attempt number."""
 
     def _requeue(
-        self, task: TaskRow, transition: Requeue, message: OutboundMessage | None, now: datetime
+        self, task: TaskRow, transition: Requeue, message: OutboundMessage, now: datetime
     ) -> tuple[OutboxRow, ...]:
         rows = super()._requeue(task, transition, message, now)
         task.attempt -= 1
@@ -151,10 +153,16 @@ class KeepsMessagesOfAnEndedRun(MockStateManager):
     """The outbox still publishes for a run that has ended."""
 
     def _end_run(
-        self, run: RunRow, status: RunStatus, result_json: str | None, error: ErrorInfo | None, now: datetime
+        self,
+        run: RunRow,
+        status: RunStatus,
+        result_json: str | None,
+        error: ErrorInfo | None,
+        now: datetime,
+        actor: str = "",
     ) -> None:
         outbox, self._outbox = self._outbox, Outbox()
-        super()._end_run(run, status, result_json, error, now)
+        super()._end_run(run, status, result_json, error, now, actor)
         self._outbox = outbox
 
 
@@ -170,10 +178,11 @@ class EndsARunTwice(MockStateManager):
         error: ErrorInfo | None,
         now: datetime,
         newest_stage: int | None = None,
+        actor: str = "",
     ) -> bool:
         row = self._runs.get((job_id, run))
         if row is not None:
-            self._end_run(row, status, result_json, error, now)
+            self._end_run(row, status, result_json, error, now, actor)
         return row is not None
 
 
@@ -190,15 +199,15 @@ class OpensAStageTwice(MockStateManager):
 class BacklogIsLost(MockStateManager):
     """Everything that waits is taken for lost."""
 
-    def stale_wakeups(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboundMessage]:
-        return [wakeup.message for wakeup in self._needed_wakeups()][:limit]
+    def reissue_stale(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboxRow]:
+        return super().reissue_stale(now + timedelta(days=1), now, limit)
 
 
 class SpendsNoBudget(MockStateManager):
     """The run's retry budget is never used up."""
 
     def _requeue(
-        self, task: TaskRow, transition: Requeue, message: OutboundMessage | None, now: datetime
+        self, task: TaskRow, transition: Requeue, message: OutboundMessage, now: datetime
     ) -> tuple[OutboxRow, ...]:
         rows = super()._requeue(task, transition, message, now)
         task.stage.run.retries_used = 0
@@ -208,12 +217,16 @@ class SpendsNoBudget(MockStateManager):
 class RestartsItsTokens(MockStateManager):
     """Each attempt gets the same fencing token."""
 
-    def _requeue(
-        self, task: TaskRow, transition: Requeue, message: OutboundMessage | None, now: datetime
-    ) -> tuple[OutboxRow, ...]:
-        rows = super()._requeue(task, transition, message, now)
-        task.token = 0
-        return rows
+    def claim_task(
+        self, task_id: TaskId, attempt: int, worker: WorkerId, lease_seconds: float, now: datetime
+    ) -> ClaimResult:
+        claim = super().claim_task(task_id, attempt, worker, lease_seconds, now)
+        if not isinstance(claim, Claimed):
+            return claim
+        task = self._tasks[task_id]
+        task.lease = claim.lease._replace(token=task.tries[0][2])
+        task.tries[-1] = (attempt, worker, task.lease.token, *task.tries[-1][3:])
+        return claim._replace(lease=task.lease)
 
 
 PLANTED: tuple[type[MockStateManager], ...] = (

@@ -58,6 +58,10 @@ def test_only_what_may_pass_is_retryable() -> None:
     assert retryable == {
         "TransientError",
         "StoreUnavailable",
+        "StoreReadOnly",
+        "StoreFull",
+        "StoreMisconfigured",
+        "StoreSchemaMismatch",
         "BusUnavailable",
         "BlobStoreUnavailable",
         "TransientTaskError",

@@ -28,7 +28,7 @@ class Desk:
         registries = Registries.of(fault_jobs(["succeeds", "fails_transiently"]), fault_handlers(self.clock.advance))
         made: MachineOnMocks = create_test_core_machine(registries, clock=self.clock)
         self.machine, self.state, self.bus = made
-        self.reconciler = Reconciler(self.machine, self.bus)
+        self.reconciler = Reconciler(self.machine)
 
     def start(self, n: int = 1) -> str:
         """A job whose first stage is open; its messages wait in the queue. The job id."""
@@ -42,6 +42,18 @@ class Desk:
         claim = self.state.claim_task(task_id, attempt, WorkerId("gone"), 60, self.clock.now())
         assert isinstance(claim, Claimed)
         return claim
+
+    def silent(self) -> CoreMachine:
+        """The same machine over a bus that is away."""
+        return CoreMachine(
+            self.machine.jobs,
+            self.machine.handlers,
+            self.state,
+            BusThatIsAway(self.clock),
+            blobs=self.machine.blobs,
+            clock=self.clock,
+            ids=IDS,
+        )
 
     def waiting(self, queue: str = "tasks") -> list[str]:
         return [message.message_id for message in self.bus.receive(queue, 100)]
@@ -99,16 +111,7 @@ def test_an_expired_lease_of_a_task_type_that_is_not_known_here_does_not_stop_th
 
 
 def test_what_a_crash_left_in_the_outbox_is_published(desk: Desk) -> None:
-    silent = CoreMachine(
-        desk.machine.jobs,
-        desk.machine.handlers,
-        desk.state,
-        BusThatIsAway(desk.clock),
-        blobs=desk.machine.blobs,
-        clock=desk.clock,
-        ids=IDS,
-    )
-    silent.submit("succeeds", {})
+    desk.silent().submit("succeeds", {})
     assert desk.reconciler.run_once() == NOTHING
     desk.clock.advance(POLICY.unpublished_after + 0.1)
 
@@ -131,7 +134,7 @@ def test_while_the_bus_is_away_nothing_is_counted_as_repaired(desk: Desk) -> Non
     desk.start()
     desk.clock.advance(POLICY.stale_after + 0.1)
 
-    assert Reconciler(desk.machine, BusThatIsAway(desk.clock)).run_once() == NOTHING
+    assert Reconciler(desk.silent()).run_once() == NOTHING
 
 
 def test_an_absent_store_is_told_to_the_caller() -> None:
@@ -139,10 +142,10 @@ def test_an_absent_store_is_told_to_the_caller() -> None:
         def expired_leases(self, now: object, limit: int, task_types: object) -> list[object]:  # type: ignore[override]
             raise StoreUnavailable("away")
 
-    machine, _, bus = create_test_core_machine(state=Away())
+    machine, _, _ = create_test_core_machine(state=Away())
 
     with pytest.raises(StoreUnavailable):
-        Reconciler(machine, bus).run_once()
+        Reconciler(machine).run_once()
 
 
 class BusThatIsAway(MockServiceBusRepository):

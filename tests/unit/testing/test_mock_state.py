@@ -71,7 +71,7 @@ class TestPuttingThingsInPlace:
         state = MockStateManager()
         state.create_test_job("my_job")
 
-        assert state.stale_wakeups(at(1e6), at(1e6), 10) == []
+        assert state.reissue_stale(at(1e6), at(1e6), 10) == []
 
     def test_wrong_ids_and_names_are_refused(self) -> None:
         state = MockStateManager()

@@ -1,0 +1,51 @@
+"""The dead letters that :class:`testing.mock_state.MockStateManager` keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+
+from core.limits import check_text
+from core.listing import DeadLetterRecord, NewDeadLetter
+from core.model import OutboundMessage, OutboxRow
+from testing.mock_outbox import LETTER
+from testing.mock_tables import MockTables
+
+
+class MockLetters(MockTables):
+    """The part of :class:`core.ports.Operations` that knows dead letters."""
+
+    def record_dead_letters(self, letters: Sequence[NewDeadLetter], now: datetime) -> int:
+        for letter in letters:
+            for text in (letter.queue, letter.message_id, letter.message_type, letter.reason, letter.description):
+                check_text(text, "dead letter")
+        return sum([self._record(letter, now) for letter in letters])
+
+    def list_dead_letters(self, after: int, limit: int) -> Sequence[DeadLetterRecord]:
+        return list(islice((letter for key, letter in self._letters.items() if key > after), limit))
+
+    def replay_dead_letter(
+        self, record_id: int, replays: int, message_id: str, actor: str, now: datetime
+    ) -> OutboxRow | None:
+        check_text(message_id, "message id")
+        check_text(actor, "actor")
+        record = self._letters.get(record_id)
+        if record is None or record.replays != replays:
+            self._note("replay_dead_letter", str(record_id), "refused")
+            return None
+        self._letters[record_id] = replace(record, replays=replays + 1, replayed_at=now, replayed_by=actor)
+        letter = record.letter
+        self._note("replay_dead_letter", str(record_id), "replayed")
+        return self._outbox.add(
+            LETTER, OutboundMessage(letter.queue, message_id, letter.message_type, letter.body), now
+        )
+
+    def _record(self, letter: NewDeadLetter, now: datetime) -> bool:
+        key = (letter.queue, letter.message_id)
+        if any((known.letter.queue, known.letter.message_id) == key for known in self._letters.values()):
+            return False
+        record_id = len(self._letters) + 1
+        self._letters[record_id] = DeadLetterRecord(record_id, letter, now)
+        return True
