@@ -14,6 +14,8 @@ from datetime import timedelta
 from core.machine import APPLIED, CoreMachine
 from core.messages import TaskQueueMessage
 from core.model import LeaseExpired
+from core.ports import MessageBus
+from core.relay import OutboxRelay
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +43,9 @@ class Repairs:
 
 
 class Reconciler:
-    def __init__(self, machine: CoreMachine, policy: ReconcilerPolicy | None = None) -> None:
+    def __init__(self, machine: CoreMachine, bus: MessageBus, policy: ReconcilerPolicy | None = None) -> None:
         self._machine = machine
+        self._relay = OutboxRelay(machine.store, bus, machine.clock)
         self._policy = policy or ReconcilerPolicy()
 
     def run_once(self) -> Repairs:
@@ -51,7 +54,7 @@ class Reconciler:
         expired = self._machine.store.expired_leases(self._machine.clock.now(), self._policy.limit, known)
         ended = sum(map(self._end, expired))
         before = self._machine.clock.now() - timedelta(seconds=self._policy.unpublished_after)
-        published = self._machine.relay.publish_unpublished(before, self._policy.limit)
+        published = self._relay.publish_unpublished(before, self._policy.limit)
         return Repairs(published, ended, self._resend())
 
     def _end(self, expired: LeaseExpired) -> bool:
@@ -72,4 +75,4 @@ class Reconciler:
     def _resend(self) -> int:
         now = self._machine.clock.now()
         before = now - timedelta(seconds=self._policy.stale_after)
-        return self._machine.relay.publish(self._machine.store.reissue_stale(before, now, self._policy.limit))
+        return self._relay.publish(self._machine.store.reissue_stale(before, now, self._policy.limit))

@@ -80,7 +80,7 @@ class Harness:
         self.clock = bus.clock
         self._bus: MessageBus = faulty_bus or bus
         self._policy = ReconcilerPolicy()
-        self._reconciler = Reconciler(self.machine, self._policy)
+        self._reconciler = Reconciler(self.machine, self._bus, self._policy)
         self._on_message = on_message
 
     def submit(self, job_type: str, parameters: Mapping[str, object]) -> RunRecord:

@@ -28,7 +28,7 @@ class Desk:
         registries = Registries.of(fault_jobs(["succeeds", "fails_transiently"]), fault_handlers(self.clock.advance))
         made: MachineOnMocks = create_test_core_machine(registries, clock=self.clock)
         self.machine, self.state, self.bus = made
-        self.reconciler = Reconciler(self.machine)
+        self.reconciler = Reconciler(self.machine, self.bus)
 
     def start(self, n: int = 1) -> str:
         """A job whose first stage is open; its messages wait in the queue. The job id."""
@@ -134,7 +134,7 @@ def test_while_the_bus_is_away_nothing_is_counted_as_repaired(desk: Desk) -> Non
     desk.start()
     desk.clock.advance(POLICY.stale_after + 0.1)
 
-    assert Reconciler(desk.silent()).run_once() == NOTHING
+    assert Reconciler(desk.machine, BusThatIsAway(desk.clock)).run_once() == NOTHING
 
 
 def test_an_absent_store_is_told_to_the_caller() -> None:
@@ -142,10 +142,10 @@ def test_an_absent_store_is_told_to_the_caller() -> None:
         def expired_leases(self, now: object, limit: int, task_types: object) -> list[object]:  # type: ignore[override]
             raise StoreUnavailable("away")
 
-    machine, _, _ = create_test_core_machine(state=Away())
+    machine, _, bus = create_test_core_machine(state=Away())
 
     with pytest.raises(StoreUnavailable):
-        Reconciler(machine).run_once()
+        Reconciler(machine, bus).run_once()
 
 
 class BusThatIsAway(MockServiceBusRepository):
