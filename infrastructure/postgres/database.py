@@ -9,7 +9,6 @@ from typing import Any, LiteralString, Protocol
 from psycopg import Connection, Cursor
 from psycopg.rows import RowFactory, namedtuple_row, tuple_row
 
-from infrastructure.postgres.errors import translated
 
 Row = Any
 """A named tuple whose fields are the statement's columns."""
@@ -21,7 +20,7 @@ SEPARATOR = "\x1f"
 
 
 class ConnectionPool(Protocol):
-    """Gives connections in autocommit mode, and takes them back at the end of the block."""
+    """Gives connections in autocommit mode, takes them back at the end of the block, and translates its errors."""
 
     def connection(self) -> AbstractContextManager[Connection]: ...
 
@@ -34,28 +33,28 @@ class Database:
 
     def rows(self, statement: LiteralString, **parameters: object) -> Sequence[Row]:
         """Run one statement; its rows."""
-        with translated(), self._pool.connection() as connection:
+        with self._pool.connection() as connection:
             return Statements(connection).rows(statement, **parameters)
 
     def row(self, statement: LiteralString, **parameters: object) -> Row | None:
         """Run one statement that gives a row or none."""
-        with translated(), self._pool.connection() as connection:
+        with self._pool.connection() as connection:
             return Statements(connection).row(statement, **parameters)
 
     def tuples(self, statement: LiteralString, parameters: Parameters) -> Sequence[tuple[Any, ...]]:
         """:meth:`rows` as plain tuples, for statements that every task goes through."""
-        with translated(), self._pool.connection() as connection:
+        with self._pool.connection() as connection:
             return _cursor(connection, tuple_row).execute(statement, parameters).fetchall()
 
     def execute(self, statement: LiteralString, **parameters: object) -> None:
         """Run one statement that gives no rows."""
-        with translated(), self._pool.connection() as connection:
+        with self._pool.connection() as connection:
             connection.execute(statement, parameters)
 
     @contextmanager
     def transaction(self) -> Iterator[Statements]:
         """Statements that happen together or not at all."""
-        with translated(), self._pool.connection() as connection, connection.transaction():
+        with self._pool.connection() as connection, connection.transaction():
             yield Statements(connection)
 
 
