@@ -58,6 +58,16 @@ class FailurePolicy(StrEnum):
 
 
 class EventKind(StrEnum):
+    """What a line of a run's timeline tells.
+
+    Those of tasks have ``stage``, ``task_id`` and ``attempt`` (``PARAMETERS_EDITED`` has no attempt), those of stages
+    have ``stage``. ``detail`` is the status of a stage or job that ended, how many ``TASKS_CANCELLED``, and for
+    ``TASK_FAILED`` and ``TASK_REQUEUED`` the error's code, or the cause where there is no error; otherwise empty.
+    ``TASK_STARTED`` has the number that is the attempt's fencing token. A run that ends under a running stage tells
+    ``TASKS_CANCELLED``, where there were any, then ``STAGE_ENDED``, then ``JOB_ENDED``; a further run begins with
+    ``JOB_RESUBMITTED``, then ``STAGE_STARTED`` and each ``PARAMETERS_EDITED`` where a stage is replayed.
+    """
+
     JOB_SUBMITTED = "job_submitted"
     STAGE_STARTED = "stage_started"
     STAGE_ENDED = "stage_ended"
@@ -103,8 +113,8 @@ class NewTask(NamedTuple):
 class Lease(NamedTuple):
     """The right to run one attempt of a task until ``expires_at``.
 
-    ``token`` is the fencing token: it grows with each grant on the task, and a write that carries an
-    older one is refused.
+    ``token`` is the fencing token: it grows with each grant, and a write that carries an older one is refused. It is
+    the sequence of the event that tells of the grant.
     """
 
     task_id: TaskId
@@ -181,8 +191,8 @@ class NewStage:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedStage:
-    """A stage of the run before, to be done again in part: ``tasks`` are queued with these parameters, the others of
-    that stage are copied as they ended.
+    """A stage of the run before, to be done again in part: ``tasks`` are queued with these parameters, anew, and the
+    others of that stage are copied as they ended.
     """
 
     number: int
@@ -222,7 +232,10 @@ class StageRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run of a job, with the stages that were opened so far, in order."""
+    """One run of a job, with the stages that were opened so far, in order.
+
+    ``updated_at`` is when its status last changed, a stage of it was opened or ended, or it was paused or resumed.
+    """
 
     job_id: JobId
     run: int
@@ -301,7 +314,7 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One try at a task. ``outcome`` is ``None`` while it runs."""
+    """One try at a task. ``outcome`` is ``None`` while it runs; ``token`` is 0 for one that was parked."""
 
     task_id: TaskId
     attempt: int

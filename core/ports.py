@@ -1,8 +1,8 @@
-"""The seams: one narrow Protocol for each outside system, the state store's in three parts. The docstrings are the specification.
+"""The seams: one narrow Protocol for each outside system, the state store's in three parts.
 
-Each has a contract suite in ``testing/contracts`` that every implementation passes. Every implementation
-raises only errors of :mod:`core.errors`, translated once, from their cause. Times are aware datetimes in
-UTC and always come from the caller, so that a clock can be injected.
+The docstrings are the specification. Each has a contract suite in ``testing/contracts`` that every implementation
+passes. Every implementation raises only errors of :mod:`core.errors`, translated once, from their cause. Times are
+aware datetimes in UTC and always come from the caller, so that a clock can be injected.
 """
 
 from __future__ import annotations
@@ -161,7 +161,8 @@ class Transitions(Protocol):
         status ``failed`` with this error, every other task of it that has not ended ``cancelled`` and its
         lease revoked, its unpublished messages dropped. ``Requeue`` makes the task ``queued`` with attempt
         ``lease.attempt + 1`` and puts ``wakeup`` in the outbox; where it is charged and the run's retry
-        budget is spent it is applied as ``FailFinally``.
+        budget is spent it is applied as ``FailFinally``. A paused run's ``wakeup`` is not given, as in
+        :meth:`unpublished`.
         """
         ...
 
@@ -169,7 +170,8 @@ class Transitions(Protocol):
         """:meth:`finish_attempt` for each, in order, in as few round trips as can be; ``None`` is a lost lease.
 
         Each is a transition of its own, but those that succeed are committed together: where this raises, any of
-        them may not have happened. The outbox rows of a stage that ended are those of its last attempt's answer.
+        them may not have happened. The outbox rows of a stage that ended are those of its last attempt's answer. A
+        lease that is there twice is lost the second time.
         """
         ...
 
@@ -208,7 +210,9 @@ class Recovery(Protocol):
     def mark_published(self, row_ids: Sequence[int], now: datetime) -> None:
         """Take rows that the bus accepted out of the outbox. Unknown ids are passed over.
 
-        The wake-ups of a stage's first attempts count as published when the last of them was.
+        The wake-ups of a stage's first attempts count as published when the last of them was: a stage has one such
+        time, which each call that takes one of them sets. A later attempt's wake-up has a time of its own, and so has
+        one that was reissued: ``now``, or when it was due where that is later.
         """
         ...
 
@@ -223,8 +227,9 @@ class Recovery(Protocol):
         """Put messages that were published before ``before``, were due then, and are still needed, into the outbox
         again, up to ``limit``.
 
-        Needed are the wake-ups of a run without stages, of the queued tasks of a run that is not paused, and of an
-        ended stage that did not advance. One that is in the outbox is not put there twice.
+        Needed are the wake-ups of a run without stages, of an ended stage that did not advance, and of the queued
+        tasks of a run that is not paused. What has a row in the outbox is not given another. The messages come in that
+        order too, each kind in the order of creation, and none is scheduled any more.
         """
         ...
 
@@ -248,27 +253,32 @@ class Operations(Protocol):
         """Create run ``new.run`` of a job.
 
         ``None``, and nothing written, unless the job's latest run is ``new.run - 1`` and has ended. What is reused
-        of it is copied, so that each run is whole by itself. A run with a replayed stage is ``processing``.
+        of it is copied as it ended, but for attempts and events, so that each run is whole by itself. A run with a
+        replayed stage is ``processing``, any other ``queued``. Raises :class:`DefinitionError`, with nothing written,
+        where the run before has not ended the stages that are to be reused, or has not run the replayed one, which
+        is the next, with tasks of the given names, at least one.
         """
         ...
 
     def pause_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> bool:
-        """No task of the run is claimed until it is resumed; what runs goes on. False where it had ended or was
-        paused."""
+        """No task of the run is claimed until it is resumed; what runs goes on.
+
+        False, and nothing written, where it had ended, was paused, or is not there.
+        """
         ...
 
     def resume_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> Sequence[OutboxRow] | None:
-        """End the pause; the rows that it held back, oldest first. ``None`` where the run was not paused."""
+        """End the pause; the outbox rows that wake its tasks, oldest first. ``None`` where the run was not paused."""
         ...
 
     def list_runs(self, filters: RunFilter, after: RunCursor | None, limit: int) -> Sequence[RunSummary]:
-        """Newest first, by ``created_at``, then job id and run."""
+        """From the newest ``created_at`` down, then from the last job id and run down."""
         ...
 
     def list_tasks(
         self, job_id: JobId, run: int, filters: TaskFilter, after: TaskId | None, limit: int
     ) -> Sequence[TaskRecord]:
-        """The tasks of a run in the order of stage, then name."""
+        """The tasks of a run in the order of stage, then name by its characters' codes."""
         ...
 
     def list_attempts(self, task_id: TaskId) -> Sequence[AttemptRecord]:
@@ -303,7 +313,8 @@ class Operations(Protocol):
     def delete_run(self, job_id: JobId, run: int, limit: int) -> bool:
         """Delete up to ``limit`` tasks of an ended run with their history, then the run; whether it is gone.
 
-        The job goes with its last run. A run that has not ended is left, and the answer is false.
+        The run goes with a call that finds fewer than ``limit`` tasks, and the job with its last run. A run that has
+        not ended is left, and so is the latest of a job that has others: the answer is false.
         """
         ...
 
