@@ -1,0 +1,105 @@
+"""``python -m testing.simulation``: many seeds, one script again, or every schedule of the small world.
+
+Exit codes: 0 all that must hold does, 1 it does not, 2 the arguments make no sense.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from testing.simulation.campaign import SOUND_NAME, Campaign, load_system, run_seeds
+from testing.simulation.explore import Bounds, explore
+from testing.simulation.script import Script
+from testing.simulation.shrink import report, trace
+from testing.simulation.simulate import quiet, simulate
+
+REPORTED = 3
+"""How many failures are shrunk and printed."""
+
+PROGRESS_EVERY = 5.0
+"""Seconds."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        with quiet():
+            return _run(options)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m testing.simulation", description=__doc__)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--seeds", type=int, default=20_000, help="how many seeds to run (20,000)")
+    what.add_argument("--replay", metavar="SCRIPT", help="show SEED, or SEED:CHOICES as a failure prints it")
+    what.add_argument("--exhaustive", action="store_true", help="run every schedule of the small world")
+    parser.add_argument("--start", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--processes", type=int, help="how many processes (one for each core)")
+    parser.add_argument("--preemptions", type=int, default=1, help="with --exhaustive: how many at most (1)")
+    parser.add_argument("--crashes", type=int, default=1, help="with --exhaustive: how many at most (1)")
+    parser.add_argument("--system", default=SOUND_NAME, metavar="MODULE:NAME", help="simulate another system")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.replay is not None:
+        return _replay(options.replay, options.system)
+    progress = _Progress()
+    if options.exhaustive:
+        bounds = Bounds(options.preemptions, options.crashes)
+        campaign = explore(bounds, options.processes, options.system, progress)
+    else:
+        seeds = range(options.start, options.start + options.seeds)
+        campaign = run_seeds(seeds, options.processes, options.system, progress)
+    return _conclude(campaign, options.system)
+
+
+def _replay(text: str, system: str) -> int:
+    script, simulated = Script.parse(text), load_system(system)
+    _print(*trace(script, simulated))
+    return 1 if simulate(script, simulated) else 0
+
+
+def _conclude(campaign: Campaign, name: str) -> int:
+    system = load_system(name)
+    option = "" if name == SOUND_NAME else f"--system {name} "
+    for text in campaign.failed[:REPORTED]:
+        failure = simulate(Script.parse(text), system)
+        if failure is not None:
+            _print(report(failure, system, option), "")
+    _print(summary(campaign))
+    return 1 if campaign.failed else 0
+
+
+def summary(campaign: Campaign) -> str:
+    return (
+        f"{campaign.schedules:,} schedules in {campaign.seconds:.1f} s, {campaign.rate:,.0f}/s, "
+        f"{len(campaign.failed)} failed"
+    )
+
+
+class _Progress:
+    """Prints a line now and then."""
+
+    def __init__(self) -> None:
+        self._printed = time.monotonic()
+
+    def __call__(self, campaign: Campaign) -> None:
+        if time.monotonic() - self._printed >= PROGRESS_EVERY:
+            self._printed = time.monotonic()
+            _print(summary(campaign))
+
+
+def _print(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,198 @@
+"""Those who act in a world: each is a process that can be left at every call it makes, crash there, and start anew."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from core.errors import BlobStoreUnavailable, BusUnavailable, StoreUnavailable, TransientError
+from core.ids import TaskId
+from core.machine import CoreMachine
+from core.model import LeaseExpired
+from core.ports import BlobStore, MessageBus, StateStore
+from testing.simulation.actions import STALLS, TICKS, Action
+from testing.simulation.recorder import subject_of
+from testing.simulation.switching import Thread
+
+if TYPE_CHECKING:
+    from testing.simulation.world import World
+
+NEVER = math.inf
+
+WITHIN = "(within)"
+"""A step inside a transition that is not atomic: others may go on there, but a store does not crash halfway."""
+
+
+class Crash(BaseException):
+    """The process of an actor ends here: nothing catches it but the actor."""
+
+
+class Call(NamedTuple):
+    """A call that is a step. ``failure`` is how it fails, ``None`` where it cannot."""
+
+    name: str
+    method: Callable[..., Any]
+    failure: type[TransientError] | None
+
+
+class Port:
+    """Stands in front of a port's implementation: each call of any method is a step of an actor."""
+
+    def __init__(self, inner: object, actor: Actor, failure: type[TransientError]) -> None:
+        self._inner: object | None = inner
+        self._actor = actor
+        self._failure = failure
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if self._inner is None:
+            raise Crash
+        stepping = self._actor.stepping(Call(name, getattr(self._inner, name), self._failure))
+        self.__dict__[name] = stepping
+        return stepping
+
+    def close(self) -> None:
+        """Its process is dead: whoever still calls it, a ``finally`` for one, does nothing."""
+        self.__dict__ = {"_inner": None}
+
+
+class Actor:
+    """``live`` is its process. It may act from ``wake_at`` on, in seconds of the world.
+
+    With ``early`` it waits for nothing but that time, and may be woken before. ``looks`` are the leases that it was
+    told had run out.
+    """
+
+    def __init__(self, world: World, name: str, skew: float) -> None:
+        self.world = world
+        self.name = name
+        self.index = 0
+        self.wake_at = 0.0
+        self.early = False
+        self.crashes = 0
+        self.clock = world.clock.skewed(skew)
+        self.script = world.stream(name)
+        self.thread = Thread(self._run)
+        self.looks: dict[TaskId, LeaseExpired] = {}
+        self._ports: list[Port] = []
+        self.pause = self.stepping(Call("work", _nothing, None))
+        self.yield_point = self.stepping(Call(WITHIN, _nothing, None))
+
+    # --- its process ---
+
+    def boot(self) -> None:
+        """Start the process: a machine with a new identity."""
+        world = self.world
+        self.looks.clear()
+        self.store = cast(StateStore, self._port(world.store, StoreUnavailable))
+        self.bus = cast(MessageBus, self._port(world.observed_bus, BusUnavailable))
+        blobs = cast(BlobStore, self._port(world.blobs, BlobStoreUnavailable))
+        self.machine: CoreMachine = world.system.machine(
+            world.registries.jobs,
+            world.registries.handlers,
+            self.store,
+            self.bus,
+            blobs=blobs,
+            clock=self.clock,
+            ids=world.ids,
+        )
+
+    def live(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def may_act(self) -> bool:
+        return self.wake_at <= self.world.clock.seconds
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it has nothing in hand."""
+        return self.wake_at == NEVER or self.early
+
+    def sleep(self, seconds: float, *, early: bool = False) -> None:
+        self.wake_at = self.world.clock.seconds + seconds
+        self.early = early
+        self.world.leave(self)
+        self.early = False
+        self.wake_at = 0.0
+
+    def _run(self) -> None:
+        alive = True
+        while alive:
+            try:
+                self.boot()
+                self.live()
+                alive = False
+            except Crash:
+                self.crashes += 1
+                for port in self._ports:
+                    port.close()
+                self._ports.clear()
+        self.wake_at = NEVER
+
+    def _port(self, inner: object, failure: type[TransientError]) -> Port:
+        port = Port(inner, self, failure)
+        self._ports.append(port)
+        return port
+
+    # --- its steps ---
+
+    def stepping(self, call: Call) -> Callable[..., Any]:
+        """``call`` as a step: what the script says happens first, or instead."""
+        script, method = self.script, call.method
+        recorder = self.world.recorder
+
+        def step(*arguments: Any, **named: Any) -> Any:
+            action = next(script, 0)
+            if action:
+                return self._meet(action, call, arguments, named)
+            return method(*arguments, **named)
+
+        def recorded(*arguments: Any, **named: Any) -> Any:
+            assert recorder is not None
+            others, seconds = self.world.others(self), self.world.clock.seconds
+            action = recorder.step(seconds, self.name, call.name, subject_of(arguments), next(script, 0), others)
+            return self._meet(action, call, arguments, named) if action else method(*arguments, **named)
+
+        return step if recorder is None else recorded
+
+    def _meet(self, action: int, call: Call, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if action >= Action.PREEMPT:
+            self.world.preempt(self, action)
+        elif action in STALLS:
+            self.world.took_effect()
+            self.sleep(STALLS[Action(action)])
+        elif action in TICKS:
+            self.world.took_effect()
+            self.world.advance(TICKS[Action(action)])
+        elif action in (Action.STOP, Action.REORDER):
+            if self.world.bus.reorder() if action == Action.REORDER else self.stop():
+                self.world.took_effect()
+        else:
+            return self._fail(action, call, arguments, named)
+        return call.method(*arguments, **named)
+
+    def stop(self) -> bool:
+        """Ask the process to stop; whether there was anything to stop."""
+        return False
+
+    def _fail(self, action: int, call: Call, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        crash = action in (Action.CRASH_BEFORE, Action.CRASH_AFTER) and call.name != WITHIN
+        if call.failure is None and not crash:
+            return call.method(*arguments, **named)
+        self.world.took_effect()
+        if action == Action.CRASH_BEFORE:
+            raise Crash
+        if action == Action.SEND_HALF and call.name == "send":
+            (messages,) = arguments
+            call.method(messages[: len(messages) // 2])
+        elif action != Action.REFUSE:
+            call.method(*arguments, **named)
+        if action == Action.CRASH_AFTER:
+            raise Crash
+        assert call.failure is not None
+        raise call.failure("the script says so")
+
+
+def _nothing() -> None:
+    pass

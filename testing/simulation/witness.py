@@ -1,0 +1,316 @@
+"""Watches every transition that a store makes, and says at once when one breaks a promise of the engine.
+
+It keeps books of its own: who holds which task under which token, what each attempt may come to, and which
+messages are still needed. They are kept from what the store answers, so that any store can be watched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from core.context import TaskContext
+from core.decisions import Transition
+from core.errors import CoreMachineError
+from core.ids import JobId, TaskId, WorkerId
+from core.jsontext import dump_json
+from core.model import (
+    Claimed,
+    ClaimResult,
+    Finished,
+    Lease,
+    LeaseExpired,
+    NewJob,
+    NewStage,
+    NotClaimed,
+    Opened,
+    OutboundMessage,
+    OutboxRow,
+    RunStatus,
+    Submitted,
+)
+from core.outcome import ErrorInfo, Interrupted, RetryLater, Succeeded
+from core.ports import AttemptEnd, ClaimRequest, ReceivedMessage
+from testing.simulation.actions import Conduct
+from testing.simulation.books import Ending, RunBook, TaskBook, Violation
+from testing.simulation.jobs import JOBS
+
+if TYPE_CHECKING:
+    from testing.simulation.worker import Worker
+    from testing.simulation.world import World
+
+
+A_LOOK_COUNTS = True
+"""Whether a lease that had run out when it was looked at may be taken away although it was renewed since."""
+
+
+class Call:
+    """A call of a handler: what it did, and so what the attempt must come to."""
+
+    __slots__ = ("conduct", "ending", "lease", "number", "result_json", "task", "worker")
+
+    def __init__(self, number: int, worker: Worker, lease: Lease, task: TaskBook, conduct: Conduct) -> None:
+        self.number = number
+        self.worker = worker
+        self.lease = lease
+        self.task = task
+        self.conduct = conduct
+        self.ending: Ending | None = None
+        self.result_json: str | None = None
+
+    def succeeded(self, result: BaseModel) -> None:
+        self.ending = Ending.COMPLETED
+        self.result_json = dump_json(result)
+
+    def raised(self, error: CoreMachineError) -> None:
+        self.ending = Ending.CHARGED if error.retryable else Ending.FAILED
+
+    def answered(self, answer: RetryLater | Interrupted, stop_reason: str | None) -> None:
+        """An interruption by nothing but the deadline is a failure, unless a checkpoint was saved."""
+        timed_out = stop_reason == "deadline" and not self.task.progressed
+        free = isinstance(answer, Interrupted) and not timed_out
+        self.ending = Ending.FREE if free else Ending.CHARGED
+
+
+class Observed:
+    """Stands in front of a port's implementation and tells a hook what each call came to."""
+
+    def __init__(self, inner: object, hooks: Mapping[str, Callable[..., None]]) -> None:
+        self._inner = inner
+        self._hooks = hooks
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._inner, name)
+        observed = _observed(method, self._hooks[name]) if name in self._hooks else method
+        self.__dict__[name] = observed
+        found: Callable[..., Any] = observed
+        return found
+
+
+def _observed(method: Callable[..., Any], hook: Callable[..., None]) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
+        result = method(*arguments, **named)
+        hook(result, *arguments, **named)
+        return result
+
+    return call
+
+
+class Witness:
+    """The hooks have the parameters of the calls that they watch, after the result."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.runs: dict[tuple[JobId, int], RunBook] = {}
+        self.tasks: dict[TaskId, TaskBook] = {}
+        self._rows: dict[int, str] = {}
+        self._issued: set[str] = set()
+        self._published_at: dict[str, datetime] = {}
+        self._calls = 0
+
+    def observed_store(self, store: object) -> Observed:
+        hooks: dict[str, Callable[..., None]] = {
+            "submit_job": self._submitted,
+            "open_stage": self._opened,
+            "claim_task": self._claimed,
+            "renew_lease": self._renewed,
+            "save_checkpoint": self._saved,
+            "report_progress": self._reported,
+            "claim_tasks": self._all_claimed,
+            "finish_attempt": self._finished,
+            "finish_attempts": self._all_finished,
+            "finish_run": self._run_finished,
+            "unpublished": self._unpublished,
+            "mark_published": self._published,
+            "reissue_stale": self._reissued,
+            "expired_leases": self._expired,
+        }
+        return Observed(store, hooks)
+
+    def observed_bus(self, bus: object) -> Observed:
+        return Observed(bus, {"complete": self._settled, "dead_letter": self._dead_lettered})
+
+    @property
+    def all_ended(self) -> bool:
+        return all(run.ended is not None for run in self.runs.values())
+
+    def begin(self, worker: Worker, context: TaskContext) -> Call:
+        """A handler is called."""
+        lease, task = worker.leases.get(context.task_id), self.tasks[context.task_id]
+        if lease is None or lease.attempt != context.attempt:
+            raise Violation("a handler runs under a lease", f"{context.task_id} attempt {context.attempt}")
+        self._calls += 1
+        conduct = self._world.conduct(context.task_id)
+        if conduct is Conduct.FAIL_FINALLY and not task.run.job.may_fail:
+            conduct = Conduct.SUCCEED
+        return Call(self._calls, worker, lease, task, conduct)
+
+    def needed(self, message_id: str) -> bool:
+        """Whether what the message wakes still waits for it."""
+        job_id, number, stage, name, attempt = message_id.split(":")
+        run = self.runs.get((JobId(job_id), int(number)))
+        if run is None or run.ended is not None:
+            return False
+        if name == "-job":
+            return not run.stages
+        if name == "-stage_complete":
+            return len(run.stages) == int(stage) and run.stage_ended
+        task = self.tasks.get(TaskId(message_id.rpartition(":")[0]))
+        return task is not None and task.waiting and task.attempt == int(attempt)
+
+    # --- runs and stages ---
+
+    def _submitted(self, result: Submitted, job: NewJob, now: datetime) -> None:
+        key = (result.run.job_id, result.run.run)
+        if result.created == (key in self.runs):
+            raise Violation("submitting twice is submitting once", f"created: {result.created}")
+        if result.created:
+            self.runs[key] = RunBook(job.job_id, JOBS[job.job_type], job.parameters_json)
+        self._issue(result.outbox)
+
+    def _opened(self, result: Opened, job_id: JobId, run: int, stage: NewStage, now: datetime) -> None:
+        self._issue(result.outbox)
+        if result.opened:
+            book = self.runs[(job_id, run)]
+            for task in book.open_stage(stage):
+                self.tasks[task.task_id] = task
+
+    def _run_finished(
+        self,
+        result: bool,
+        job_id: JobId,
+        run: int,
+        status: RunStatus,
+        result_json: str | None,
+        error: ErrorInfo | None,
+        now: datetime,
+        newest_stage: int | None = None,
+    ) -> None:
+        if result:
+            self.runs[(job_id, run)].finish(status, result_json)
+
+    # --- tasks ---
+
+    def _claimed(
+        self, result: ClaimResult, task_id: TaskId, attempt: int, worker: WorkerId, lease_seconds: float, now: datetime
+    ) -> None:
+        task = self.tasks.get(task_id)
+        if task is None:
+            if result is not NotClaimed.UNKNOWN:
+                raise Violation("a claim needs a task", f"{task_id}: {result}")
+        elif isinstance(result, Claimed):
+            task.claim(result, attempt)
+            self._worker().leases[task_id] = result.lease
+        elif isinstance(result, LeaseExpired):
+            self._look(result, now)
+        else:
+            task.check_refusal(result, attempt)
+
+    def _renewed(self, result: Lease, lease: Lease, lease_seconds: float, now: datetime) -> None:
+        self.tasks[lease.task_id].renew(lease, result)
+
+    def _saved(self, result: Lease, lease: Lease, checkpoint_json: str, lease_seconds: float, now: datetime) -> None:
+        self.tasks[lease.task_id].save(lease, checkpoint_json, result)
+
+    def _reported(self, result: None, lease: Lease, percent: float, message: str, now: datetime) -> None:
+        self.tasks[lease.task_id].check_holder(lease)
+
+    def _finished(
+        self, result: Finished, lease: Lease, transition: Transition, wakeup: OutboundMessage | None, now: datetime
+    ) -> None:
+        task = self.tasks[lease.task_id]
+        task.check_holder(lease)
+        call = self._own_call(lease)
+        if call is not None:
+            task.end(call.ending, result, call.result_json)
+        else:
+            progressed = self._check_abandoned(task, lease, now)
+            task.end(Ending.FREE if progressed else Ending.CHARGED, result, None)
+        if isinstance(transition, Succeeded) and transition.result_json != task.result_json:
+            raise Violation("a result is of the call that made it", transition.result_json)
+        self._issue(result.outbox)
+
+    def _look(self, expired: LeaseExpired, now: datetime) -> None:
+        """Somebody was told that a lease has run out."""
+        self.tasks[expired.lease.task_id].check_expired(expired, now)
+        self._world.current.looks[expired.lease.task_id] = expired
+
+    def _check_abandoned(self, task: TaskBook, lease: Lease, now: datetime) -> bool:
+        """Somebody ends an attempt for its holder; whether the attempt is known to have progressed."""
+        look = self._world.current.looks.get(lease.task_id)
+        if not A_LOOK_COUNTS:
+            task.check_ran_out(now)
+            return task.progressed
+        if look is None or look.lease.token != lease.token:
+            raise Violation("a live lease is not taken away", f"{task}: it was not seen to run out")
+        return look.progressed
+
+    def _all_claimed(self, results: Sequence[ClaimResult], requests: Sequence[ClaimRequest]) -> None:
+        for result, request in zip(results, requests, strict=True):
+            self._claimed(result, *request)
+
+    def _all_finished(self, results: Sequence[Finished | None], ends: Sequence[AttemptEnd]) -> None:
+        for result, end in zip(results, ends, strict=True):
+            if result is not None:
+                self._finished(result, *end)
+
+    def _own_call(self, lease: Lease) -> Call | None:
+        """The call that its own worker is about to end; none where somebody ends it for its worker."""
+        calls: Mapping[TaskId, Call] = getattr(self._world.current, "calls", {})
+        call = calls.get(lease.task_id)
+        return call if call is not None and call.lease.token == lease.token else None
+
+    def _worker(self) -> Worker:
+        worker: Any = self._world.current
+        found: Worker = worker
+        return found
+
+    # --- messages ---
+
+    def _issue(self, rows: Sequence[OutboxRow]) -> None:
+        """Rows of a transition's own: a message id that was used before might be dropped as a duplicate."""
+        for row in rows:
+            if row.message.message_id in self._issued:
+                raise Violation("a message id is used once", row.message.message_id)
+            self._issued.add(row.message.message_id)
+            self._rows[row.row_id] = row.message.message_id
+
+    def _unpublished(self, result: Sequence[OutboxRow], limit: int, before: datetime) -> None:
+        for row in result:
+            message_id = row.message.message_id
+            self._rows[row.row_id] = message_id
+            job_id, run, _ = message_id.split(":", 2)
+            if self.runs[(JobId(job_id), int(run))].ended is not None:
+                raise Violation("nothing is published for a run that has ended", message_id)
+
+    def _published(self, result: None, row_ids: Sequence[int], now: datetime) -> None:
+        for row_id in row_ids:
+            message_id = self._rows.pop(row_id, None)
+            if message_id is None:  # somebody else published it too, and was first
+                continue
+            if message_id not in self._world.bus.accepted:
+                raise Violation("a message leaves the outbox once the bus has it", message_id)
+            self._published_at[message_id] = now
+
+    def _reissued(self, result: Sequence[OutboxRow], before: datetime, now: datetime, limit: int) -> None:
+        """What waits since ``before``, and nothing else, is put into the outbox again."""
+        for row in result:
+            message_id = row.message.message_id
+            at = self._published_at.get(message_id)
+            if at is None or at >= before or not self.needed(message_id):
+                raise Violation("waiting is not lost", f"{message_id}, published at {at}")
+            self._rows[row.row_id] = message_id
+
+    def _expired(self, result: Sequence[LeaseExpired], now: datetime, limit: int, task_types: object) -> None:
+        for expired in result:
+            self._look(expired, now)
+
+    def _settled(self, result: None, message: ReceivedMessage) -> None:
+        if self.needed(message.message_id):
+            raise Violation("a message is settled after what it asked for", message.message_id)
+
+    def _dead_lettered(self, result: None, message: ReceivedMessage, reason: str, description: str) -> None:
+        raise Violation("a healthy message is not dead-lettered", f"{message.message_id}: {reason}, {description}")

@@ -1,0 +1,122 @@
+"""The actors of a world: workers, reconcilers, submitters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.context import StopSignal, TaskContext
+from core.errors import TransientError
+from core.ids import TaskId
+from core.model import Lease
+from core.reconciler import ReconcilerPolicy
+from testing.simulation.actors import Actor
+from testing.simulation.jobs import LEASE_SECONDS
+
+if TYPE_CHECKING:
+    from testing.simulation.witness import Call
+    from testing.simulation.world import World
+
+POLICY = ReconcilerPolicy(unpublished_after=10.0, stale_after=180.0, limit=100)
+RECONCILE_EVERY = 60.0
+SUBMIT_AGAIN_AFTER = 5.0
+
+
+class Worker(Actor):
+    """Receives messages, up to ``prefetch`` at a time, and processes them one by one.
+
+    ``leases`` are the newest that it was granted, ``calls`` its handlers' calls that have not ended, by task.
+    """
+
+    def __init__(self, world: World, name: str, skew: float, prefetch: int) -> None:
+        super().__init__(world, name, skew)
+        self.clock.worker = self
+        self.prefetch = prefetch
+        self.idle = False
+        self.leases: dict[TaskId, Lease] = {}
+        self.calls: dict[TaskId, Call] = {}
+        self._stop: StopSignal | None = None
+
+    @property
+    def may_act(self) -> bool:
+        if self.idle:
+            return self.world.bus.ready_queue() is not None
+        return self.wake_at <= self.world.clock.seconds
+
+    @property
+    def at_rest(self) -> bool:
+        return self.idle
+
+    def live(self) -> None:
+        self.idle, self._stop = False, None
+        self.leases.clear()
+        self.calls.clear()
+        while True:
+            queue = self.world.bus.ready_queue()
+            if queue is None:
+                self._wait()
+            else:
+                self._receive(queue)
+
+    def _wait(self) -> None:
+        self.idle = True
+        self.world.leave(self)
+        self.idle = False
+
+    def _receive(self, queue: str) -> None:
+        try:
+            messages = self.bus.receive(queue, self.prefetch)
+        except TransientError:
+            return
+        for message in messages:
+            self._stop = StopSignal()
+            self.world.system.consume(self.machine, self.bus, message, self._stop)
+            self.calls.clear()
+        self._stop = None
+
+    # --- what its handlers do ---
+
+    def begin(self, context: TaskContext) -> Call:
+        call = self.calls[context.task_id] = self.world.witness.begin(self, context)
+        return call
+
+    def heartbeat(self, lease: Lease) -> None:
+        self.store.renew_lease(lease, LEASE_SECONDS, self.clock.now())
+
+    def stop(self) -> bool:
+        if self._stop is None or self._stop.reason is not None:
+            return False
+        self._stop.set("shutdown")
+        return True
+
+
+class Janitor(Actor):
+    """Runs the reconciler on a timer, and whenever it is preferred to another actor."""
+
+    def live(self) -> None:
+        reconciler = self.world.system.reconciler(self.machine, self.bus, POLICY)
+        while True:
+            self.sleep(RECONCILE_EVERY, early=True)
+            try:
+                reconciler.run_once()
+            except TransientError:
+                continue
+
+
+class Submitter(Actor):
+    """Submits a job until it hears that this was done."""
+
+    def __init__(self, world: World, name: str, skew: float, job_type: str, n: int) -> None:
+        super().__init__(world, name, skew)
+        self._job_type = job_type
+        self._parameters = {"n": n}
+
+    def live(self) -> None:
+        while not self._submit():
+            self.sleep(SUBMIT_AGAIN_AFTER)
+
+    def _submit(self) -> bool:
+        try:
+            self.machine.submit(self._job_type, self._parameters)
+        except TransientError:
+            return False
+        return True
