@@ -33,7 +33,10 @@ CLOSE_SECONDS = 5.0
 
 
 class PoolStats(NamedTuple):
-    """``size`` counts the connections that are open or being opened; ``waiting`` the calls that wait for one."""
+    """``size`` counts the connections that are open or being opened, ``waiting`` the calls that wait for one.
+
+    ``requests`` to ``lost`` only grow: ``refused`` are tries to connect that failed, ``lost`` connections that broke.
+    """
 
     minimum: int
     maximum: int
@@ -43,6 +46,7 @@ class PoolStats(NamedTuple):
     waiting: int
     requests: int
     connected: int
+    refused: int
     lost: int
 
 
@@ -172,6 +176,7 @@ class ConnectionPoolManager:
             waiting=waiting,
             requests=found.get("requests_num", 0),
             connected=found.get("connections_num", 0) - found.get("connections_errors", 0),
+            refused=found.get("connections_errors", 0),
             lost=found.get("returns_bad", 0) + found.get("connections_lost", 0),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -288,6 +289,30 @@ def test_a_call_that_waits_is_served_when_the_server_is_back(
         assert all(future.result(PATIENT) for future in waiting)
 
 
+def test_a_call_that_waited_for_another_is_served_when_the_server_is_back(
+    make_pool: MakePool, stoppable_server: EmbeddedPostgres
+) -> None:
+    pool = make_pool(maximum=1)
+    with ThreadPoolExecutor(1) as threads:
+        with pool.connection() as connection:
+            waiting = threads.submit(lend_all, pool, 1)
+            until(lambda: pool.stats().requests == 3)  # it took its first look, and now waits for as long as it takes
+            stoppable_server.stop("immediate")
+            with suppress(psycopg.Error):
+                connection.execute("SELECT 1")
+        until(lambda: pool.stats().refused >= 4)
+        stoppable_server.start()
+
+        assert waiting.result(PATIENT)
+
+
+def test_a_server_that_says_nothing_is_no_reason_to_open_more_connections(make_pool: MakePool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        pool = make_pool(f"host=127.0.0.1 port={silent.getsockname()[1]}", timeout=0.05)
+
+        assert "does not answer" in refused(pool).message
+
+
 def test_work_that_a_restart_broke_is_an_error_and_its_connection_is_replaced(
     make_pool: MakePool, stoppable_server: EmbeddedPostgres
 ) -> None:
@@ -309,7 +334,11 @@ def test_what_a_person_has_to_mend_is_not_waited_for(
     caplog.set_level(logging.DEBUG)
     pool = make_pool(make_conninfo(url, **change), timeout=10 * PATIENT)
 
-    assert type(refused(pool)) is StoreMisconfigured
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            assert type(threads.submit(refused, pool).result(PATIENT)) is StoreMisconfigured
+        finally:
+            pool.close()
     assert "hunter2" not in caplog.text
     assert pool.stats().lent == 0
 
