@@ -6,9 +6,10 @@ import logging
 from dataclasses import dataclass
 from typing import assert_never
 
+from core.attempts import Processed
 from core.context import StopSignal
 from core.errors import CoreMachineError, LockLost, TransientError
-from core.machine import CoreMachine, Processed
+from core.machine import CoreMachine
 from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage, decode
 from core.ports import MessageBus, ReceivedMessage
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Generic, TypeVar
 
@@ -94,6 +95,10 @@ class JobDefinition(ABC, Generic[P]):
     @abstractmethod
     def finalize_job(self, context: JobContext[P]) -> BaseModel:
         """The job's result, made once all stages have ended."""
+
+    def deadline(self, now: datetime) -> datetime | None:
+        """When a run that is made ``now`` fails unless it has ended."""
+        return now + timedelta(seconds=self.deadline_seconds) if self.deadline_seconds is not None else None
 
     def schema(self) -> dict[str, object]:
         """The JSON schemas of what the job takes and gives, and its stages."""

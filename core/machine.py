@@ -8,35 +8,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import assert_never
 
-from core.boundary import guarded, parse_parameters, run_handler
-from core.context import StopSignal, TaskContext
+from core.attempts import APPLIED, Attempts, Processed
+from core.boundary import guarded, parse_parameters
+from core.context import StopSignal
 from core.decisions import (
-    FailFinally,
     FinishRun,
     Nothing,
     OpenStage,
-    Requeue,
-    Transition,
-    after_attempt,
-    after_lost_lease,
     on_job_message,
     on_stage_complete,
 )
-from core.errors import CapacityExceeded, DefinitionError, LeaseLost, MessageInvalid, TransientError
+from core.errors import CapacityExceeded, DefinitionError, TransientError
 from core.expansion import new_stage
-from core.handlers import TaskHandler
-from core.ids import MAX_ATTEMPT, WorkerId, job_id_for
+from core.ids import job_id_for
 from core.jobs import JobContext, StageDefinition
 from core.jsontext import dump_json
 from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage
 from core.model import (
-    TERMINAL_RUN,
-    Claimed,
-    Finished,
-    Lease,
     LeaseExpired,
     NewJob,
     NewStage,
@@ -45,44 +35,13 @@ from core.model import (
     RunStatus,
     Submitted,
 )
-from core.outcome import HANDLER_ERROR, ErrorInfo, Failed, Interrupted, Outcome, Succeeded, describe
+from core.outcome import HANDLER_ERROR, ErrorInfo, Failed, Outcome, describe
 from core.ports import BlobStore, Clock, IdSource, MessageBus, StateStore
+from core.queues import QueueNames
 from core.registry import AnyJob, HandlerRegistry, JobRegistry
 from core.relay import OutboxRelay
 
 _log = logging.getLogger(__name__)
-
-LEASE_MARGIN = 30.0
-"""Seconds that a lease outlives its handler's timeout where nobody renews it."""
-
-DEADLINE_EXCEEDED = ErrorInfo("DEADLINE_EXCEEDED", "the handler reached its timeout without saving a checkpoint", True)
-"""What an interruption by nothing but the task's own timeout comes to: free of charge, it would repeat for ever."""
-
-ATTEMPTS_EXHAUSTED = ErrorInfo("ATTEMPTS_EXHAUSTED", f"the task was tried {MAX_ATTEMPT} times")
-
-
-@dataclass(frozen=True, slots=True)
-class QueueNames:
-    jobs: str = "jobs"
-    tasks: str = "tasks"
-    long_running: str = "long-running-tasks"
-
-    def all(self) -> tuple[str, str, str]:
-        return (self.jobs, self.tasks, self.long_running)
-
-
-@dataclass(frozen=True, slots=True)
-class Processed:
-    """What a message came to. Its message is to be completed, whatever ``effect`` says.
-
-    ``effect`` is ``applied``, or the reason why nothing was done; ``outcome`` is the handler's, where one ran.
-    """
-
-    effect: str
-    outcome: Outcome | None = None
-
-
-APPLIED = "applied"
 
 
 class CoreMachine:
@@ -107,8 +66,9 @@ class CoreMachine:
         self.clock = clock
         self.queues = queues or QueueNames()
         self.relay = OutboxRelay(state_manager, service_bus, clock)
-        self._ids = ids
-        self._worker = WorkerId(ids.new_id())
+        self.attempts = Attempts(
+            all_handlers, state_manager, self.relay, blobs=blobs, clock=clock, ids=ids, queues=self.queues
+        )
 
     def submit(
         self,
@@ -129,6 +89,7 @@ class CoreMachine:
         values = parsed.model_dump(mode="json", by_alias=True)
         job_id = job_id_for(job_type, values, tenant, idempotency_key or "")
         wakeup = JobQueueMessage(job_id=job_id, run=1, job_type=job_type)
+        now = self.clock.now()
         submitted = self.store.submit_job(
             NewJob(
                 job_id=job_id,
@@ -138,8 +99,9 @@ class CoreMachine:
                 idempotency_key=idempotency_key,
                 retry_budget=job.retry_budget,
                 message=OutboundMessage(self.queues.jobs, wakeup.message_id, wakeup.name, wakeup.encode()),
+                deadline=job.deadline(now),
             ),
-            self.clock.now(),
+            now,
         )
         self.relay.publish(submitted.outbox)
         if submitted.created:
@@ -178,80 +140,15 @@ class CoreMachine:
         outlives the handler's timeout. Raises :class:`core.errors.UnknownTaskType`, and
         :class:`core.errors.MessageInvalid` for a message that contradicts itself.
         """
-        handler = self.handlers.find(message.task_type)
-        _check_ids(message)
-        seconds = handler.timeout + LEASE_MARGIN if lease_seconds is None else lease_seconds
-        claim = self.store.claim_task(message.task_id, message.attempt, self._worker, seconds, self.clock.now())
-        if isinstance(claim, Claimed):
-            if claim.task_type != message.task_type:  # the store is the truth; the message only woke us
-                message = message.model_copy(update={"task_type": claim.task_type})
-                handler = self.handlers.find(claim.task_type)
-            return self._run_attempt(message, handler, claim, stop or StopSignal(), seconds)
-        if isinstance(claim, LeaseExpired):
-            return self.end_lost_attempt(message, claim)
-        return Processed(claim.value)
+        started = self.attempts.claim(message, lease_seconds)
+        if isinstance(started, Processed):
+            return started
+        ended = self.attempts.run(started, stop or StopSignal())
+        return ended if isinstance(ended, Processed) else self.attempts.commit(ended)
 
     def end_lost_attempt(self, message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
         """End an attempt whose holder vanished, by its own fencing token."""
-        policy = self.handlers.find(expired.task_type).retry
-        transition = after_lost_lease(policy, expired.charged, expired.progressed)
-        return self._end_attempt(message, expired.lease, transition, None)
-
-    def _run_attempt(
-        self, message: TaskQueueMessage, handler: TaskHandler, claim: Claimed, stop: StopSignal, lease_seconds: float
-    ) -> Processed:
-        writes = _Writes(self.store, self.clock, claim, lease_seconds)
-        context = TaskContext(
-            message,
-            timeout=handler.timeout,
-            blobs=self.blobs,
-            clock=self.clock,
-            stop=stop,
-            writes=writes,
-            checkpoint_json=claim.checkpoint_json,
-        )
-        try:
-            outcome = run_handler(handler, claim.parameters_json, context)
-        except LeaseLost as lost:
-            return Processed("lease_lost", Failed(ErrorInfo(lost.code, lost.message), lost))
-        if isinstance(outcome, Interrupted) and context.stop_reason == "deadline" and not writes.progressed:
-            outcome = Failed(DEADLINE_EXCEEDED)
-        if isinstance(outcome, Succeeded):
-            return self._end_attempt(message, claim.lease, outcome, outcome)
-        transition = after_attempt(outcome, handler.retry, claim.charged, self._ids.jitter(), self.clock.now())
-        return self._end_attempt(message, claim.lease, transition, outcome)
-
-    def _end_attempt(
-        self, message: TaskQueueMessage, lease: Lease, transition: Transition, outcome: Outcome | None
-    ) -> Processed:
-        wakeup = None
-        if isinstance(transition, Requeue):
-            if lease.attempt < MAX_ATTEMPT:
-                wakeup = self._wakeup(message, lease.attempt + 1, transition)
-            else:
-                transition = FailFinally(ATTEMPTS_EXHAUSTED)
-        try:
-            finished = self.store.finish_attempt(lease, transition, wakeup, self.clock.now())
-        except LeaseLost:
-            return Processed("lease_lost", outcome)
-        except CapacityExceeded as error:
-            if isinstance(transition, FailFinally):
-                raise
-            failed = Failed(describe(error), error)
-            return self._end_attempt(message, lease, FailFinally(failed.error), failed)
-        if finished.outbox:
-            self.relay.publish(finished.outbox)
-        if _log.isEnabledFor(logging.INFO):
-            _log_attempt(message, transition, finished)
-        return Processed(APPLIED, outcome)
-
-    def _wakeup(self, message: TaskQueueMessage, attempt: int, transition: Requeue) -> OutboundMessage:
-        again = message.model_copy(update={"attempt": attempt})
-        queue = self._queue_for(self.handlers.find(message.task_type))
-        return OutboundMessage(queue, again.message_id, again.name, again.encode(), transition.not_before)
-
-    def _queue_for(self, handler: TaskHandler) -> str:
-        return self.queues.long_running if handler.long_running else self.queues.tasks
+        return self.attempts.end_lost(message, expired)
 
     def _open_stage(self, run: RunRecord, job: AnyJob, index: int) -> Processed:
         stage = job.stages[index]
@@ -273,7 +170,7 @@ class CoreMachine:
         params = job.parameters.model_validate_json(run.parameters_json)
         specs = job.create_tasks_for_stage(stage, params, run.job_id, previous)
         handler = self.handlers.find(stage.task_type)
-        return new_stage(run, stage, specs, handler, self._queue_for(handler), self.queues.jobs)
+        return new_stage(run, stage, specs, handler, self.queues.of(handler), self.queues.jobs)
 
     def _finish_run(self, run: RunRecord, job: AnyJob, status: RunStatus) -> Processed:
         result = guarded(self._finalize, run, job)
@@ -321,39 +218,3 @@ class CoreMachine:
             return Processed("already_advanced", outcome)
         _log.info("job_ended", extra={"job_id": run.job_id, "run": run.run, "status": status.value})
         return Processed(APPLIED, outcome)
-
-
-class _Writes:
-    """A running attempt's ways to the store, under its lease."""
-
-    __slots__ = ("_checkpoint_json", "_clock", "_lease", "_lease_seconds", "_store", "progressed")
-
-    def __init__(self, store: StateStore, clock: Clock, claim: Claimed, lease_seconds: float) -> None:
-        self._store = store
-        self._clock = clock
-        self._lease = claim.lease
-        self._checkpoint_json = claim.checkpoint_json
-        self._lease_seconds = lease_seconds
-        self.progressed = False
-
-    def save_checkpoint(self, checkpoint_json: str) -> None:
-        self._store.save_checkpoint(self._lease, checkpoint_json, self._lease_seconds, self._clock.now())
-        self.progressed = self.progressed or checkpoint_json != self._checkpoint_json
-
-    def report_progress(self, percent: float, message: str) -> None:
-        self._store.report_progress(self._lease, percent, message, self._clock.now())
-
-
-def _check_ids(message: TaskQueueMessage) -> None:
-    if not message.task_id.startswith(f"{message.job_id}:{message.run}:{message.stage}:"):
-        raise MessageInvalid("the task id is not of the job, run and stage that the message names")
-
-
-def _log_attempt(message: TaskQueueMessage, transition: Transition, finished: Finished) -> None:
-    extra = {"task_id": message.task_id, "attempt": message.attempt, "status": finished.task_status.value}
-    if isinstance(transition, FailFinally):
-        extra["code"] = transition.error.code
-    _log.info("attempt_ended", extra=extra)
-    if finished.run_status in TERMINAL_RUN:
-        extra = {"job_id": message.job_id, "run": message.run, "status": finished.run_status.value}
-        _log.info("job_ended", extra=extra)

@@ -11,7 +11,8 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
-from core.machine import APPLIED, CoreMachine
+from core.attempts import APPLIED
+from core.machine import CoreMachine
 from core.messages import TaskQueueMessage
 from core.model import LeaseExpired
 from core.ports import MessageBus

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from core.attempts import Processed
 from core.consumer import AbandonMessage, DeadLetterMessage, Settlement, dispatch, settle
 from core.context import StopSignal
 from core.errors import CoreMachineError, TransientError
 from core.ids import JobId, TaskId
-from core.machine import CoreMachine, Processed
+from core.machine import CoreMachine
 from core.messages import TaskQueueMessage, decode
 from core.model import OutboundMessage, RunRecord
 from core.outcome import Failed

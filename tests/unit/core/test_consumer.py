@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from core.attempts import Processed
 from core.consumer import AbandonMessage, DeadLetterMessage, Settlement, dispatch, settle
 from core.errors import BusUnavailable, DefinitionError, MessageInvalid, StoreUnavailable
 from core.ids import JobId, TaskId
-from core.machine import Processed
 from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage
 from core.model import OutboundMessage, RunRecord
 from core.ports import ReceivedMessage

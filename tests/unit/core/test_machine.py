@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import BaseModel
 
+from core.attempts import Processed
 from core.consumer import AbandonMessage, dispatch, settle
 from core.context import StopSignal, TaskContext
 from core.errors import (
@@ -21,7 +22,6 @@ from core.errors import (
 from core.handlers import TaskHandler, task_handler
 from core.ids import JobId
 from core.jobs import JobContext, JobDefinition, Parallelism, StageDefinition, TaskSpec
-from core.machine import Processed
 from core.messages import JobQueueMessage, StageCompleteMessage, decode
 from core.model import EventKind, FailurePolicy, RunRecord, RunStatus, StageStatus, TaskResult, TaskStatus
 from core.outcome import Failed, Interrupted, RetryLater

@@ -10,12 +10,12 @@ from typing import ClassVar
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from core.attempts import LEASE_MARGIN
 from core.boundary import MAX_PROBLEMS, parse_parameters
 from core.context import TaskContext
 from core.errors import CoreMachineError, InvalidParameters, MessageTooLarge, TransientTaskError
 from core.handlers import TaskHandler, task_handler
 from core.ids import MAX_ATTEMPT, JobId, stage_complete_message_id, task_id_for, task_message_id
-from core.machine import LEASE_MARGIN
 from core.model import LeaseExpired, OutboxRow, TaskRecord
 from core.ports import Clock
 from core.relay import OutboxRelay

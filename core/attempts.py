@@ -1,0 +1,287 @@
+"""One attempt at a task, or many at once: claimed, run outside any transaction, and committed with what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
+
+from core.boundary import run_handler
+from core.context import StopSignal, TaskContext
+from core.decisions import FailFinally, Requeue, Transition, after_attempt, after_lost_lease
+from core.errors import CapacityExceeded, CoreMachineError, LeaseLost, MessageInvalid, StoreUnavailable
+from core.handlers import TaskHandler
+from core.ids import MAX_ATTEMPT, WorkerId
+from core.messages import TaskQueueMessage
+from core.model import (
+    TERMINAL_RUN,
+    Claimed,
+    ClaimResult,
+    Finished,
+    Lease,
+    LeaseExpired,
+    NotClaimed,
+    OutboundMessage,
+)
+from core.outcome import ErrorInfo, Failed, Interrupted, Outcome, Succeeded, describe
+from core.ports import AttemptEnd, BlobStore, ClaimRequest, Clock, IdSource, StateStore
+from core.queues import QueueNames
+from core.registry import HandlerRegistry
+from core.relay import OutboxRelay
+
+_log = logging.getLogger("core.machine")
+
+LEASE_MARGIN = 30.0
+"""Seconds that a lease outlives its handler's timeout where nobody renews it."""
+
+DEADLINE_EXCEEDED = ErrorInfo("DEADLINE_EXCEEDED", "the handler reached its timeout without saving a checkpoint", True)
+"""What an interruption by nothing but the task's own timeout comes to: free of charge, it would repeat for ever."""
+
+ATTEMPTS_EXHAUSTED = ErrorInfo("ATTEMPTS_EXHAUSTED", f"the task was tried {MAX_ATTEMPT} times")
+
+APPLIED = "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """What a message came to. Its message is to be completed, whatever ``effect`` says.
+
+    ``effect`` is ``applied``, or the reason why nothing was done; ``outcome`` is the handler's, where one ran.
+    """
+
+    effect: str
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An attempt that is held and has not been run."""
+
+    message: TaskQueueMessage
+    handler: TaskHandler
+    claim: Claimed
+    lease_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt that was run, and how it is to be committed. ``outcome`` is the handler's."""
+
+    message: TaskQueueMessage
+    lease: Lease
+    transition: Transition
+    outcome: Outcome | None
+
+
+class Attempts:
+    """What :class:`core.machine.CoreMachine` does with task messages. For one thread at a time."""
+
+    def __init__(
+        self,
+        handlers: HandlerRegistry,
+        store: StateStore,
+        relay: OutboxRelay,
+        *,
+        blobs: BlobStore,
+        clock: Clock,
+        ids: IdSource,
+        queues: QueueNames,
+    ) -> None:
+        self._handlers = handlers
+        self._store = store
+        self._relay = relay
+        self._blobs = blobs
+        self._clock = clock
+        self._ids = ids
+        self._queues = queues
+        self._worker = WorkerId(ids.new_id())
+
+    def claim(self, message: TaskQueueMessage, lease_seconds: float | None) -> Started | Processed:
+        """Claim the task that ``message`` wakes.
+
+        Raises :class:`core.errors.UnknownTaskType`, and :class:`core.errors.MessageInvalid` for a message that
+        contradicts itself.
+        """
+        request = self._request(message, lease_seconds)
+        return self._claimed(message, request, self._store.claim_task(*request))
+
+    def claim_many(self, messages: Sequence[TaskQueueMessage]) -> list[Started | Processed | CoreMachineError]:
+        """:meth:`claim` for each in one call to the store; an error is given in its message's place.
+
+        Raises :class:`core.errors.TransientError` where the store is away.
+        """
+        asked: list[ClaimRequest | CoreMachineError] = [_or_error(self._request, message) for message in messages]
+        claims = iter(self._store.claim_tasks([one for one in asked if isinstance(one, ClaimRequest)]))
+        return [
+            _or_error(self._claimed, message, one, next(claims)) if isinstance(one, ClaimRequest) else one
+            for message, one in zip(messages, asked, strict=True)
+        ]
+
+    def run(self, started: Started, stop: StopSignal) -> Ended | Processed:
+        """Call the handler. A lease that has waited for its turn is renewed first."""
+        claim, handler = started.claim, started.handler
+        writes = _Writes(self._store, self._clock, claim, started.lease_seconds)
+        context = TaskContext(
+            started.message,
+            timeout=handler.timeout,
+            blobs=self._blobs,
+            clock=self._clock,
+            stop=stop,
+            writes=writes,
+            checkpoint_json=claim.checkpoint_json,
+        )
+        try:
+            outcome = run_handler(handler, claim.parameters_json, context)
+        except LeaseLost as lost:
+            return _lost(Failed(ErrorInfo(lost.code, lost.message), lost))
+        if isinstance(outcome, Interrupted) and context.stop_reason == "deadline" and not writes.progressed:
+            outcome = Failed(DEADLINE_EXCEEDED)
+        if isinstance(outcome, Succeeded):
+            return Ended(started.message, claim.lease, outcome, outcome)
+        transition = after_attempt(outcome, handler.retry, claim.charged, self._ids.jitter(), self._clock.now())
+        return Ended(started.message, claim.lease, transition, outcome)
+
+    def renewed(self, started: Started) -> Started | Processed:
+        """``started`` with a lease that covers its handler from now on, where it has waited for its turn."""
+        lease, now = started.claim.lease, self._clock.now()
+        if lease.expires_at - now > timedelta(seconds=started.lease_seconds - LEASE_MARGIN / 2):
+            return started
+        try:
+            lease = self._store.renew_lease(lease, started.lease_seconds, now)
+        except LeaseLost:
+            return _lost(None)
+        return Started(started.message, started.handler, started.claim._replace(lease=lease), started.lease_seconds)
+
+    def commit(self, ended: Ended) -> Processed:
+        """Commit how an attempt ended, and publish what that caused."""
+        end = self._end(ended)
+        try:
+            finished = self._store.finish_attempt(*end)
+        except LeaseLost:
+            return _lost(ended.outcome)
+        except CapacityExceeded as error:
+            if isinstance(end.transition, FailFinally):
+                raise
+            failed = Failed(describe(error), error)
+            return self.commit(Ended(ended.message, ended.lease, FailFinally(failed.error), failed))
+        if finished.outbox:
+            self._relay.publish(finished.outbox)
+        return _applied(ended, end.transition, finished)
+
+    def commit_many(self, ended: Sequence[Ended]) -> list[Processed]:
+        """:meth:`commit` for each, in one call to the store."""
+        ends = [self._end(one) for one in ended]
+        try:
+            finished = self._store.finish_attempts(ends)
+        except CapacityExceeded:
+            return [self.commit(one) for one in ended]
+        self._relay.publish([row for one in finished if one is not None for row in one.outbox])
+        return [
+            _applied(one, end.transition, found) if found is not None else _lost(one.outcome)
+            for one, end, found in zip(ended, ends, finished, strict=True)
+        ]
+
+    def end_lost(self, message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
+        """End an attempt whose holder vanished, by its own fencing token."""
+        policy = self._handlers.find(expired.task_type).retry
+        transition = after_lost_lease(policy, expired.charged, expired.progressed)
+        return self.commit(Ended(message, expired.lease, transition, None))
+
+    def _request(self, message: TaskQueueMessage, lease_seconds: float | None = None) -> ClaimRequest:
+        handler = self._handlers.find(message.task_type)
+        _check_ids(message)
+        seconds = handler.timeout + LEASE_MARGIN if lease_seconds is None else lease_seconds
+        return ClaimRequest(message.task_id, message.attempt, self._worker, seconds, self._clock.now())
+
+    def _claimed(self, message: TaskQueueMessage, request: ClaimRequest, claim: ClaimResult) -> Started | Processed:
+        if isinstance(claim, Claimed):
+            if claim.task_type != message.task_type:  # the store is the truth; the message only woke us
+                message = message.model_copy(update={"task_type": claim.task_type})
+            return Started(message, self._handlers.find(claim.task_type), claim, request.lease_seconds)
+        if isinstance(claim, LeaseExpired):
+            return self.end_lost(message, claim)
+        if claim is NotClaimed.PAUSED:
+            return self._park(message)
+        return Processed(claim.value)
+
+    def _park(self, message: TaskQueueMessage) -> Processed:
+        """Keep a task of a paused run for when it is resumed. Raises so that the message comes again where the pause
+        has just ended.
+        """
+        wakeup, now = self._wakeup(message, message.attempt + 1, None), self._clock.now()
+        if not self._store.park_task(message.task_id, message.attempt, wakeup, self._worker, now):
+            raise StoreUnavailable("the run's pause ended as the task was put aside: try again")
+        return Processed("parked")
+
+    def _end(self, ended: Ended) -> AttemptEnd:
+        lease, transition = ended.lease, ended.transition
+        if not isinstance(transition, Requeue):
+            return AttemptEnd(lease, transition, None, self._clock.now())
+        if lease.attempt >= MAX_ATTEMPT:
+            return AttemptEnd(lease, FailFinally(ATTEMPTS_EXHAUSTED), None, self._clock.now())
+        wakeup = self._wakeup(ended.message, lease.attempt + 1, transition.not_before)
+        return AttemptEnd(lease, transition, wakeup, self._clock.now())
+
+    def _wakeup(self, message: TaskQueueMessage, attempt: int, not_before: datetime | None) -> OutboundMessage:
+        again = message.model_copy(update={"attempt": attempt})
+        queue = self._queues.of(self._handlers.find(message.task_type))
+        return OutboundMessage(queue, again.message_id, again.name, again.encode(), not_before)
+
+
+class _Writes:
+    """A running attempt's ways to the store, under its lease."""
+
+    __slots__ = ("_checkpoint_json", "_clock", "_lease", "_lease_seconds", "_store", "progressed")
+
+    def __init__(self, store: StateStore, clock: Clock, claim: Claimed, lease_seconds: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._lease = claim.lease
+        self._checkpoint_json = claim.checkpoint_json
+        self._lease_seconds = lease_seconds
+        self.progressed = False
+
+    def save_checkpoint(self, checkpoint_json: str) -> None:
+        self._store.save_checkpoint(self._lease, checkpoint_json, self._lease_seconds, self._clock.now())
+        self.progressed = self.progressed or checkpoint_json != self._checkpoint_json
+
+    def report_progress(self, percent: float, message: str) -> None:
+        self._store.report_progress(self._lease, percent, message, self._clock.now())
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _or_error(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | CoreMachineError:
+    try:
+        return call(*arguments, **named)
+    except CoreMachineError as error:
+        return error
+
+
+def _check_ids(message: TaskQueueMessage) -> None:
+    if not message.task_id.startswith(f"{message.job_id}:{message.run}:{message.stage}:"):
+        raise MessageInvalid("the task id is not of the job, run and stage that the message names")
+
+
+def _lost(outcome: Outcome | None) -> Processed:
+    return Processed("lease_lost", outcome)
+
+
+def _applied(ended: Ended, transition: Transition, finished: Finished) -> Processed:
+    if _log.isEnabledFor(logging.INFO):
+        _log_attempt(ended.message, transition, finished)
+    return Processed(APPLIED, ended.outcome)
+
+
+def _log_attempt(message: TaskQueueMessage, transition: Transition, finished: Finished) -> None:
+    extra = {"task_id": message.task_id, "attempt": message.attempt, "status": finished.task_status.value}
+    if isinstance(transition, FailFinally):
+        extra["code"] = transition.error.code
+    _log.info("attempt_ended", extra=extra)
+    if finished.run_status in TERMINAL_RUN:
+        extra = {"job_id": message.job_id, "run": message.run, "status": finished.run_status.value}
+        _log.info("job_ended", extra=extra)
