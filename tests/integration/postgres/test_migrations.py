@@ -162,12 +162,14 @@ def test_a_database_that_cannot_hold_every_text_is_refused(stoppable_server: Emb
         migrate(connection, [FIRST])
 
 
-def test_a_session_that_ends_meanwhile_leaves_nothing_half_done(connection: Connection) -> None:
+def test_a_session_that_ends_meanwhile_leaves_nothing_half_done(
+    connection: Connection, blank_postgres_database: Database
+) -> None:
     deadly = Migration(2, "0002_deadly", "CREATE TABLE coremachine.t (); SELECT pg_terminate_backend(pg_backend_pid())")
     with pytest.raises(StoreUnavailable):
         migrate(connection, [FIRST, deadly])
 
-    with closing(psycopg.connect(connection.info.dsn)) as again:
+    with closing(psycopg.connect(blank_postgres_database.url)) as again:
         check_schema(again, [FIRST])
         assert "coremachine.t" not in tables(again)
 
