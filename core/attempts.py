@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
@@ -24,6 +24,7 @@ from core.model import (
     LeaseExpired,
     NotClaimed,
     OutboundMessage,
+    OutboxRow,
 )
 from core.outcome import ErrorInfo, Failed, Interrupted, Outcome, Succeeded, describe
 from core.ports import AttemptEnd, BlobStore, ClaimRequest, Clock, IdSource, StateStore
@@ -75,8 +76,19 @@ class Ended:
     outcome: Outcome | None
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What attempts that were committed together came to, in order, and the messages that they caused."""
+
+    processed: Sequence[Processed]
+    outbox: Sequence[OutboxRow]
+
+
 class Attempts:
-    """What :class:`core.machine.CoreMachine` does with task messages. For one thread at a time."""
+    """What :class:`core.machine.CoreMachine` does with task messages.
+
+    For one thread at a time, but for :meth:`commit_many`, which may be called from another one where the store can.
+    """
 
     def __init__(
         self,
@@ -120,7 +132,7 @@ class Attempts:
         ]
 
     def run(self, started: Started, stop: StopSignal) -> Ended | Processed:
-        """Call the handler. A lease that has waited for its turn is renewed first."""
+        """Call the handler."""
         claim, handler = started.claim, started.handler
         writes = _Writes(self._store, self._clock, claim, started.lease_seconds)
         context = TaskContext(
@@ -144,7 +156,7 @@ class Attempts:
         return Ended(started.message, claim.lease, transition, outcome)
 
     def renewed(self, started: Started) -> Started | Processed:
-        """``started`` with a lease that covers its handler from now on, where it has waited for its turn."""
+        """``started`` with a lease that covers its handler from now on, should it have waited for its turn."""
         lease, now = started.claim.lease, self._clock.now()
         if lease.expires_at - now > timedelta(seconds=started.lease_seconds - LEASE_MARGIN / 2):
             return started
@@ -152,7 +164,11 @@ class Attempts:
             lease = self._store.renew_lease(lease, started.lease_seconds, now)
         except LeaseLost:
             return _lost(None)
-        return Started(started.message, started.handler, started.claim._replace(lease=lease), started.lease_seconds)
+        return replace(started, claim=started.claim._replace(lease=lease))
+
+    def given_back(self, started: Started) -> Ended:
+        """The end of an attempt whose handler is not called after all; it costs nothing."""
+        return Ended(started.message, started.claim.lease, Requeue("given_back", False), None)
 
     def commit(self, ended: Ended) -> Processed:
         """Commit how an attempt ended, and publish what that caused."""
@@ -170,18 +186,18 @@ class Attempts:
             self._relay.publish(finished.outbox)
         return _applied(ended, end.transition, finished)
 
-    def commit_many(self, ended: Sequence[Ended]) -> list[Processed]:
-        """:meth:`commit` for each, in one call to the store."""
+    def commit_many(self, ended: Sequence[Ended]) -> Committed:
+        """:meth:`commit` for each, in one call to the store. What they caused is left to be published."""
         ends = [self._end(one) for one in ended]
         try:
             finished = self._store.finish_attempts(ends)
         except CapacityExceeded:
-            return [self.commit(one) for one in ended]
-        self._relay.publish([row for one in finished if one is not None for row in one.outbox])
-        return [
+            return Committed([self.commit(one) for one in ended], [])
+        processed = [
             _applied(one, end.transition, found) if found is not None else _lost(one.outcome)
             for one, end, found in zip(ended, ends, finished, strict=True)
         ]
+        return Committed(processed, [row for one in finished if one is not None for row in one.outbox])
 
     def end_lost(self, message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
         """End an attempt whose holder vanished, by its own fencing token."""

@@ -46,10 +46,13 @@ def dispatch(machine: CoreMachine, body: bytes, stop: StopSignal | None = None) 
             case JobQueueMessage():
                 return machine.process_job_message(message)
         assert_never(message)
-    except TransientError as error:
-        return AbandonMessage(error)
     except CoreMachineError as error:
-        return DeadLetterMessage(error)
+        return settlement_of(error)
+
+
+def settlement_of(error: CoreMachineError) -> AbandonMessage | DeadLetterMessage:
+    """How a message ends whose processing raised ``error``."""
+    return AbandonMessage(error) if isinstance(error, TransientError) else DeadLetterMessage(error)
 
 
 def settle(bus: MessageBus, message: ReceivedMessage, settlement: Settlement) -> None:
