@@ -67,7 +67,10 @@ def _running(system: str, url: str, options: Sequence[str]) -> Iterator[subproce
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.peers", system, url, *options],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(Path(folder) / "errors").open("w"),

@@ -117,7 +117,10 @@ class Worker:
 
 
 def measured(order: Order, worker: Worker) -> Measured:
-    found = Measured(version("psycopg"), f"{CONNECTIONS} connections, messages one by one, bus in the process")
+    found = Measured(
+        "as it is here",
+        f"psycopg {version('psycopg')}, {CONNECTIONS} connections, messages one by one, bus in the process",
+    )
     found.jobs["stored"] = repeat(order.jobs, lambda: check_sum(worker.run("fan_out", order.tasks), order.tasks))
     found.singles["stored"] = repeat(order.singles, lambda: worker.run("single", 1))
     return found

@@ -81,6 +81,7 @@ def main() -> None:
             DBOS.register_queue(QUICK_QUEUE, polling_interval_sec=QUICK_POLL)
         time.sleep(QUEUE_FOUND)
         answer(measured(order))
+        DBOS.delete_queue(QUICK_QUEUE)  # registered queues outlive the process
         if order.idle:
             wait_for_end()
     finally:
