@@ -47,22 +47,26 @@ WITH input AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT task_type FROM coremachine.stages WHERE run_key = i.run_key AND number = i.stage OFFSET 0
     ) g
+), numbered AS MATERIALIZED (
+    SELECT t.*,
+        CASE WHEN status = 'queued' AND attempt = asked AND NOT paused
+            THEN nextval('coremachine.event_numbers') END AS new_token
+    FROM (SELECT * FROM target ORDER BY position) t
 ), granted AS (
     INSERT INTO coremachine.leases (run_key, stage, name, attempt, token, owner, started_at, expires_at)
-    SELECT run_key, stage, name, attempt, nextval('coremachine.event_numbers'), owner, now, expires_at
-    FROM target WHERE status = 'queued' AND attempt = asked AND NOT paused
-    ORDER BY position
+    SELECT run_key, stage, name, attempt, new_token, owner, now, expires_at
+    FROM numbered WHERE new_token IS NOT NULL
     ON CONFLICT DO NOTHING
-    RETURNING run_key, stage, name, token
+    RETURNING token
 )
-SELECT target.position, target.status, target.attempt, target.charged, target.parameters_json, target.paused,
-    target.job_type, target.task_type, granted.token AS granted, c.checkpoint_json,
+SELECT n.position, n.status, n.attempt, n.charged, n.parameters_json, n.paused,
+    n.job_type, n.task_type,
+    CASE WHEN n.new_token IN (SELECT token FROM granted) THEN n.new_token END AS granted, c.checkpoint_json,
     l.token, l.attempt AS lease_attempt, l.owner, l.expires_at, l.progressed
-FROM target
-LEFT JOIN granted ON granted.run_key = target.run_key AND granted.stage = target.stage AND granted.name = target.name
-LEFT JOIN coremachine.leases l ON l.run_key = target.run_key AND l.stage = target.stage AND l.name = target.name
+FROM numbered n
+LEFT JOIN coremachine.leases l ON l.run_key = n.run_key AND l.stage = n.stage AND l.name = n.name
 LEFT JOIN coremachine.checkpoints c
-    ON c.run_key = target.run_key AND c.stage = target.stage AND c.name = target.name;
+    ON c.run_key = n.run_key AND c.stage = n.stage AND c.name = n.name;
 
 -- name: park_task
 -- Gives a queued task of a paused run its next attempt, with its wake-up in the outbox.
