@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core.decisions import FailFinally, Requeue
@@ -20,6 +20,7 @@ from core.model import (
     Opened,
     OutboundMessage,
     RunRecord,
+    RunStatus,
     Submitted,
     TaskRecord,
 )
@@ -43,9 +44,15 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def new_job(content: str = "a", *, tenant: str = "acme", key: str | None = None, budget: int | None = None) -> NewJob:
+def new_job(
+    content: str = "a",
+    *,
+    tenant: str = "acme",
+    key: str | None = None,
+    budget: int | None = None,
+    deadline: datetime | None = None,
+) -> NewJob:
     job_id = job_id_for(JOB_TYPE, {"content": content}, tenant, key or "")
-    message = JobQueueMessage(job_id=job_id, run=1, job_type=JOB_TYPE)
     return NewJob(
         job_id=job_id,
         job_type=JOB_TYPE,
@@ -53,39 +60,51 @@ def new_job(content: str = "a", *, tenant: str = "acme", key: str | None = None,
         parameters_json=f'{{"content": "{content}"}}',
         idempotency_key=key,
         retry_budget=budget,
-        message=OutboundMessage("jobs", message.message_id, message.name, message.encode()),
+        message=job_message(job_id),
+        deadline=deadline,
     )
 
 
-def task_message(job_id: JobId, stage: int, name: str, attempt: int, due: datetime | None = None) -> OutboundMessage:
+def job_message(job_id: JobId, run: int = 1) -> OutboundMessage:
+    message = JobQueueMessage(job_id=job_id, run=run, job_type=JOB_TYPE)
+    return OutboundMessage("jobs", message.message_id, message.name, message.encode())
+
+
+def stage_message(job_id: JobId, stage: int, run: int = 1) -> OutboundMessage:
+    message = StageCompleteMessage(job_id=job_id, run=run, job_type=JOB_TYPE, stage=stage)
+    return OutboundMessage("jobs", message.message_id, message.name, message.encode())
+
+
+def task_message(
+    job_id: JobId, stage: int, name: str, attempt: int, due: datetime | None = None, run: int = 1
+) -> OutboundMessage:
     message = TaskQueueMessage(
         job_id=job_id,
-        run=1,
+        run=run,
         job_type=JOB_TYPE,
         stage=stage,
-        task_id=task_id_for(job_id, 1, stage, name),
+        task_id=task_id_for(job_id, run, stage, name),
         task_type=TASK_TYPE,
         attempt=attempt,
     )
     return OutboundMessage("tasks", message.message_id, message.name, message.encode(), due)
 
 
+def new_task(job_id: JobId, stage: int, name: str, parameters: str | None = None, run: int = 1) -> NewTask:
+    text = parameters or f'{{"of": "{name}"}}'
+    return NewTask(task_id_for(job_id, run, stage, name), name, text, task_message(job_id, stage, name, 1, None, run))
+
+
 def new_stage(
-    job_id: JobId, number: int, names: Sequence[str], policy: FailurePolicy = FailurePolicy.FAIL_FAST
+    job_id: JobId, number: int, names: Sequence[str], policy: FailurePolicy = FailurePolicy.FAIL_FAST, run: int = 1
 ) -> NewStage:
-    on_end = StageCompleteMessage(job_id=job_id, run=1, job_type=JOB_TYPE, stage=number)
     return NewStage(
         number=number,
         name=f"stage {number}",
         task_type=TASK_TYPE,
         failure_policy=policy,
-        tasks=tuple(
-            NewTask(
-                task_id_for(job_id, 1, number, name), name, f'{{"of": "{name}"}}', task_message(job_id, number, name, 1)
-            )
-            for name in names
-        ),
-        on_end=OutboundMessage("jobs", on_end.message_id, on_end.name, on_end.encode()),
+        tasks=tuple(new_task(job_id, number, name, run=run) for name in names),
+        on_end=stage_message(job_id, number, run),
     )
 
 
@@ -95,6 +114,7 @@ class Scenario:
 
     store: StateStore
     job: NewJob
+    number: int = 1
 
     @classmethod
     def submitted(cls, store: StateStore, content: str = "a", *, budget: int | None = None) -> Scenario:
@@ -120,16 +140,21 @@ class Scenario:
     def job_id(self) -> JobId:
         return self.job.job_id
 
+    def of_run(self, number: int) -> Scenario:
+        """Another run of the same job."""
+        return replace(self, number=number)
+
     def submit_again(self, when: float = 0) -> Submitted:
         return self.store.submit_job(self.job, at(when))
 
     def open(
         self, number: int, *names: str, policy: FailurePolicy = FailurePolicy.FAIL_FAST, when: float = 0
     ) -> Opened:
-        return self.store.open_stage(self.job_id, 1, new_stage(self.job_id, number, names, policy), at(when))
+        stage = new_stage(self.job_id, number, names, policy, self.number)
+        return self.store.open_stage(self.job_id, self.number, stage, at(when))
 
     def task_id(self, name: str, stage: int = 1) -> TaskId:
-        return task_id_for(self.job_id, 1, stage, name)
+        return task_id_for(self.job_id, self.number, stage, name)
 
     def claim(
         self,
@@ -169,12 +194,12 @@ class Scenario:
     ) -> Finished:
         """End the attempt; the task waits for its next one."""
         stage, name = lease.task_id.split(":")[2:]
-        wakeup = task_message(self.job_id, int(stage), name, lease.attempt + 1, due)
+        wakeup = task_message(self.job_id, int(stage), name, lease.attempt + 1, due, self.number)
         error = FLAKY if charged else None
         return self.store.finish_attempt(lease, Requeue(cause, charged, due, error), wakeup, at(when))
 
     def run(self) -> RunRecord:
-        found = self.store.load_run(self.job_id, 1)
+        found = self.store.load_run(self.job_id, self.number)
         assert found is not None
         return found
 
@@ -182,6 +207,32 @@ class Scenario:
         found = self.store.load_task(self.task_id(name, stage))
         assert found is not None
         return found
+
+    def finish(self, status: RunStatus = RunStatus.CANCELLED, when: float = 8) -> None:
+        """End the run, which has not ended."""
+        error = BROKEN if status is RunStatus.FAILED else None
+        assert self.store.finish_run(self.job_id, self.number, status, None, error, at(when))
+
+    def pause(self, when: float = 3) -> None:
+        assert self.store.pause_run(self.job_id, self.number, "alice", at(when))
+
+    def resume(self, when: float = 4) -> list[str]:
+        """The ids of the messages that the pause held back."""
+        rows = self.store.resume_run(self.job_id, self.number, "bob", at(when))
+        assert rows is not None
+        return [row.message.message_id for row in rows]
+
+    def park(self, name: str, attempt: int = 1, *, stage: int = 1, when: float = 3) -> bool:
+        wakeup = task_message(self.job_id, stage, name, attempt + 1, None, self.number)
+        return self.store.park_task(self.task_id(name, stage), attempt, wakeup, WORKER, at(when))
+
+    def told(self, after: int = 0) -> list[tuple[str, str]]:
+        """The timeline as kinds and details."""
+        return [(event.kind.value, event.detail) for event in self.store.list_events(self.job_id, self.number, after)]
+
+    def waiting(self) -> list[str]:
+        """The ids of the messages that wait to be published, oldest first."""
+        return [row.message.message_id for row in self.store.unpublished(10_000, at(FOREVER))]
 
     def outbox(self, when: float = FOREVER) -> list[str]:
         """The types of the messages that wait to be published, oldest first."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 
 from core.ports import StateStore
+from testing.contracts.state_batches import ClaimManyContract, FinishManyContract
 from testing.contracts.state_jobs import RunEndContract, StageContract, StageResultsContract, SubmitContract
-from testing.contracts.state_recovery import (
-    ExpiredLeasesContract,
-    HistoryContract,
-    OutboxContract,
-    StaleWakeupsContract,
-)
+from testing.contracts.state_letters import DeadLetterContract
+from testing.contracts.state_lists import EventListContract, RunListContract, TaskListContract
+from testing.contracts.state_pauses import HeldBackContract, ParkContract, PauseContract
+from testing.contracts.state_recovery import ExpiredLeasesContract, HistoryContract, OutboxContract
+from testing.contracts.state_retention import RetentionContract
+from testing.contracts.state_runs import FurtherRunContract, ReplayContract, ReuseContract
 from testing.contracts.state_tasks import ClaimContract, FinishContract, LeaseContract
+from testing.contracts.state_text import TextContract
+from testing.contracts.state_wakeups import AttentionContract, OverdueContract, StaleWakeupsContract
 
 
 class StateStoreContract(
@@ -23,10 +26,26 @@ class StateStoreContract(
     ClaimContract,
     LeaseContract,
     FinishContract,
+    FinishManyContract,
+    ClaimManyContract,
+    PauseContract,
+    HeldBackContract,
+    ParkContract,
+    FurtherRunContract,
+    ReuseContract,
+    ReplayContract,
     HistoryContract,
     OutboxContract,
     ExpiredLeasesContract,
     StaleWakeupsContract,
+    OverdueContract,
+    AttentionContract,
+    RunListContract,
+    TaskListContract,
+    EventListContract,
+    DeadLetterContract,
+    RetentionContract,
+    TextContract,
 ):
     """Override ``store`` to give an empty store. Times are those of :mod:`testing.contracts.scenario`."""
 

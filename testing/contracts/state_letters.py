@@ -1,0 +1,91 @@
+"""The state store's contract: dead letters that are written down, listed and sent again."""
+
+from __future__ import annotations
+
+from core.listing import NewDeadLetter
+from core.model import RunStatus
+from core.ports import StateStore
+from testing.contracts.scenario import BROKEN, FOREVER, Scenario, at
+
+
+def letter(message_id: str = "job:1:2:x:1", queue: str = "tasks", body: bytes = b'{"a": "\xc3\xa4"}') -> NewDeadLetter:
+    return NewDeadLetter(queue, message_id, "task", body, "MaxDeliveryCountExceeded", "tried 10 times")
+
+
+class DeadLetterContract:
+    def test_a_letter_is_written_down_once(self, store: StateStore) -> None:
+        assert store.record_dead_letters([letter(), letter("b")], at(1)) == 2
+        assert store.record_dead_letters([letter(), letter("c"), letter("c")], at(2)) == 1
+        assert store.record_dead_letters([], at(3)) == 0
+
+        found = store.list_dead_letters(0, 10)
+
+        assert [record.letter for record in found] == [letter(), letter("b"), letter("c")]
+        assert [record.recorded_at for record in found] == [at(1), at(1), at(2)]
+        assert [(record.replays, record.replayed_at, record.replayed_by) for record in found] == [(0, None, "")] * 3
+
+    def test_queues_do_not_share_message_ids(self, store: StateStore) -> None:
+        assert store.record_dead_letters([letter(queue="tasks"), letter(queue="jobs")], at(1)) == 2
+
+    def test_pages_hold_every_letter_once_in_the_order_of_writing(self, store: StateStore) -> None:
+        for number in range(7):
+            store.record_dead_letters([letter(f"m{number}")], at(number))
+
+        for limit in (1, 3, 7, 8):
+            seen, after = [], 0
+            while page := store.list_dead_letters(after, limit):
+                assert len(page) <= limit
+                seen += [record.letter.message_id for record in page]
+                after = page[-1].record_id
+            assert seen == [f"m{number}" for number in range(7)]
+
+    def test_a_letter_is_sent_again_under_a_new_id(self, store: StateStore) -> None:
+        store.record_dead_letters([letter()], at(1))
+        (record,) = store.list_dead_letters(0, 10)
+
+        row = store.replay_dead_letter(record.record_id, 0, "job:1:2:x:1:r1", "alice", at(5))
+
+        assert row is not None
+        assert list(store.unpublished(10, at(6))) == [row]
+        message = row.message
+        assert (message.queue, message.message_id, message.message_type) == ("tasks", "job:1:2:x:1:r1", "task")
+        assert (message.body, message.not_before) == (letter().body, None)
+        (after,) = store.list_dead_letters(0, 10)
+        assert (after.replays, after.replayed_at, after.replayed_by) == (1, at(5), "alice")
+        assert (after.letter, after.recorded_at) == (record.letter, record.recorded_at)
+
+    def test_of_two_replays_at_once_one_is_refused(self, store: StateStore) -> None:
+        store.record_dead_letters([letter()], at(1))
+        (record,) = store.list_dead_letters(0, 10)
+        store.replay_dead_letter(record.record_id, 0, "r1", "alice", at(5))
+
+        assert store.replay_dead_letter(record.record_id, 0, "r1", "bob", at(6)) is None
+        assert store.replay_dead_letter(record.record_id, 2, "r3", "bob", at(6)) is None
+        assert store.replay_dead_letter(record.record_id + 1, 0, "r1", "bob", at(6)) is None
+        assert len(store.unpublished(10, at(FOREVER))) == 1
+        assert store.replay_dead_letter(record.record_id, 1, "r2", "bob", at(7)) is not None
+        assert store.list_dead_letters(0, 10)[0].replayed_by == "bob"
+
+    def test_a_letter_that_was_published_leaves_the_outbox(self, store: StateStore) -> None:
+        store.record_dead_letters([letter()], at(1))
+        (record,) = store.list_dead_letters(0, 10)
+        row = store.replay_dead_letter(record.record_id, 0, "r1", "alice", at(5))
+        assert row is not None
+
+        store.mark_published([row.row_id], at(6))
+
+        assert list(store.unpublished(10, at(FOREVER))) == []
+        assert list(store.reissue_stale(at(FOREVER), at(FOREVER), 10)) == []
+
+    def test_a_letter_does_not_depend_on_the_run_that_it_is_about(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.publish_all()
+        store.record_dead_letters([letter(f"{scenario.task_id('x')}:1")], at(1))
+        (record,) = store.list_dead_letters(0, 10)
+        scenario.pause()
+
+        store.replay_dead_letter(record.record_id, 0, f"{scenario.task_id('x')}:1:r1", "alice", at(5))
+
+        assert scenario.waiting() == [f"{scenario.task_id('x')}:1:r1"]
+        store.finish_run(scenario.job_id, 1, RunStatus.FAILED, None, BROKEN, at(6))
+        assert scenario.waiting() == [f"{scenario.task_id('x')}:1:r1"]
