@@ -9,7 +9,6 @@ from typing import Any, LiteralString, Protocol
 from psycopg import Connection, Cursor
 from psycopg.rows import RowFactory, namedtuple_row, tuple_row
 
-
 Row = Any
 """A named tuple whose fields are the statement's columns."""
 

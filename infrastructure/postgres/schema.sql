@@ -212,7 +212,7 @@ CREATE TABLE coremachine.tasks (
     error_message text,
     error_retryable boolean
 )
-WITH (fillfactor='70');
+WITH (fillfactor='50');
 
 ALTER TABLE ONLY coremachine.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (run_key, stage, name, attempt);

@@ -2,8 +2,6 @@
 -- Rows that are written once or more a task are narrow and have one index; a task's row is changed when it ends.
 -- The row of a task is the lock of the task: whatever claims it, ends its attempt or cancels it holds that row first.
 
-CREATE SCHEMA IF NOT EXISTS coremachine;
-
 -- Grows with every event; the fencing token of a lease is the number of the event that began it.
 CREATE SEQUENCE coremachine.event_numbers AS bigint;
 
@@ -105,7 +103,7 @@ CREATE TABLE coremachine.tasks (
     error_message text,
     error_retryable boolean,
     PRIMARY KEY (run_key, stage, name)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 50); -- room in the page for the version in which it ends
 
 CREATE TABLE coremachine.leases (
     run_key bigint NOT NULL,
