@@ -9,7 +9,7 @@ from itertools import count
 
 from benchmarks.postgres_clients import End, timed_clients
 from core.ids import JobId, WorkerId
-from core.model import Claimed, Lease, NewStage, RunStatus
+from core.model import Claimed, ClaimResult, Lease, NewStage, RunStatus
 from core.outcome import Succeeded
 from core.ports import AttemptEnd, ClaimRequest, StateStore
 from infrastructure.postgres.connection import ConnectionSource
@@ -66,18 +66,17 @@ class StageOfTasks:
     def claim(self, first: int, last: int) -> list[Lease]:
         """Claim tasks one by one."""
         tasks = self.stage.tasks[first:last]
-        claims = [self.store.claim_task(task.task_id, 1, WORKER, LEASE_SECONDS, at(3)) for task in tasks]
-        return [claim.lease for claim in claims if isinstance(claim, Claimed)]
+        return _leases([self.store.claim_task(task.task_id, 1, WORKER, LEASE_SECONDS, at(3)) for task in tasks])
 
-    def claim_all(self) -> list[Lease]:
-        """Claim every task, many at a time."""
-        requests = [ClaimRequest(task.task_id, 1, WORKER, LEASE_SECONDS, at(3)) for task in self.stage.tasks]
+    def claim_many(self, last: int | None = None) -> list[Lease]:
+        """Claim the tasks before ``last``, or all, many at a time."""
+        requests = [ClaimRequest(task.task_id, 1, WORKER, LEASE_SECONDS, at(3)) for task in self.stage.tasks[:last]]
         claims = [
             claim
             for first in range(0, len(requests), CLAIM_BATCH)
             for claim in self.store.claim_tasks(requests[first : first + CLAIM_BATCH])
         ]
-        return [claim.lease for claim in claims if isinstance(claim, Claimed)]
+        return _leases(claims)
 
     def end(self, lease: Lease) -> None:
         self.store.finish_attempt(lease, DONE, None, at(4))
@@ -101,12 +100,16 @@ class StageOfTasks:
 _numbers = count()
 
 
+def _leases(claims: Sequence[ClaimResult]) -> list[Lease]:
+    assert all(isinstance(claim, Claimed) for claim in claims)
+    return [claim.lease for claim in claims if isinstance(claim, Claimed)]
+
+
 def seconds_to_end(store: StateStore, tasks: int, clients: int, batch: int) -> float:
     """Seconds in which ``clients`` clients end a stage of claimed tasks, ``batch`` at a time; 1 is one by one."""
     stage = StageOfTasks.submitted(store, tasks)
     stage.publish(stage.open())
-    leases = stage.claim_all()
-    assert len(leases) == tasks
+    leases = stage.claim_many()
 
     @contextmanager
     def client() -> Iterator[End]:

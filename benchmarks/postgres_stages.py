@@ -93,9 +93,9 @@ def _cost_of_last(stage: StageOfTasks, tasks: int) -> float:
     """Seconds in which the last ``tasks`` tasks are claimed and ended, the others having been ended before."""
     size = len(stage.stage.tasks)
     if tasks < size:
-        leases = stage.claim_all()[: size - tasks]
-        for first in range(0, len(leases), JOB_TASKS // 10):
-            stage.end_many(leases[first : first + JOB_TASKS // 10])
+        leases = stage.claim_many(size - tasks)
+        for first in range(0, len(leases), 1_000):
+            stage.end_many(leases[first : first + 1_000])
     gc.collect()
     started = time.perf_counter()
     for lease in stage.claim(size - tasks, size):
@@ -130,7 +130,7 @@ def _live(store: StateStore) -> None:
     """One job of many tasks, from its submission to its end."""
     stage = StageOfTasks.submitted(store, JOB_TASKS)
     stage.publish(stage.open())
-    leases = stage.claim_all()
+    leases = stage.claim_many()
     for first in range(0, len(leases), BATCH):
         stage.end_many(leases[first : first + BATCH])
     stage.end_run()
