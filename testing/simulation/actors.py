@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from core.errors import BlobStoreUnavailable, BusUnavailable, StoreUnavailable, TransientError
 from core.ids import TaskId
@@ -12,6 +11,7 @@ from core.machine import CoreMachine
 from core.model import LeaseExpired
 from core.ports import BlobStore, MessageBus, StateStore
 from testing.simulation.actions import STALLS, TICKS, Action
+from testing.simulation.ports import Call, Crash, Port, RecordedPort
 from testing.simulation.recorder import subject_of
 from testing.simulation.switching import Thread
 
@@ -22,38 +22,6 @@ NEVER = math.inf
 
 WITHIN = "(within)"
 """A step inside a transition that is not atomic: others may go on there, but a store does not crash halfway."""
-
-
-class Crash(BaseException):
-    """The process of an actor ends here: nothing catches it but the actor."""
-
-
-class Call(NamedTuple):
-    """A call that is a step. ``failure`` is how it fails, ``None`` where it cannot."""
-
-    name: str
-    method: Callable[..., Any]
-    failure: type[TransientError] | None
-
-
-class Port:
-    """Stands in front of a port's implementation: each call of any method is a step of an actor."""
-
-    def __init__(self, inner: object, actor: Actor, failure: type[TransientError]) -> None:
-        self._inner: object | None = inner
-        self._actor = actor
-        self._failure = failure
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if self._inner is None:
-            raise Crash
-        stepping = self._actor.stepping(Call(name, getattr(self._inner, name), self._failure))
-        self.__dict__[name] = stepping
-        return stepping
-
-    def close(self) -> None:
-        """Its process is dead: whoever still calls it, a ``finally`` for one, does nothing."""
-        self.__dict__ = {"_inner": None}
 
 
 class Actor:
@@ -69,14 +37,11 @@ class Actor:
         self.index = 0
         self.wake_at = 0.0
         self.early = False
-        self.crashes = 0
         self.clock = world.clock.skewed(skew)
         self.script = world.stream(name)
         self.thread = Thread(self._run)
         self.looks: dict[TaskId, LeaseExpired] = {}
-        self._ports: list[Port] = []
-        self.pause = self.stepping(Call("work", _nothing, None))
-        self.yield_point = self.stepping(Call(WITHIN, _nothing, None))
+        self._ports: list[Port | RecordedPort] = []
 
     # --- its process ---
 
@@ -124,39 +89,58 @@ class Actor:
                 self.live()
                 alive = False
             except Crash:
-                self.crashes += 1
-                for port in self._ports:
-                    port.close()
-                self._ports.clear()
+                self._end()
         self.wake_at = NEVER
 
-    def _port(self, inner: object, failure: type[TransientError]) -> Port:
-        port = Port(inner, self, failure)
+    def restart(self) -> None:
+        """End the process in order, and start another."""
+        self._end()
+        self.boot()
+
+    def _end(self) -> None:
+        for port in self._ports:
+            port.close()
+        self._ports.clear()
+
+    def _port(self, inner: object, failure: type[TransientError]) -> object:
+        kind = Port if self.world.recorder is None else RecordedPort
+        port = kind(inner, self, failure)
         self._ports.append(port)
         return port
 
     # --- its steps ---
 
-    def stepping(self, call: Call) -> Callable[..., Any]:
-        """``call`` as a step: what the script says happens first, or instead."""
-        script, method = self.script, call.method
-        recorder = self.world.recorder
+    def pause(self, name: str = "work") -> None:
+        """A step that calls nobody: others may go on here."""
+        action = next(self.script, 0)
+        if self.world.recorder is not None:
+            action = self.recorded(name, (), action)
+        if action:
+            self.meet(action, Call(name, _nothing, None), (), {})
 
-        def step(*arguments: Any, **named: Any) -> Any:
-            action = next(script, 0)
-            if action:
-                return self._meet(action, call, arguments, named)
-            return method(*arguments, **named)
+    def yield_point(self) -> None:
+        """A place inside a transition that is not atomic."""
+        self.pause(WITHIN)
 
-        def recorded(*arguments: Any, **named: Any) -> Any:
-            assert recorder is not None
-            others, seconds = self.world.others(self), self.world.clock.seconds
-            action = recorder.step(seconds, self.name, call.name, subject_of(arguments), next(script, 0), others)
-            return self._meet(action, call, arguments, named) if action else method(*arguments, **named)
+    def recorded(self, name: str, arguments: tuple[object, ...], scripted: int) -> int:
+        """Write a step down; the action to take."""
+        recorder, seconds = self.world.recorder, self.world.clock.seconds
+        assert recorder is not None
+        return recorder.step(seconds, self.name, name, subject_of(arguments), scripted, self.world.others(self))
 
-        return step if recorder is None else recorded
+    def chance(self, operation: str) -> bool:
+        """Whether the script has anything but the benign choice here, where only yes and no differ."""
+        action = next(self.script, 0)
+        if self.world.recorder is not None:
+            action = self.world.recorder.step(self.world.clock.seconds, self.name, operation, "", action, {})
+        if action:
+            self.world.took_effect()
+        return action != 0
 
-    def _meet(self, action: int, call: Call, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def meet(self, action: int, call: Call, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Make a call, and let happen there what ``action`` says."""
+        if action == Action.GO:
+            return call.method(*arguments, **named)
         if action >= Action.PREEMPT:
             self.world.preempt(self, action)
         elif action in STALLS:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from core.model import OutboundMessage
 from testing.mock_bus import MockServiceBusRepository, QueueRules
+from testing.mock_bus import _Queue as Queue
 from testing.simulation.actions import DELAYS, MessageFault
 from testing.simulation.clocks import WorldClock
 
@@ -25,8 +26,8 @@ class SimulatedBus(MockServiceBusRepository):
     ) -> None:
         super().__init__(clock, RULES)
         self._fault_of = fault_of
-        self._names = tuple(queues)
-        self._found = [self._queue(name) for name in queues]
+        self._in_order = [(name, self._queue(name)) for name in queues]
+        self._found = [queue for _, queue in self._in_order]
         self.accepted: set[str] = set()
 
     def send(self, messages: Sequence[OutboundMessage]) -> None:
@@ -51,17 +52,26 @@ class SimulatedBus(MockServiceBusRepository):
 
     def ready_queue(self) -> str | None:
         """The first queue that has a message to give."""
-        for name, queue in zip(self._names, self._found, strict=True):
+        for name, queue in self._in_order:
             if queue.ready:
                 return name
         return None
+
+    def next_arrival(self) -> datetime | None:
+        """When something that is not ready will be."""
+        times = [queue.scheduled[0][0] for queue in self._found if queue.scheduled]
+        times += [held.locked_until for queue in self._found for held in queue.locked.values() if held.locked_until]
+        return min(times, default=None)
 
     def refresh(self) -> None:
         """After the clock has moved: what is due, and what was locked for too long, is ready."""
         now = self.clock.now()
         for queue in self._found:
             if queue.scheduled or queue.locked:
-                self._make_ready(queue, now)
+                super()._make_ready(queue, now)
+
+    def _make_ready(self, queue: Queue, now: datetime) -> None:
+        """Done when the clock moves: see :meth:`refresh`."""
 
     def reorder(self) -> bool:
         """What was to come first in each queue comes last; whether that changes anything."""

@@ -17,7 +17,6 @@ class WorldClock:
     def __init__(self) -> None:
         self.seconds = 0.0
         self._now = EPOCH
-        self._followers: list[ActorClock] = []
 
     def now(self) -> datetime:
         return self._now
@@ -27,18 +26,13 @@ class WorldClock:
             raise ValueError("time does not run backwards")
         self.seconds += seconds
         self._now = EPOCH + timedelta(seconds=self.seconds)
-        for follower in self._followers:
-            follower.follow(self._now)
 
     def seconds_until(self, when: datetime) -> float:
         return (when - self._now).total_seconds()
 
     def skewed(self, seconds: float) -> ActorClock:
         """A clock that is ``seconds`` ahead of this one."""
-        clock = ActorClock(timedelta(seconds=seconds))
-        clock.follow(self._now)
-        self._followers.append(clock)
-        return clock
+        return ActorClock(self, timedelta(seconds=seconds))
 
 
 class ActorClock:
@@ -46,12 +40,9 @@ class ActorClock:
 
     worker: Worker
 
-    def __init__(self, skew: timedelta) -> None:
+    def __init__(self, world: WorldClock, skew: timedelta) -> None:
+        self._world = world
         self._skew = skew
-        self._now = EPOCH
 
     def now(self) -> datetime:
-        return self._now
-
-    def follow(self, now: datetime) -> None:
-        self._now = now + self._skew
+        return self._world.now() + self._skew

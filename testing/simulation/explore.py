@@ -2,8 +2,8 @@
 
 The world is the calm one: two workers, a reconciler, a job of two stages of three tasks. Its schedule is deviated
 from at every step in every way, up to a number of preemptions and a number of crashes. A preemption lets another actor
-go on first, or takes the actor away for longer than its lease. Few preemptions show most bugs of interleaving (Musuvathi
-and Qadeer, "Iterative Context Bounding for Systematic Testing of Multithreaded Programs", PLDI 2007).
+go on first, or takes the actor away for longer than its lease. Few preemptions show most bugs of interleaving
+(Musuvathi and Qadeer, "Iterative Context Bounding for Systematic Testing of Multithreaded Programs", PLDI 2007).
 """
 
 from __future__ import annotations

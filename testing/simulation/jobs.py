@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
+from core.attempts import LEASE_MARGIN
 from core.handlers import task_handler
 from core.ids import JobId
 from core.jobs import JobContext, JobDefinition, Parallelism, StageDefinition, TaskSpec
-from core.machine import LEASE_MARGIN
 from core.model import FailurePolicy, TaskResult
 from core.registry import HandlerRegistry, JobRegistry
 from core.retry import RetryPolicy

@@ -12,6 +12,9 @@ from testing.simulation.script import MESSAGES, Deviation
 
 _IDS = ("message_id", "task_id", "job_id")
 
+CHANCES = frozenset({"commit_later"})
+"""Operations that are no calls, and happen or not."""
+
 
 class Key(NamedTuple):
     """Where a choice is made, said so that it outlives a change of what comes before: the ``nth`` time, from 1, that
@@ -50,6 +53,8 @@ class Entry:
     def _what(self) -> str:
         if self.stream == MESSAGES:
             return label(MessageFault(self.value))
+        if self.key.operation in CHANCES:
+            return "yes"
         if self.key.operation == "handler":
             return label(Conduct(self.value))
         return f"{self.others[self.value]} goes first" if self.value in self.others else label(Action(self.value))

@@ -6,14 +6,14 @@ messages are still needed. They are kept from what the store answers, so that an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
 from core.context import TaskContext
-from core.decisions import Transition
+from core.decisions import LEASE_EXPIRED, Requeue, Transition
 from core.errors import CoreMachineError
 from core.ids import JobId, TaskId, WorkerId
 from core.jsontext import dump_json
@@ -37,6 +37,7 @@ from core.ports import AttemptEnd, ClaimRequest, ReceivedMessage
 from testing.simulation.actions import Conduct
 from testing.simulation.books import Ending, RunBook, TaskBook, Violation
 from testing.simulation.jobs import JOBS
+from testing.simulation.ports import Observed
 
 if TYPE_CHECKING:
     from testing.simulation.worker import Worker
@@ -75,28 +76,32 @@ class Call:
         self.ending = Ending.FREE if free else Ending.CHARGED
 
 
-class Observed:
-    """Stands in front of a port's implementation and tells a hook what each call came to."""
-
-    def __init__(self, inner: object, hooks: Mapping[str, Callable[..., None]]) -> None:
-        self._inner = inner
-        self._hooks = hooks
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._inner, name)
-        observed = _observed(method, self._hooks[name]) if name in self._hooks else method
-        self.__dict__[name] = observed
-        found: Callable[..., Any] = observed
-        return found
+def _is_for_another(transition: Transition) -> bool:
+    """Whether an attempt is ended for a holder that vanished. A worker may do so to itself, if it was slow."""
+    return not isinstance(transition, Succeeded) and transition.error == LEASE_EXPIRED
 
 
-def _observed(method: Callable[..., Any], hook: Callable[..., None]) -> Callable[..., Any]:
-    def call(*arguments: Any, **named: Any) -> Any:
-        result = method(*arguments, **named)
-        hook(result, *arguments, **named)
-        return result
+class ObservedStore(Observed):
+    hooks: ClassVar[Mapping[str, str]] = {
+        "submit_job": "submitted",
+        "open_stage": "opened",
+        "claim_task": "claimed",
+        "claim_tasks": "all_claimed",
+        "renew_lease": "renewed",
+        "save_checkpoint": "saved",
+        "report_progress": "reported",
+        "finish_attempt": "finished",
+        "finish_attempts": "all_finished",
+        "finish_run": "run_finished",
+        "unpublished": "listed",
+        "mark_published": "published",
+        "reissue_stale": "reissued",
+        "expired_leases": "expired",
+    }
 
-    return call
+
+class ObservedBus(Observed):
+    hooks: ClassVar[Mapping[str, str]] = {"send": "sent", "complete": "settled", "dead_letter": "dead_lettered"}
 
 
 class Witness:
@@ -108,30 +113,9 @@ class Witness:
         self.tasks: dict[TaskId, TaskBook] = {}
         self._rows: dict[int, str] = {}
         self._issued: set[str] = set()
+        self._known: set[str] = set()
         self._published_at: dict[str, datetime] = {}
         self._calls = 0
-
-    def observed_store(self, store: object) -> Observed:
-        hooks: dict[str, Callable[..., None]] = {
-            "submit_job": self._submitted,
-            "open_stage": self._opened,
-            "claim_task": self._claimed,
-            "renew_lease": self._renewed,
-            "save_checkpoint": self._saved,
-            "report_progress": self._reported,
-            "claim_tasks": self._all_claimed,
-            "finish_attempt": self._finished,
-            "finish_attempts": self._all_finished,
-            "finish_run": self._run_finished,
-            "unpublished": self._unpublished,
-            "mark_published": self._published,
-            "reissue_stale": self._reissued,
-            "expired_leases": self._expired,
-        }
-        return Observed(store, hooks)
-
-    def observed_bus(self, bus: object) -> Observed:
-        return Observed(bus, {"complete": self._settled, "dead_letter": self._dead_lettered})
 
     @property
     def all_ended(self) -> bool:
@@ -163,7 +147,7 @@ class Witness:
 
     # --- runs and stages ---
 
-    def _submitted(self, result: Submitted, job: NewJob, now: datetime) -> None:
+    def submitted(self, result: Submitted, job: NewJob, now: datetime) -> None:
         key = (result.run.job_id, result.run.run)
         if result.created == (key in self.runs):
             raise Violation("submitting twice is submitting once", f"created: {result.created}")
@@ -171,14 +155,14 @@ class Witness:
             self.runs[key] = RunBook(job.job_id, JOBS[job.job_type], job.parameters_json)
         self._issue(result.outbox)
 
-    def _opened(self, result: Opened, job_id: JobId, run: int, stage: NewStage, now: datetime) -> None:
+    def opened(self, result: Opened, job_id: JobId, run: int, stage: NewStage, now: datetime) -> None:
         self._issue(result.outbox)
         if result.opened:
             book = self.runs[(job_id, run)]
             for task in book.open_stage(stage):
                 self.tasks[task.task_id] = task
 
-    def _run_finished(
+    def run_finished(
         self,
         result: bool,
         job_id: JobId,
@@ -194,7 +178,7 @@ class Witness:
 
     # --- tasks ---
 
-    def _claimed(
+    def claimed(
         self, result: ClaimResult, task_id: TaskId, attempt: int, worker: WorkerId, lease_seconds: float, now: datetime
     ) -> None:
         task = self.tasks.get(task_id)
@@ -209,23 +193,25 @@ class Witness:
         else:
             task.check_refusal(result, attempt)
 
-    def _renewed(self, result: Lease, lease: Lease, lease_seconds: float, now: datetime) -> None:
+    def renewed(self, result: Lease, lease: Lease, lease_seconds: float, now: datetime) -> None:
         self.tasks[lease.task_id].renew(lease, result)
 
-    def _saved(self, result: Lease, lease: Lease, checkpoint_json: str, lease_seconds: float, now: datetime) -> None:
+    def saved(self, result: Lease, lease: Lease, checkpoint_json: str, lease_seconds: float, now: datetime) -> None:
         self.tasks[lease.task_id].save(lease, checkpoint_json, result)
 
-    def _reported(self, result: None, lease: Lease, percent: float, message: str, now: datetime) -> None:
+    def reported(self, result: None, lease: Lease, percent: float, message: str, now: datetime) -> None:
         self.tasks[lease.task_id].check_holder(lease)
 
-    def _finished(
+    def finished(
         self, result: Finished, lease: Lease, transition: Transition, wakeup: OutboundMessage | None, now: datetime
     ) -> None:
         task = self.tasks[lease.task_id]
         task.check_holder(lease)
         call = self._own_call(lease)
-        if call is not None:
+        if call is not None and not _is_for_another(transition):
             task.end(call.ending, result, call.result_json)
+        elif self._given_back(lease, transition):
+            task.end(Ending.FREE, result, None)
         else:
             progressed = self._check_abandoned(task, lease, now)
             task.end(Ending.FREE if progressed else Ending.CHARGED, result, None)
@@ -235,6 +221,8 @@ class Witness:
 
     def _look(self, expired: LeaseExpired, now: datetime) -> None:
         """Somebody was told that a lease has run out."""
+        if now > self._world.current.clock.now():
+            raise Violation("a live lease is not taken away", f"somebody asks as if it were {now}")
         self.tasks[expired.lease.task_id].check_expired(expired, now)
         self._world.current.looks[expired.lease.task_id] = expired
 
@@ -248,20 +236,27 @@ class Witness:
             raise Violation("a live lease is not taken away", f"{task}: it was not seen to run out")
         return look.progressed
 
-    def _all_claimed(self, results: Sequence[ClaimResult], requests: Sequence[ClaimRequest]) -> None:
+    def all_claimed(self, results: Sequence[ClaimResult], requests: Sequence[ClaimRequest]) -> None:
         for result, request in zip(results, requests, strict=True):
-            self._claimed(result, *request)
+            self.claimed(result, *request)
 
-    def _all_finished(self, results: Sequence[Finished | None], ends: Sequence[AttemptEnd]) -> None:
+    def all_finished(self, results: Sequence[Finished | None], ends: Sequence[AttemptEnd]) -> None:
         for result, end in zip(results, ends, strict=True):
             if result is not None:
-                self._finished(result, *end)
+                self.finished(result, *end)
 
     def _own_call(self, lease: Lease) -> Call | None:
         """The call that its own worker is about to end; none where somebody ends it for its worker."""
         calls: Mapping[TaskId, Call] = getattr(self._world.current, "calls", {})
         call = calls.get(lease.task_id)
         return call if call is not None and call.lease.token == lease.token else None
+
+    def _given_back(self, lease: Lease, transition: Transition) -> bool:
+        """Whether a worker ends its own attempt, whose handler it did not call."""
+        leases: Mapping[TaskId, Lease] = getattr(self._world.current, "leases", {})
+        held = leases.get(lease.task_id)
+        given_back = isinstance(transition, Requeue) and transition.cause == "given_back"
+        return given_back and held is not None and held.token == lease.token
 
     def _worker(self) -> Worker:
         worker: Any = self._world.current
@@ -276,17 +271,22 @@ class Witness:
             if row.message.message_id in self._issued:
                 raise Violation("a message id is used once", row.message.message_id)
             self._issued.add(row.message.message_id)
-            self._rows[row.row_id] = row.message.message_id
+        self._note_rows(rows)
 
-    def _unpublished(self, result: Sequence[OutboxRow], limit: int, before: datetime) -> None:
+    def _note_rows(self, rows: Sequence[OutboxRow]) -> None:
+        for row in rows:
+            self._rows[row.row_id] = row.message.message_id
+            self._known.add(row.message.message_id)
+
+    def listed(self, result: Sequence[OutboxRow], limit: int, before: datetime) -> None:
+        self._note_rows(result)
         for row in result:
             message_id = row.message.message_id
-            self._rows[row.row_id] = message_id
             job_id, run, _ = message_id.split(":", 2)
             if self.runs[(JobId(job_id), int(run))].ended is not None:
                 raise Violation("nothing is published for a run that has ended", message_id)
 
-    def _published(self, result: None, row_ids: Sequence[int], now: datetime) -> None:
+    def published(self, result: None, row_ids: Sequence[int], now: datetime) -> None:
         for row_id in row_ids:
             message_id = self._rows.pop(row_id, None)
             if message_id is None:  # somebody else published it too, and was first
@@ -295,22 +295,27 @@ class Witness:
                 raise Violation("a message leaves the outbox once the bus has it", message_id)
             self._published_at[message_id] = now
 
-    def _reissued(self, result: Sequence[OutboxRow], before: datetime, now: datetime, limit: int) -> None:
+    def reissued(self, result: Sequence[OutboxRow], before: datetime, now: datetime, limit: int) -> None:
         """What waits since ``before``, and nothing else, is put into the outbox again."""
         for row in result:
             message_id = row.message.message_id
             at = self._published_at.get(message_id)
             if at is None or at >= before or not self.needed(message_id):
                 raise Violation("waiting is not lost", f"{message_id}, published at {at}")
-            self._rows[row.row_id] = message_id
+        self._note_rows(result)
 
-    def _expired(self, result: Sequence[LeaseExpired], now: datetime, limit: int, task_types: object) -> None:
+    def expired(self, result: Sequence[LeaseExpired], now: datetime, limit: int, task_types: object) -> None:
         for expired in result:
             self._look(expired, now)
 
-    def _settled(self, result: None, message: ReceivedMessage) -> None:
+    def sent(self, result: None, messages: Sequence[OutboundMessage]) -> None:
+        for message in messages:
+            if message.message_id not in self._known:
+                raise Violation("a message is sent after what it tells of is committed", message.message_id)
+
+    def settled(self, result: None, message: ReceivedMessage) -> None:
         if self.needed(message.message_id):
             raise Violation("a message is settled after what it asked for", message.message_id)
 
-    def _dead_lettered(self, result: None, message: ReceivedMessage, reason: str, description: str) -> None:
+    def dead_lettered(self, result: None, message: ReceivedMessage, reason: str, description: str) -> None:
         raise Violation("a healthy message is not dead-lettered", f"{message.message_id}: {reason}, {description}")

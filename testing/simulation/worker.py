@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from testing.simulation.world import World
 
 POLICY = ReconcilerPolicy(unpublished_after=10.0, stale_after=180.0, limit=100)
-RECONCILE_EVERY = 60.0
+RECONCILE_EVERY = 90.0
 SUBMIT_AGAIN_AFTER = 5.0
 
 
@@ -34,7 +34,7 @@ class Worker(Actor):
         self.idle = False
         self.leases: dict[TaskId, Lease] = {}
         self.calls: dict[TaskId, Call] = {}
-        self._stop: StopSignal | None = None
+        self.stop_signal: StopSignal | None = None
 
     @property
     def may_act(self) -> bool:
@@ -47,17 +47,22 @@ class Worker(Actor):
         return self.idle
 
     def live(self) -> None:
-        self.idle, self._stop = False, None
-        self.leases.clear()
-        self.calls.clear()
+        self.clear()
         while True:
             queue = self.world.bus.ready_queue()
             if queue is None:
-                self._wait()
+                self.wait()
             else:
                 self._receive(queue)
 
-    def _wait(self) -> None:
+    def clear(self) -> None:
+        """Forget what another process of this worker's was doing."""
+        self.idle, self.stop_signal = False, None
+        self.leases.clear()
+        self.calls.clear()
+
+    def wait(self) -> None:
+        """For a message."""
         self.idle = True
         self.world.leave(self)
         self.idle = False
@@ -68,10 +73,10 @@ class Worker(Actor):
         except TransientError:
             return
         for message in messages:
-            self._stop = StopSignal()
-            self.world.system.consume(self.machine, self.bus, message, self._stop)
+            self.stop_signal = StopSignal()
+            self.world.system.consume(self.machine, self.bus, message, self.stop_signal)
             self.calls.clear()
-        self._stop = None
+        self.stop_signal = None
 
     # --- what its handlers do ---
 
@@ -83,9 +88,9 @@ class Worker(Actor):
         self.store.renew_lease(lease, LEASE_SECONDS, self.clock.now())
 
     def stop(self) -> bool:
-        if self._stop is None or self._stop.reason is not None:
+        if self.stop_signal is None or self.stop_signal.reason is not None:
             return False
-        self._stop.set("shutdown")
+        self.stop_signal.set("shutdown")
         return True
 
 

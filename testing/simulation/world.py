@@ -9,25 +9,25 @@ from typing import Any
 from core.consumer import dispatch, settle
 from core.context import StopSignal
 from core.ids import TaskId
-from core.machine import CoreMachine, QueueNames
+from core.machine import CoreMachine
 from core.ports import Clock, MessageBus, ReceivedMessage, StateStore
 from core.reconciler import Reconciler
 from testing.memory_blobs import MemoryBlobStore
 from testing.mock_state import MockStateManager
 from testing.simulation.actions import Action, Conduct, MessageFault
 from testing.simulation.actors import Actor
+from testing.simulation.batch_worker import BatchWorker
 from testing.simulation.books import Violation
 from testing.simulation.bus import SimulatedBus
 from testing.simulation.clocks import WorldClock
 from testing.simulation.jobs import JOBS, registries
+from testing.simulation.queues import QUEUES
 from testing.simulation.recorder import Recorder, short
 from testing.simulation.script import ACTORS, CONDUCT, MESSAGES, SHAPE, Script
 from testing.simulation.switching import Thread
 from testing.simulation.verdict import judge
-from testing.simulation.witness import Witness
+from testing.simulation.witness import ObservedBus, ObservedStore, Witness
 from testing.simulation.worker import Janitor, Submitter, Worker
-
-QUEUES = (QueueNames().jobs, QueueNames().tasks)
 
 JOB_TYPES = tuple(JOBS)
 
@@ -38,6 +38,8 @@ MAX_ROUNDS = 400
 """How often nobody can act but for the clock, before a job counts as lost."""
 
 MAX_SWITCHES = 20_000
+
+NO_FAULT, NO_CONDUCT = MessageFault.NONE, Conduct.SUCCEED
 
 
 def consume(machine: CoreMachine, bus: MessageBus, message: ReceivedMessage, stop: StopSignal) -> None:
@@ -92,8 +94,8 @@ class World:
         self._choices = {name: self.stream(name) for name in (MESSAGES, CONDUCT)}
         self.bus = SimulatedBus(self.clock, QUEUES, self.message_fault)
         self.witness = Witness(self)
-        self.store: Any = self.witness.observed_store(system.store(self.clock, self._yield_point))
-        self.observed_bus: Any = self.witness.observed_bus(self.bus)
+        self.store: Any = ObservedStore(system.store(self.clock, self._yield_point), self.witness)
+        self.observed_bus: Any = ObservedBus(self.bus, self.witness)
         self.actors = list(self._cast(self._streams.get(SHAPE, b"")))
         for index, actor in enumerate(self.actors):
             actor.index = index
@@ -111,9 +113,9 @@ class World:
             return next(choices, 0) % count
 
         job_type = JOB_TYPES[draw(len(JOB_TYPES))]
-        n = (3, 2, 2, 1, 3, 2, 2, 0)[draw(8)]
+        n = (3, 2, 2, 1, 2, 1, 2, 0)[draw(8)]
         submitters, janitors, workers = 1 + draw(2), 1 + draw(2), 2 + draw(3)
-        prefetch = (1, 1, 1, 3)[draw(4)]
+        prefetch, batching = (1, 1, 1, 3)[draw(4)], (0, 0, 1, 4)[draw(4)]
         for name in ACTORS:
             skew, number = SKEWS[draw(len(SKEWS))], int(name[1])
             if name[0] == "s" and number <= submitters:
@@ -121,7 +123,7 @@ class World:
             elif name[0] == "r" and number <= janitors:
                 yield Janitor(self, name, skew)
             elif name[0] == "w" and number <= workers:
-                yield Worker(self, name, skew, prefetch)
+                yield (BatchWorker if number <= batching else Worker)(self, name, skew, prefetch)
 
     # --- time and turns ---
 
@@ -174,11 +176,13 @@ class World:
 
     def message_fault(self, message_id: str) -> MessageFault:
         """What becomes of a message that the bus has accepted."""
-        return MessageFault(self._choose(MESSAGES, "message", message_id))
+        chosen = self._choose(MESSAGES, "message", message_id)
+        return MessageFault(chosen) if chosen else NO_FAULT
 
     def conduct(self, task_id: TaskId) -> Conduct:
         """How the next call of the task's handler behaves."""
-        return Conduct(self._choose(CONDUCT, "handler", task_id))
+        chosen = self._choose(CONDUCT, "handler", task_id)
+        return Conduct(chosen) if chosen else NO_CONDUCT
 
     def _choose(self, stream: str, operation: str, subject: str) -> int:
         scripted = next(self._choices[stream], 0)
@@ -206,8 +210,8 @@ class World:
         """Move the clock to when somebody may act again."""
         now = self.clock.seconds
         due = min([actor.wake_at for actor in self.actors if actor.wake_at > now])
-        arrival = self.bus.next_due(QUEUES)
-        if arrival is not None and arrival > self.clock.now():  # one that is there already waits for a worker
+        arrival = self.bus.next_arrival()
+        if arrival is not None:
             due = min(due, now + self.clock.seconds_until(arrival))
         self.advance(due - now)
 

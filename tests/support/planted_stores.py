@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from core.decisions import FailFinally, Requeue, Transition
@@ -14,6 +14,7 @@ from core.model import (
     FailurePolicy,
     Finished,
     Lease,
+    LeaseExpired,
     NotClaimed,
     OutboundMessage,
     OutboxRow,
@@ -229,6 +230,43 @@ class RestartsItsTokens(MockStateManager):
         return claim._replace(lease=task.lease)
 
 
+class LeasesNeverRunOut(MockStateManager):
+    """Whoever holds a task holds it for ever."""
+
+    def claim_task(
+        self, task_id: TaskId, attempt: int, worker: WorkerId, lease_seconds: float, now: datetime
+    ) -> ClaimResult:
+        return super().claim_task(task_id, attempt, worker, 1e9, now)
+
+
+class LeasesHaveRunOut(MockStateManager):
+    """A lease that is held is taken for one that has run out."""
+
+    def expired_leases(self, now: datetime, limit: int, task_types: Collection[str]) -> Sequence[LeaseExpired]:
+        return super().expired_leases(now + timedelta(days=1), limit, task_types)
+
+
+class ChargesALostAttemptTwice(MockStateManager):
+    """An attempt whose worker died costs two."""
+
+    def _requeue(
+        self, task: TaskRow, transition: Requeue, message: OutboundMessage, now: datetime
+    ) -> tuple[OutboxRow, ...]:
+        if transition.cause == "lease_expired":
+            task.charged += transition.charged
+        return super()._requeue(task, transition, message, now)
+
+
+class ForgetsTheCheckpoint(MockStateManager):
+    """A task that is tried again starts from nothing."""
+
+    def _requeue(
+        self, task: TaskRow, transition: Requeue, message: OutboundMessage, now: datetime
+    ) -> tuple[OutboxRow, ...]:
+        task.checkpoint_json = None
+        return super()._requeue(task, transition, message, now)
+
+
 PLANTED: tuple[type[MockStateManager], ...] = (
     NoFencing,
     AdvancesAFailedStage,
@@ -247,4 +285,8 @@ PLANTED: tuple[type[MockStateManager], ...] = (
     BacklogIsLost,
     SpendsNoBudget,
     RestartsItsTokens,
+    LeasesNeverRunOut,
+    LeasesHaveRunOut,
+    ChargesALostAttemptTwice,
+    ForgetsTheCheckpoint,
 )
