@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from core.boundary import run_handler
 from core.context import StopSignal, TaskContext
 from core.decisions import FailFinally, Requeue, Transition, after_attempt, after_lost_lease
-from core.errors import CapacityExceeded, CoreMachineError, LeaseLost, MessageInvalid, StoreUnavailable
+from core.errors import CapacityExceeded, CoreMachineError, LeaseLost, MessageInvalid, StoreUnavailable, TextNotStorable
 from core.handlers import TaskHandler
 from core.ids import MAX_ATTEMPT, WorkerId
 from core.messages import TaskQueueMessage
@@ -41,6 +41,9 @@ DEADLINE_EXCEEDED = ErrorInfo("DEADLINE_EXCEEDED", "the handler reached its time
 """What an interruption by nothing but the task's own timeout comes to: free of charge, it would repeat for ever."""
 
 ATTEMPTS_EXHAUSTED = ErrorInfo("ATTEMPTS_EXHAUSTED", f"the task was tried {MAX_ATTEMPT} times")
+
+REFUSED = (CapacityExceeded, TextNotStorable)
+"""What a store raises for an outcome that it will never take, with nothing written: the attempt fails with it."""
 
 APPLIED = "applied"
 
@@ -80,7 +83,7 @@ class Ended:
 class Committed:
     """What attempts that were committed together came to, in order, and the messages that they caused."""
 
-    processed: Sequence[Processed]
+    processed: Sequence[Processed | CoreMachineError]
     outbox: Sequence[OutboxRow]
 
 
@@ -177,7 +180,7 @@ class Attempts:
             finished = self._store.finish_attempt(*end)
         except LeaseLost:
             return _lost(ended.outcome)
-        except CapacityExceeded as error:
+        except REFUSED as error:
             if isinstance(end.transition, FailFinally):
                 raise
             failed = Failed(describe(error), error)
@@ -187,13 +190,16 @@ class Attempts:
         return _applied(ended, end.transition, finished)
 
     def commit_many(self, ended: Sequence[Ended]) -> Committed:
-        """:meth:`commit` for each, in one call to the store. What they caused is left to be published."""
+        """:meth:`commit` for each, in one call to the store. What they caused is left to be published.
+
+        Raises :class:`core.errors.TransientError` where the store is away. What it refuses is refused alone.
+        """
         ends = [self._end(one) for one in ended]
         try:
             finished = self._store.finish_attempts(ends)
-        except CapacityExceeded:
-            return Committed([self.commit(one) for one in ended], [])
-        processed = [
+        except REFUSED:
+            return Committed([_or_error(self.commit, one) for one in ended], [])
+        processed: list[Processed | CoreMachineError] = [
             _applied(one, end.transition, found) if found is not None else _lost(one.outcome)
             for one, end, found in zip(ended, ends, finished, strict=True)
         ]

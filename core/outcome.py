@@ -16,6 +16,15 @@ HANDLER_ERROR = "HANDLER_ERROR"
 """The code of an exception that is not of our tree."""
 
 
+def storable(text: str) -> str:
+    """``text`` as any store takes it and nobody minds: bounded, U+FFFD for NUL and for half a surrogate pair.
+
+    For what is told about a failure, which must not fail for how it is told.
+    """
+    clean = text[:MAX_ERROR_MESSAGE].replace("\0", "\ufffd")
+    return clean if clean.isascii() else clean.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
     """An error as it is stored and shown: a stable code, a bounded message, whether a retry may help."""
@@ -48,7 +57,7 @@ class RetryLater:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "reason", self.reason[:MAX_ERROR_MESSAGE])
+        object.__setattr__(self, "reason", storable(self.reason))
         if not 0 <= self.delay <= 86_400 * 7:
             raise ValueError("delay: 0 to 604,800 seconds")
 
@@ -67,7 +76,7 @@ def describe(error: BaseException) -> ErrorInfo:
     """The public form of an exception. Outside our tree only the class name is shown, never the text."""
     if isinstance(error, CoreMachineError):
         message = getattr(error, "message", "")  # not there where a subclass's __init__ did not call ours
-        return ErrorInfo(error.code, str(message)[:MAX_ERROR_MESSAGE], error.retryable)
+        return ErrorInfo(error.code, storable(str(message)), error.retryable)
     if isinstance(error, MemoryError):
         return ErrorInfo("OUT_OF_MEMORY", "the handler ran out of memory", False)
     return ErrorInfo(HANDLER_ERROR, f"the handler raised {type(error).__name__}", False)

@@ -1,29 +1,42 @@
-"""The reconciler: a small idempotent pass that repairs what a crash or a lost message left behind.
+"""The reconciler: a small idempotent pass that repairs what a crash, a lost message or too much time left behind.
 
-It repairs expired leases, unpublished outbox rows and wake-ups that never led to a claim. A backlog is not
-repaired: a wake-up is sent again only after ``stale_after``, and claiming by either copy is a no-op for
-the other. Any number of passes may run at once.
+It ends runs that are overdue and attempts whose lease ran out, publishes what stayed in the outbox, and sends wake-ups
+again that never led to a claim. A backlog is not repaired: a wake-up is sent again only after ``stale_after``, and
+claiming by either copy is a no-op for the other. Any number of passes may run at once. A pass that finds nothing to do
+asks the store one question.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from datetime import timedelta
+from typing import TypeVar
 
 from core.attempts import APPLIED
+from core.errors import CoreMachineError, TransientError
+from core.ids import JobId
 from core.machine import CoreMachine
 from core.messages import TaskQueueMessage
-from core.model import LeaseExpired
+from core.model import LeaseExpired, RunStatus
+from core.outcome import ErrorInfo
 from core.ports import MessageBus
 from core.relay import OutboxRelay
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+RUN_DEADLINE_EXCEEDED = ErrorInfo("RUN_DEADLINE_EXCEEDED", "the run had not ended at its deadline")
+
 
 @dataclass(frozen=True, slots=True)
 class ReconcilerPolicy:
-    """Seconds. ``stale_after`` is longer than the bus's duplicate-detection window (10 minutes by default)."""
+    """Seconds. ``stale_after`` is longer than the bus's duplicate-detection window (10 minutes by default).
+
+    ``limit`` bounds what one pass does of each kind.
+    """
 
     unpublished_after: float = 10.0
     stale_after: float = 900.0
@@ -32,15 +45,17 @@ class ReconcilerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """What one pass repaired."""
+    """What one pass repaired, and how many repairs it could not make, which the next will try again."""
 
-    published: int
-    leases_ended: int
-    wakeups_resent: int
+    runs_expired: int = 0
+    leases_ended: int = 0
+    published: int = 0
+    wakeups_resent: int = 0
+    failed: int = 0
 
     @property
     def total(self) -> int:
-        return self.published + self.leases_ended + self.wakeups_resent
+        return self.runs_expired + self.leases_ended + self.published + self.wakeups_resent
 
 
 class Reconciler:
@@ -51,14 +66,32 @@ class Reconciler:
 
     def run_once(self) -> Repairs:
         """One pass. Raises :class:`core.errors.StoreUnavailable` where the store is away."""
+        store, policy, now = self._machine.store, self._policy, self._machine.clock.now()
+        unpublished_before = now - timedelta(seconds=policy.unpublished_after)
+        stale_before = now - timedelta(seconds=policy.stale_after)
         known = frozenset(self._machine.handlers)
-        expired = self._machine.store.expired_leases(self._machine.clock.now(), self._policy.limit, known)
-        ended = sum(map(self._end, expired))
-        before = self._machine.clock.now() - timedelta(seconds=self._policy.unpublished_after)
-        published = self._relay.publish_unpublished(before, self._policy.limit)
-        return Repairs(published, ended, self._resend())
+        found = store.attention(now, unpublished_before, stale_before, known)
+        overdue = store.overdue_runs(now, policy.limit) if found.overdue else ()
+        runs_expired, runs_failed = _each(self._expire, overdue)
+        expired = store.expired_leases(now, policy.limit, known) if found.expired_leases else ()
+        leases_ended, leases_failed = _each(self._end_lease, expired)
+        published = self._relay.publish_unpublished(unpublished_before, policy.limit) if found.unpublished else 0
+        stale = store.reissue_stale(stale_before, now, policy.limit) if found.stale_wakeups else ()
+        repairs = Repairs(
+            runs_expired, leases_ended, published, self._relay.publish(stale), runs_failed + leases_failed
+        )
+        if repairs.total or repairs.failed:
+            _log.info("repaired", extra={field.name: getattr(repairs, field.name) for field in fields(repairs)})
+        return repairs
 
-    def _end(self, expired: LeaseExpired) -> bool:
+    def _expire(self, run: tuple[JobId, int]) -> bool:
+        status, now = RunStatus.FAILED, self._machine.clock.now()
+        ended = self._machine.store.finish_run(*run, status, None, RUN_DEADLINE_EXCEEDED, now)
+        if ended:
+            _log.warning("run_expired", extra={"job_id": run[0], "run": run[1], "code": RUN_DEADLINE_EXCEEDED.code})
+        return ended
+
+    def _end_lease(self, expired: LeaseExpired) -> bool:
         job_id, run, stage, _ = expired.lease.task_id.split(":", 3)
         message = TaskQueueMessage.model_validate(
             {
@@ -73,7 +106,16 @@ class Reconciler:
         )
         return self._machine.end_lost_attempt(message, expired).effect == APPLIED
 
-    def _resend(self) -> int:
-        now = self._machine.clock.now()
-        before = now - timedelta(seconds=self._policy.stale_after)
-        return self._relay.publish(self._machine.store.reissue_stale(before, now, self._policy.limit))
+
+def _each(repair: Callable[[T], bool], found: Iterable[T]) -> tuple[int, int]:
+    """How many repairs were made, and how many failed: one that fails does not hold up the others."""
+    made = failed = 0
+    for one in found:
+        try:
+            made += repair(one)
+        except TransientError:
+            raise
+        except CoreMachineError as error:
+            _log.error("not_repaired", extra={"subject": str(one)[:200], "code": error.code})
+            failed += 1
+    return made, failed

@@ -2,16 +2,18 @@
 
 Tasks are claimed many at a time, run one after the other, and committed in a thread of their own: while one handler
 runs, the outcomes of those before it are committed together, so none waits for a handler that is slow. How many are
-claimed ahead follows from how long they take. The bus is used by the loop's own thread alone.
+claimed ahead follows from how long they take; those that a slow handler holds up all the same are given back. The bus
+is used by the loop's own thread alone.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Semaphore, Thread
+from threading import Thread
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +21,7 @@ from core.attempts import Attempts, Ended, Processed, Started
 from core.consumer import AbandonMessage, Settlement, dispatch, settle, settlement_of
 from core.context import StopSignal
 from core.errors import CoreMachineError, TransientError
+from core.ids import JobId
 from core.machine import CoreMachine
 from core.messages import TaskQueueMessage, decode
 from core.model import OutboxRow
@@ -29,8 +32,15 @@ _log = logging.getLogger(__name__)
 AHEAD_SECONDS = 0.1
 """How much work is claimed ahead."""
 
+PATIENCE_SECONDS = 5.0
+"""How long one handler may run before what was claimed behind it is given back, long before its leases end."""
+
 IDLE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 30.0
+
+Claim = tuple[ReceivedMessage, Started]
+
+_NO_JOB = JobId("")
 
 
 def next_batch(size: int, done: int, seconds: float, limit: int) -> int:
@@ -47,11 +57,12 @@ def pause_after(failures: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """Messages whose attempts were committed, or could not be."""
+    """Messages whose attempts were committed, or could not be; ``put`` of them were put in by the loop."""
 
     messages: Sequence[ReceivedMessage]
     settlements: Sequence[Settlement]
     outbox: Sequence[OutboxRow]
+    put: int
 
 
 class Worker:
@@ -74,7 +85,7 @@ class Worker:
         self._wait = wait
         self._max_batch = max_batch
         self._batch = 1
-        self._failures = 0
+        self._away = False
         self._committer = _Committer(machine.attempts, max_batch)
 
     def __enter__(self) -> Self:
@@ -82,34 +93,50 @@ class Worker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for message, started in self._committer.waiting():
+            self._committer.put(message, self._machine.attempts.given_back(started))
         self._committer.stop()
-        self._settle_done()
+        if error is None or error is not self._committer.error:
+            self._settle_done()
 
     def run(self, stop: StopSignal) -> None:
         """Work until ``stop`` is set."""
+        failures = 0
         while stop.reason is None:
-            failed = self._failures
-            worked = self.step(stop)
-            if self._failures > failed:
-                self._wait(pause_after(self._failures))
-            elif not worked:
-                self._failures = 0
+            self._away = False
+            worked = (not failures or self._store_answers()) and self.step(stop)
+            if self._away:
+                failures += 1
+                self._wait(pause_after(failures))
+                continue
+            failures = 0
+            if not worked:
                 self._wait(IDLE_SECONDS)
 
     def step(self, stop: StopSignal) -> bool:
         """One round over the queues; whether there was anything to do."""
         worked = sum(self._take(queue, stop) for queue in self._queues) > 0
-        if not worked and self._committer.busy:
-            self._settle(self._committer.done.get())
-            worked = True
+        if not worked:
+            worked = self._settle_next()
         self._settle_done()
         return worked
+
+    def _store_answers(self) -> bool:
+        """Asked before messages are taken, once something was away: a delivery that comes to nothing counts against
+        its message, and a few of them bury it.
+        """
+        self._settle_done()
+        try:
+            self._machine.store.load_run(_NO_JOB, 1)
+        except TransientError as error:
+            self._note_away(error)
+        return not self._away
 
     def _take(self, queue: str, stop: StopSignal) -> bool:
         try:
             messages = self._bus.receive(queue, self._batch)
         except TransientError as error:
-            self._failed(error)
+            self._note_away(error)
             return False
         if messages:
             self._process(messages, stop)
@@ -130,20 +157,29 @@ class Worker:
             self._batch = next_batch(self._batch, len(tasks), seconds, self._max_batch)
 
     def _run(self, tasks: Sequence[tuple[ReceivedMessage, TaskQueueMessage]], stop: StopSignal) -> None:
-        for message, started in self._claim(tasks):
-            ended = self._attempt(started, stop) if isinstance(started, Started) else started
+        started = []
+        for message, claim in self._claim(tasks):
+            if isinstance(claim, Started):
+                started.append((message, claim))
+            else:
+                self._settle_one(message, claim if isinstance(claim, Processed) else settlement_of(claim))
+        self._committer.wait_with(started)
+        for message, one in self._committer.waiting():
+            ended = self._attempt(one, stop)
             if isinstance(ended, Ended):
-                self._committer.put(message, ended)
-                self._settle_done()
+                self._put(message, ended)
             else:
                 self._settle_one(message, ended if isinstance(ended, Processed) else settlement_of(ended))
 
     def _claim(
         self, tasks: Sequence[tuple[ReceivedMessage, TaskQueueMessage]]
     ) -> Iterator[tuple[ReceivedMessage, Started | Processed | CoreMachineError]]:
+        """Each message with its claim, or with why there is none. What refuses all is asked for one by one."""
         try:
             claims = self._machine.attempts.claim_many([task for _, task in tasks])
         except CoreMachineError as error:
+            if len(tasks) > 1 and not isinstance(error, TransientError):
+                return (claimed for one in tasks for claimed in self._claim([one]))
             claims = [error] * len(tasks)
         return zip([message for message, _ in tasks], claims, strict=True)
 
@@ -157,7 +193,20 @@ class Worker:
         except CoreMachineError as error:
             return error
 
+    def _put(self, message: ReceivedMessage, ended: Ended) -> None:
+        while self._committer.full and self._settle_next():
+            pass
+        self._committer.put(message, ended)
+        self._settle_done()
+
     # --- settling, by the loop's thread alone ---
+
+    def _settle_next(self) -> bool:
+        """Wait for the committer where anything is in it; whether there was."""
+        if not self._committer.busy:
+            return False
+        self._settle(self._committer.done.get())
+        return True
 
     def _settle_done(self) -> None:
         while True:
@@ -167,84 +216,129 @@ class Worker:
                 return
             self._settle(done)
 
-    def _settle(self, done: _Done) -> None:
-        self._committer.taken(len(done.messages))
+    def _settle(self, done: _Done | BaseException) -> None:
+        if isinstance(done, BaseException):
+            raise done
+        self._committer.taken(done.put)
         self._machine.relay.publish(done.outbox)
         for message, settlement in zip(done.messages, done.settlements, strict=True):
             self._settle_one(message, settlement)
 
     def _settle_one(self, message: ReceivedMessage, settlement: Settlement) -> None:
         if isinstance(settlement, AbandonMessage):
-            self._failed(settlement.error)
+            self._note_away(settlement.error)
         settle(self._bus, message, settlement)
 
-    def _failed(self, error: TransientError) -> None:
-        self._failures += 1
-        _log.warning("worker_waits", extra={"code": error.code})
+    def _note_away(self, error: TransientError) -> None:
+        if not self._away:
+            _log.warning("worker_waits", extra={"code": error.code})
+        self._away = True
 
 
 class _Committer:
-    """Commits ended attempts in a thread: whatever has gathered while the last ones were committed."""
+    """Commits ended attempts in a thread: whatever has gathered while the last ones were committed.
 
-    def __init__(self, attempts: Attempts, max_batch: int) -> None:
+    It knows the claims that wait for their turn too. Each of them goes to the loop, or is given back by the thread.
+    """
+
+    def __init__(self, attempts: Attempts, max_batch: int, patience: float = PATIENCE_SECONDS) -> None:
         self._attempts = attempts
         self._max_batch = max_batch
-        self._waiting: SimpleQueue[tuple[ReceivedMessage, Ended] | None] = SimpleQueue()
-        self.done: SimpleQueue[_Done] = SimpleQueue()
-        self._room = Semaphore(4 * max_batch)
+        self._patience = patience
+        self._claims: deque[Claim] = deque()
+        self._ended: SimpleQueue[tuple[ReceivedMessage, Ended] | None] = SimpleQueue()
         self._in_flight = 0
         self._thread = Thread(target=self._run, name="committer", daemon=True)
+        self.done: SimpleQueue[_Done | BaseException] = SimpleQueue()
+        self.error: BaseException | None = None
 
     @property
     def busy(self) -> bool:
         """Whether anything was put in and not taken out."""
         return self._in_flight > 0
 
+    @property
+    def full(self) -> bool:
+        """Whether so much was, that no more is to be put in."""
+        return self._in_flight >= 4 * self._max_batch
+
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         """Commit what is left, and end the thread."""
-        self._waiting.put(None)
+        self._ended.put(None)
         self._thread.join()
+
+    def wait_with(self, claims: Sequence[Claim]) -> None:
+        self._claims.extend(claims)
+
+    def waiting(self) -> Iterator[Claim]:
+        """The claims that wait, the first first; who gets one has it alone."""
+        while True:
+            try:
+                yield self._claims.popleft()
+            except IndexError:
+                return
 
     def put(self, message: ReceivedMessage, ended: Ended) -> None:
         self._in_flight += 1
-        self._room.acquire()
-        self._waiting.put((message, ended))
+        self._ended.put((message, ended))
 
     def taken(self, count: int) -> None:
         self._in_flight -= count
 
     def _run(self) -> None:
-        going = True
-        while going:
-            batch, going = self._gather()
-            if batch:
-                self._commit([message for message, _ in batch], [ended for _, ended in batch])
-                self._room.release(len(batch))
+        try:
+            while self._round():
+                pass
+        except BaseException as error:  # noqa: BLE001 - the top of the thread; the loop raises it
+            self.error = error
+            self.done.put(error)
+
+    def _round(self) -> bool:
+        """Commit what has gathered; whether there will be more."""
+        batch, going = self._gather()
+        if batch:
+            self._commit([message for message, _ in batch], [ended for _, ended in batch])
+        return going
 
     def _gather(self) -> tuple[list[tuple[ReceivedMessage, Ended]], bool]:
         """What waits, at least one; and whether there will be more."""
         batch: list[tuple[ReceivedMessage, Ended]] = []
-        one = self._waiting.get()
-        while one is not None:
-            batch.append(one)
-            if len(batch) == self._max_batch:
-                return batch, True
-            try:
-                one = self._waiting.get_nowait()
-            except Empty:
-                return batch, True
+        try:
+            one = self._ended.get(timeout=self._patience)
+            while one is not None:
+                batch.append(one)
+                if len(batch) == self._max_batch:
+                    return batch, True
+                one = self._ended.get_nowait()
+        except Empty:
+            if not batch:
+                self._give_back()
+            return batch, True
         return batch, False
 
-    def _commit(self, messages: Sequence[ReceivedMessage], ended: Sequence[Ended]) -> None:
+    def _give_back(self) -> None:
+        """Nothing has ended for long: what waits behind the handler that runs is for others to claim."""
+        claims = list(self.waiting())
+        if claims:
+            ended = [self._attempts.given_back(started) for _, started in claims]
+            self._commit([message for message, _ in claims], ended, put=0)
+
+    def _commit(self, messages: Sequence[ReceivedMessage], ended: Sequence[Ended], put: int | None = None) -> None:
+        """Commit together; what the store refuses, one by one, so that it is alone in what becomes of it."""
+        put = len(messages) if put is None else put
         try:
             committed = self._attempts.commit_many(ended)
         except CoreMachineError as error:
-            self.done.put(_Done(messages, [settlement_of(error)] * len(messages), ()))
+            if len(messages) > 1 and not isinstance(error, TransientError):
+                for message, one in zip(messages, ended, strict=True):
+                    self._commit([message], [one], put=min(1, put))
+                return
+            self.done.put(_Done(messages, [settlement_of(error)] * len(messages), (), put))
             return
-        self.done.put(_Done(messages, committed.processed, committed.outbox))
+        self.done.put(_Done(messages, committed.processed, committed.outbox, put))
 
 
 def _task(message: ReceivedMessage) -> TaskQueueMessage | None:

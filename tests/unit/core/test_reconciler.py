@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
+from core.attempts import Processed
 from core.consumer import dispatch, settle
-from core.errors import BusUnavailable, StoreUnavailable
-from core.ids import WorkerId
+from core.errors import BusUnavailable, LeaseLost, StoreInconsistent, StoreUnavailable
+from core.ids import JobId, WorkerId
+from core.jobs import DEFAULT_DEADLINE_SECONDS
 from core.machine import CoreMachine
-from core.model import Claimed, OutboundMessage, RunStatus, TaskStatus
+from core.messages import TaskQueueMessage
+from core.model import Claimed, LeaseExpired, OutboundMessage, RunStatus, TaskStatus
+from core.ports import Attention, StateStore
 from core.reconciler import Reconciler, ReconcilerPolicy, Repairs
 from testing.clock import FakeClock
 from testing.factories import MachineOnMocks, Registries, create_test_core_machine
@@ -17,7 +22,7 @@ from testing.mock_bus import MockServiceBusRepository
 from testing.mock_state import MockStateManager
 
 POLICY = ReconcilerPolicy()
-NOTHING = Repairs(0, 0, 0)
+NOTHING = Repairs()
 
 
 class Desk:
@@ -77,7 +82,7 @@ def test_an_expired_lease_is_ended_and_the_task_is_queued_again(desk: Desk) -> N
     lease = desk.claim(job_id).lease
     desk.clock.advance(61)
 
-    assert desk.reconciler.run_once() == Repairs(0, 1, 0)
+    assert desk.reconciler.run_once() == Repairs(leases_ended=1)
 
     task = desk.state.load_task(lease.task_id)
     assert task is not None
@@ -115,7 +120,7 @@ def test_what_a_crash_left_in_the_outbox_is_published(desk: Desk) -> None:
     assert desk.reconciler.run_once() == NOTHING
     desk.clock.advance(POLICY.unpublished_after + 0.1)
 
-    assert desk.reconciler.run_once() == Repairs(1, 0, 0)
+    assert desk.reconciler.run_once() == Repairs(published=1)
     assert len(desk.waiting("jobs")) == 1
 
 
@@ -125,7 +130,7 @@ def test_a_lost_message_is_sent_again_once_it_is_stale(desk: Desk) -> None:
         desk.bus.complete(message)
     desk.clock.advance(POLICY.stale_after + 0.1)
 
-    assert desk.reconciler.run_once() == Repairs(0, 0, 2)
+    assert desk.reconciler.run_once() == Repairs(wakeups_resent=2)
     assert desk.reconciler.run_once() == NOTHING
     assert len(desk.waiting()) == 2
 
@@ -139,13 +144,75 @@ def test_while_the_bus_is_away_nothing_is_counted_as_repaired(desk: Desk) -> Non
 
 def test_an_absent_store_is_told_to_the_caller() -> None:
     class Away(MockStateManager):
-        def expired_leases(self, now: object, limit: int, task_types: object) -> list[object]:  # type: ignore[override]
+        def attention(self, *_: object) -> Attention:
             raise StoreUnavailable("away")
 
     machine, _, bus = create_test_core_machine(state=Away())
 
     with pytest.raises(StoreUnavailable):
         Reconciler(machine, bus).run_once()
+
+
+def test_a_run_that_is_overdue_fails_and_its_tasks_with_it(desk: Desk) -> None:
+    job_id = JobId(desk.start(n=2))
+    lease = desk.claim(job_id).lease
+    desk.clock.advance(DEFAULT_DEADLINE_SECONDS)
+
+    assert desk.reconciler.run_once() == Repairs(runs_expired=1)
+
+    run = desk.state.load_run(job_id, 1)
+    assert run is not None
+    assert (run.status, run.error and run.error.code) == (RunStatus.FAILED, "RUN_DEADLINE_EXCEEDED")
+    with pytest.raises(LeaseLost):
+        desk.state.renew_lease(lease, 60, desk.clock.now())
+    assert desk.reconciler.run_once() == NOTHING
+
+
+def test_a_run_is_not_overdue_before_its_deadline(desk: Desk) -> None:
+    job_id = JobId(desk.start())
+    desk.clock.advance(DEFAULT_DEADLINE_SECONDS - 1)
+
+    assert desk.reconciler.run_once().runs_expired == 0
+    run = desk.state.load_run(job_id, 1)
+    assert run is not None
+    assert not run.ended
+
+
+def test_a_pass_that_finds_nothing_asks_one_question() -> None:
+    machine, _, bus = create_test_core_machine()
+    reconciler, asked = Reconciler(machine, bus), Asked(machine.store)
+    machine.store = cast(StateStore, asked)
+
+    assert reconciler.run_once() == NOTHING
+    assert asked.names == ["attention"]
+
+
+def test_one_repair_that_fails_does_not_hold_up_the_others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = desk.start(n=2)
+    leases = [desk.claim(job_id, f"task-{number}").lease for number in range(2)]
+    desk.clock.advance(61)
+    end = desk.machine.attempts.end_lost
+
+    def fails_for_the_first(message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
+        if expired.lease == leases[0]:
+            raise StoreInconsistent("cannot be")
+        return end(message, expired)
+
+    monkeypatch.setattr(desk.machine.attempts, "end_lost", fails_for_the_first)
+
+    assert desk.reconciler.run_once() == Repairs(leases_ended=1, failed=1)
+
+
+class Asked:
+    """A store that notes what it is asked for."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+        self.names: list[str] = []
+
+    def __getattr__(self, name: str) -> object:
+        self.names.append(name)
+        return getattr(self._store, name)
 
 
 class BusThatIsAway(MockServiceBusRepository):
