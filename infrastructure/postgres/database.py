@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from typing import Any, LiteralString, Protocol
 
 from psycopg import Connection, Cursor
@@ -15,7 +16,7 @@ Row = Any
 Parameters = Mapping[str, object]
 
 SEPARATOR = "\x1f"
-"""Between the texts of a list that is sent as one text. No name holds it, and JSON only in its escaped form."""
+"""Between the texts of a list that is sent as one text. Names do not hold it, and JSON only in its escaped form."""
 
 
 class ConnectionPool(Protocol):
@@ -50,6 +51,11 @@ class Database:
         with self._pool.connection() as connection:
             connection.execute(statement, parameters)
 
+    def count(self, statement: LiteralString, **parameters: object) -> int:
+        """Run one statement that gives no rows; how many it changed."""
+        with self._pool.connection() as connection:
+            return Statements(connection).count(statement, **parameters)
+
     @contextmanager
     def transaction(self) -> Iterator[Statements]:
         """Statements that happen together or not at all."""
@@ -78,6 +84,12 @@ def _cursor(connection: Connection, factory: RowFactory[Row]) -> Cursor[Row]:
     return connection.cursor(row_factory=factory)
 
 
-def joined(texts: Sequence[object]) -> str:
-    """A list as one text, for ``string_to_array``."""
-    return SEPARATOR.join(map(str, texts))
+def lists(**columns: Sequence[object]) -> dict[str, object]:
+    """Lists of one length as one text each, and the separator at which ``string_to_array`` splits them."""
+    separator = SEPARATOR
+    texts = {name: separator.join(map(str, values)) for name, values in columns.items()}
+    if any(text.count(separator) >= max(1, len(columns[name])) for name, text in texts.items()):
+        held = "".join(texts.values())
+        separator = next(other for other in map("\x1f{}\x1e".format, count()) if other not in held)
+        texts = {name: separator.join(map(str, values)) for name, values in columns.items()}
+    return {**texts, "separator": separator}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -10,15 +10,14 @@ from typing import Any
 
 from psycopg import Rollback
 
-from core.decisions import FailFinally, Requeue, Transition, within_budget
+from core.decisions import FailFinally, Requeue, Transition, check_transition, within_budget
 from core.errors import LeaseLost
-from core.limits import check_json, check_text
 from core.model import FailurePolicy, Finished, Lease, OutboundMessage, OutboxRow, RunStatus, TaskStatus
 from core.outcome import ErrorInfo, Succeeded
 from core.ports import AttemptEnd
-from infrastructure.postgres.database import Database, Row, Statements, joined
-from infrastructure.postgres.run_keys import Place, RunKeys
-from infrastructure.postgres.runs import end_run, error_columns
+from infrastructure.postgres.database import Database, Row, Statements, lists
+from infrastructure.postgres.run_keys import MAX_BIG, Place, RunKeys
+from infrastructure.postgres.runs import RunEnd, end_run, error_columns
 from infrastructure.postgres.sql_blocks import load_blocks
 
 _TASKS, _RUNS = load_blocks("tasks.sql"), load_blocks("runs.sql")
@@ -41,39 +40,46 @@ class EndStatements:
 
     def finish_attempts(self, ends: Sequence[AttemptEnd]) -> Sequence[Finished | None]:
         for end in ends:
-            _check_end(end)
-        finished: list[Finished | None] = []
-        for success, group in groupby(ends, key=lambda end: isinstance(end.transition, Succeeded)):
-            some = list(group)
-            finished += self._end_tasks(some) if success else map(self._fail_or_requeue, some)
+            check_transition(end.transition, end.wakeup)
+        places = [self._keys.place(end.lease.task_id) for end in ends]
+        finished = self._finish(ends, places)
+        for index, place in enumerate(places):
+            if finished[index] is None and place is not None and (moved := self._keys.moved(place)):
+                (finished[index],) = self._finish([ends[index]], [moved])
         return finished
 
-    def _end_tasks(self, ends: Sequence[AttemptEnd]) -> list[Finished | None]:
+    def _finish(self, ends: Sequence[AttemptEnd], places: Sequence[Place | None]) -> list[Finished | None]:
+        finished: list[Finished | None] = []
+        together = groupby(zip(ends, places, strict=True), key=lambda pair: isinstance(pair[0].transition, Succeeded))
+        for success, group in together:
+            some = list(group)
+            finished += self._end_tasks(some) if success else [self._fail_or_requeue(*pair) for pair in some]
+        return finished
+
+    def _end_tasks(self, ends: Sequence[tuple[AttemptEnd, Place | None]]) -> list[Finished | None]:
         """End attempts whose tasks end with them and whose stages go on, in one statement."""
-        places = [self._keys.place(end.lease.task_id) for end in ends]
-        known = sorted((place, index) for index, place in enumerate(places) if place is not None)
-        rows = self._end_known(ends, known) if known else ()
+        known = _each_lease_once([(place, index, end) for index, (end, place) in enumerate(ends) if place is not None])
+        rows = self._end_known(known) if known else ()
         by_position = {row[0]: row for row in rows}
         last = {row[1]: row[0] for row in sorted(by_position.values(), key=itemgetter(0)) if row[1] is not None}
-        return [_finished(end, by_position.get(index), last) for index, end in enumerate(ends)]
+        return [_finished(end, by_position.get(index), last) for index, (end, _) in enumerate(ends)]
 
-    def _end_known(self, ends: Sequence[AttemptEnd], known: Sequence[tuple[Place, int]]) -> Sequence[tuple[Any, ...]]:
+    def _end_known(self, known: Sequence[tuple[Place, int, AttemptEnd]]) -> Sequence[tuple[Any, ...]]:
         """A row for each attempt that was ended: its position, and the outbox row of the stage that it ended."""
-        if len(ends) == 1 and isinstance(ends[0].transition, Succeeded):
-            (end,) = ends
-            values = {"token": end.lease.token, "now": end.now, "result_json": _result(end.transition)}
-            return self._database.tuples(_TASKS["complete_task"], known[0][0].columns | values)
-        sought = [ends[index] for _, index in known]
-        columns = Place.joined_columns([place for place, _ in known]) | {
-            "tokens": joined([end.lease.token for end in sought]),
-            "times": joined([end.now.isoformat() for end in sought]),
-            "results": joined([_result(end.transition) for end in sought]),
-            "positions": joined([index for _, index in known]),
-        }
-        return self._database.tuples(_TASKS["end_tasks"], columns | _error_lists(sought))
+        ((place, position, end), *others) = known
+        if not others and position == 0 and isinstance(end.transition, Succeeded):
+            values = {"token": end.lease.token, "now": end.now, "result_json": end.transition.result_json}
+            return self._database.tuples(_TASKS["complete_task"], place.columns | values)
+        columns = lists(
+            **Place.lists([place for place, _, _ in known]),
+            tokens=[end.lease.token for _, _, end in known],
+            times=[end.now.isoformat() for _, _, end in known],
+            results=[_result(end.transition) for _, _, end in known],
+            positions=[position for _, position, _ in known],
+        )
+        return self._database.tuples(_TASKS["end_tasks"], columns | _error_lists([end for _, _, end in known]))
 
-    def _fail_or_requeue(self, end: AttemptEnd) -> Finished | None:
-        place = self._keys.place(end.lease.task_id)
+    def _fail_or_requeue(self, end: AttemptEnd, place: Place | None) -> Finished | None:
         if place is None:
             return None
         if isinstance(end.transition, Requeue):
@@ -82,18 +88,20 @@ class EndStatements:
         return self._fail(end, end.transition.error, place)
 
     def _fail(self, end: AttemptEnd, error: ErrorInfo, place: Place) -> Finished | None:
-        policy = self._database.row(_TASKS["failure_policy"], run_key=place.run_key, stage=place.stage)
+        policy = self._database.row(_TASKS["failure_policy"], token=end.lease.token, **place.columns)
         if policy is None:
             return None
         if policy.failure_policy == FailurePolicy.TOLERATE:
-            (finished,) = self._end_tasks([end._replace(transition=FailFinally(error))])
+            (finished,) = self._end_tasks([(end._replace(transition=FailFinally(error)), place)])
             return finished
         with self._database.transaction() as statements:
-            return _fail_run(statements, end, error, place)
+            finished = _fail_run(statements, end, error, place)
+            if finished is None:
+                raise Rollback
+        return finished
 
     def _requeue(self, end: AttemptEnd, transition: Requeue, place: Place) -> Finished | None:
-        if end.wakeup is None:
-            raise ValueError("a requeued task needs a wake-up")
+        assert end.wakeup is not None
         code, message, retryable = error_columns(transition.error)
         values = {
             "token": end.lease.token,
@@ -121,22 +129,18 @@ class EndStatements:
                 if row is None:
                     raise Rollback
                 return _requeued(wakeup, row)
-        return self._over_budget(end, transition, place)
-
-    def _over_budget(self, end: AttemptEnd, transition: Requeue, place: Place) -> Finished | None:
-        """The attempt's lease was lost, or the run's retry budget is spent."""
-        if not self._holds(end.lease, place):
-            return None
-        final = within_budget(transition, 0, 0)
+        final = within_budget(transition, 0, 0)  # over the budget, or else the lease is lost, which _fail finds out
         assert isinstance(final, FailFinally)
         return self._fail(end, final.error, place)
 
-    def _holds(self, lease: Lease, place: Place) -> bool:
-        return self._database.row(_TASKS["holder"], token=lease.token, **place.columns) is not None
-
 
 def _fail_run(statements: Statements, end: AttemptEnd, error: ErrorInfo, place: Place) -> Finished | None:
-    statements.rows(_TASKS["lock_run"], run_key=place.run_key)
+    """End an attempt and its run. ``None`` is a lost lease, and then what was done is to be undone."""
+    run = statements.row(_TASKS["lock_run"], run_key=place.run_key)
+    if run is None or run.ended:
+        return None
+    stage = {"run_key": place.run_key, "stage": place.stage}
+    cancelled = statements.count(_RUNS["cancel_tasks"], spared=place.name, **stage)
     code, message, retryable = error_columns(error)
     failed = statements.row(
         _TASKS["fail_task"],
@@ -149,7 +153,7 @@ def _fail_run(statements: Statements, end: AttemptEnd, error: ErrorInfo, place: 
     )
     if failed is None:
         return None
-    end_run(statements, place.run_key, RunStatus.FAILED, None, error, end.now)
+    end_run(statements, place.run_key, RunEnd(RunStatus.FAILED, None, error, end.now), cancelled)
     return Finished(TaskStatus.FAILED, RunStatus.FAILED, ())
 
 
@@ -173,15 +177,12 @@ def _result(transition: Transition) -> str:
     return transition.result_json if isinstance(transition, Succeeded) else ""
 
 
-def _check_end(end: AttemptEnd) -> None:
-    match end.transition:
-        case Succeeded(result_json):
-            check_json(result_json, "result")
-        case FailFinally(error):
-            check_text(error.message, "error message")
-        case Requeue(cause, _, _, error):
-            check_text(cause, "cause")
-            check_text(error.message if error is not None else "", "error message")
+def _each_lease_once(known: Iterable[tuple[Place, int, AttemptEnd]]) -> list[tuple[Place, int, AttemptEnd]]:
+    """In key order, and of several ends of one lease the first. A token that can be none is left out."""
+    first: dict[tuple[Place, int], tuple[Place, int, AttemptEnd]] = {}
+    for one in known:
+        first.setdefault((one[0], one[2].lease.token), one)
+    return sorted((one for (_, token), one in first.items() if 0 < token <= MAX_BIG), key=itemgetter(0, 1))
 
 
 def _error_lists(ends: Sequence[AttemptEnd]) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +11,9 @@ from core.ids import TaskId, WorkerId
 from core.limits import check_json, check_text
 from core.model import Claimed, ClaimResult, Lease, LeaseExpired, NotClaimed, OutboundMessage, TaskRecord, TaskStatus
 from core.ports import ClaimRequest
-from infrastructure.postgres.database import Database, joined
+from infrastructure.postgres.database import Database, Row, lists
 from infrastructure.postgres.rows import task_record
-from infrastructure.postgres.run_keys import Place, RunKeys
+from infrastructure.postgres.run_keys import MAX_INTEGER, Place, RunKeys
 from infrastructure.postgres.sql_blocks import load_blocks
 
 _TASKS, _RUNS = load_blocks("tasks.sql"), load_blocks("runs.sql")
@@ -34,24 +34,26 @@ class LeaseStatements:
 
     def claim_tasks(self, requests: Sequence[ClaimRequest]) -> Sequence[ClaimResult]:
         for request in requests:
-            check_text(request.worker, "worker")
+            check_text(request.worker, "worker id")
         places = [self._keys.place(request.task_id) for request in requests]
         claims = self._claim(requests, places)
-        missed = [index for index, claim in enumerate(claims) if claim is NotClaimed.UNKNOWN and places[index]]
-        for index in missed:
-            claims[index] = self._claim_afresh(requests[index])
+        for index, place in enumerate(places):
+            if claims[index] is NotClaimed.UNKNOWN and place is not None and (moved := self._keys.moved(place)):
+                (claims[index],) = self._claim([requests[index]], [moved])
         return claims
 
     def park_task(
         self, task_id: TaskId, attempt: int, wakeup: OutboundMessage, worker: WorkerId, now: datetime
     ) -> bool:
+        check_text(worker, "worker id")
         place = self._keys.place(task_id)
         if place is None:
             return False
-        with self._database.transaction() as statements:
-            statements.rows(_RUNS["share_run"], run_key=place.run_key)
-            parked = statements.row(_TASKS["park_task"], attempt=attempt, owner=worker, now=now, **place.columns)
-        return parked is not None
+        values = {"attempt": attempt, "owner": worker, "now": now}
+        if self._park(place, values):
+            return True
+        moved = self._keys.moved(place)
+        return moved is not None and self._park(moved, values)
 
     def renew_lease(self, lease: Lease, lease_seconds: float, now: datetime) -> Lease:
         renewed = lease._replace(expires_at=now + timedelta(seconds=lease_seconds))
@@ -70,8 +72,14 @@ class LeaseStatements:
 
     def load_task(self, task_id: TaskId) -> TaskRecord | None:
         place = self._keys.place(task_id)
-        row = self._database.row(_TASKS["load_task"], **place.columns) if place is not None else None
+        row = self._row_of(place, "load_task", {}) if place is not None else None
         return task_record(place.job_id, place.run, row) if place is not None and row is not None else None
+
+    def _park(self, place: Place, values: Mapping[str, object]) -> bool:
+        with self._database.transaction() as statements:
+            statements.rows(_RUNS["share_run"], run_key=place.run_key)
+            statements.rows(_TASKS["hold_task"], **place.columns)
+            return statements.row(_TASKS["park_task"], **place.columns, **values) is not None
 
     def _claim(self, requests: Sequence[ClaimRequest], places: Sequence[Place | None]) -> list[ClaimResult]:
         """The claims, ``UNKNOWN`` for those whose task is not there; a task that is asked for twice is claimed once
@@ -104,30 +112,33 @@ class LeaseStatements:
             rows = self._database.tuples(_TASKS["claim_task"], place.columns | values)
             return dict.fromkeys([index], rows[0]) if rows else {}
         asked = [_claim_columns(requests[index]) for _, index in sought]
-        columns = Place.joined_columns([place for place, _ in sought]) | {
-            "attempts": joined([one["attempt"] for one in asked]),
-            "owners": joined([one["owner"] for one in asked]),
-            "times": joined([one["now"] for one in asked]),
-            "ends": joined([one["expires_at"] for one in asked]),
-            "positions": joined([index for _, index in sought]),
-        }
+        columns = lists(
+            **Place.lists([place for place, _ in sought]),
+            attempts=[one["attempt"] for one in asked],
+            owners=[one["owner"] for one in asked],
+            times=[one["now"] for one in asked],
+            ends=[one["expires_at"] for one in asked],
+            positions=[index for _, index in sought],
+        )
         return {row[0]: row[1:] for row in self._database.tuples(_TASKS["claim_tasks"], columns)}
-
-    def _claim_afresh(self, request: ClaimRequest) -> ClaimResult:
-        """Once more, where the run's key may have been that of a run which was deleted and submitted anew."""
-        place = self._keys.place(request.task_id, afresh=True)
-        return self._claim([request], [place])[0]
 
     def _write(self, lease: Lease, block: str, **values: object) -> None:
         """A write under a lease."""
         place = self._keys.place(lease.task_id)
-        if place is None or self._database.row(_TASKS[block], token=lease.token, **place.columns, **values) is None:
+        if place is None or self._row_of(place, block, {"token": lease.token, **values}) is None:
             raise LeaseLost("the task is no longer held under this lease", task_id=lease.task_id)
+
+    def _row_of(self, place: Place, block: str, values: Mapping[str, object]) -> Row | None:
+        """The row that a statement gives for a task."""
+        row = self._database.row(_TASKS[block], **place.columns, **values)
+        if row is None and (moved := self._keys.moved(place)) is not None:
+            row = self._database.row(_TASKS[block], **moved.columns, **values)
+        return row
 
 
 def _claim_columns(request: ClaimRequest) -> dict[str, object]:
     return {
-        "attempt": request.attempt,
+        "attempt": request.attempt if 0 < request.attempt <= MAX_INTEGER else 0,  # which no task waits for
         "owner": request.worker,
         "now": request.now,
         "expires_at": request.now + timedelta(seconds=request.lease_seconds),

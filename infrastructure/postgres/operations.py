@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from core.errors import DefinitionError
 from core.ids import JobId, TaskId
 from core.limits import check_json, check_text
 from core.listing import DeadLetterRecord, NewDeadLetter, RunCursor, RunFilter, RunSummary, TaskFilter
 from core.model import AttemptRecord, Event, NewRun, OutboxRow, ReplayedStage, Submitted, TaskRecord
-from infrastructure.postgres.database import Database, Row, Statements, joined
+from infrastructure.postgres.database import Database, Row, Statements, lists
 from infrastructure.postgres.recovery import outbox_rows
 from infrastructure.postgres.rows import (
     attempt_record,
@@ -19,7 +20,7 @@ from infrastructure.postgres.rows import (
     run_summary,
     task_record,
 )
-from infrastructure.postgres.run_keys import RunKeys
+from infrastructure.postgres.run_keys import MAX_INTEGER, RunKeys, can_be
 from infrastructure.postgres.runs import message_columns
 from infrastructure.postgres.sql_blocks import load_blocks
 
@@ -34,15 +35,14 @@ class OperationStatements:
         self._keys = keys
 
     def create_run(self, new: NewRun, now: datetime) -> Submitted | None:
-        check_text(new.actor, "actor")
-        for task in new.replayed.tasks if new.replayed is not None else ():
-            check_json(task.parameters_json, f"parameters of task {task.name}")
+        _check_run(new)
         with self._database.transaction() as statements:
-            latest = statements.row(_SQL["lock_latest_run"], job_id=new.job_id)
-            if latest is None or latest.run != new.run - 1 or not latest.ended:
+            source = _source(statements, new)
+            if source is None:
                 return None
-            key = _create_run(statements, new, latest.run_key, now)
-            outbox = _wake(statements, new, key, latest.run_key, now)
+            _check_reuse(new, source)
+            key = _create_run(statements, new, source, now)
+            outbox = _wake(statements, new, key, source, now)
             rows = statements.rows(_RUNS["load_run"], job_id=new.job_id, run=new.run)
         self._keys.remember(new.job_id, new.run, key)
         return Submitted(run_record(rows), True, outbox)
@@ -115,8 +115,15 @@ class OperationStatements:
     def record_dead_letters(self, letters: Sequence[NewDeadLetter], now: datetime) -> int:
         for letter in letters:
             check_text(f"{letter.reason}{letter.description}", "dead letter")
-        with self._database.transaction() as statements:
-            return sum(_record(statements, letter, now) for letter in letters)
+        columns = {
+            "queues": [letter.queue for letter in letters],
+            "message_ids": [letter.message_id for letter in letters],
+            "message_types": [letter.message_type for letter in letters],
+            "bodies": [letter.body for letter in letters],
+            "reasons": [letter.reason for letter in letters],
+            "descriptions": [letter.description for letter in letters],
+        }
+        return self._database.count(_SQL["record_dead_letters"], now=now, **columns) if letters else 0
 
     def list_dead_letters(self, after: int, limit: int) -> Sequence[DeadLetterRecord]:
         return [dead_letter(row) for row in self._database.rows(_SQL["list_dead_letters"], after=after, limit=limit)]
@@ -141,27 +148,68 @@ class OperationStatements:
         return [(JobId(row.job_id), row.run) for row in rows]
 
     def delete_run(self, job_id: JobId, run: int, limit: int) -> bool:
-        key = self._keys.find(job_id, run, afresh=True)
-        if key is None:
+        if not can_be(job_id) or not 0 < run <= MAX_INTEGER:
             return True
         with self._database.transaction() as statements:
-            if statements.row(_SQL["lock_ended_run"], run_key=key) is None:
-                return False
-            if statements.count(_SQL["delete_tasks"], run_key=key, limit=limit) == limit:
-                return False
-            statements.count(_SQL["delete_run"], run_key=key)
-        self._keys.forget(job_id, run)
+            gone = _delete_run(statements, job_id, run, limit)
+        if gone:
+            self._keys.forget(job_id, run)
+        return gone
+
+
+def _check_run(new: NewRun) -> None:
+    check_text(new.actor, "actor")
+    tasks = new.replayed.tasks if new.replayed is not None else ()
+    for task in tasks:
+        check_json(task.parameters_json, f"parameters of task {task.name}")
+    if new.replayed is None and new.message is None:
+        raise DefinitionError("a run needs a message that wakes it, or tasks that have their own")
+    if new.replayed is not None and (not tasks or len({task.name for task in tasks}) != len(tasks)):
+        raise DefinitionError(f"stage {new.replayed.number}: no tasks to do again, or one of them twice")
+
+
+def _source(statements: Statements, new: NewRun) -> Row | None:
+    """The run before, where it is the job's latest and has ended. The job is held, so it stays that."""
+    if not can_be(new.job_id):
+        return None
+    job = statements.row(_SQL["lock_job"], job_id=new.job_id)
+    if job is None or job.latest_run != new.run - 1:
+        return None
+    run = statements.row(_SQL["source_run"], job_id=new.job_id, run=job.latest_run)
+    return run if run is not None and run.ended else None
+
+
+def _check_reuse(new: NewRun, source: Row) -> None:
+    """Every stage of a run that has ended has ended, too."""
+    if not 0 <= new.reuse_stages <= source.newest_stage:
+        raise DefinitionError(f"run {new.run - 1} has not {new.reuse_stages} stages to reuse")
+    if new.replayed is not None and not new.replayed.number == new.reuse_stages + 1 <= source.newest_stage:
+        raise DefinitionError(f"stage {new.replayed.number} does not follow {new.reuse_stages} reused stages")
+
+
+def _delete_run(statements: Statements, job_id: JobId, run: int, limit: int) -> bool:
+    job = statements.row(_SQL["lock_job"], job_id=job_id)
+    if job is None:
         return True
+    found = statements.row(_SQL["lock_run_to_delete"], job_id=job_id, run=run, latest=job.latest_run)
+    if found is None:
+        return True
+    if not found.may_go or statements.count(_SQL["delete_tasks"], run_key=found.run_key, limit=limit) >= limit:
+        return False
+    for step in ("delete_stages", "delete_run"):
+        statements.count(_SQL[step], run_key=found.run_key)
+    statements.count(_SQL["delete_job"], job_id=job_id)
+    return True
 
 
-def _create_run(statements: Statements, new: NewRun, source: int, now: datetime) -> int:
+def _create_run(statements: Statements, new: NewRun, source: Row, now: datetime) -> int:
     """The new run's row, and what it reuses."""
     replayed = new.replayed
-    row = statements.row(
+    row: Row = statements.row(
         _SQL["create_run"],
         job_id=new.job_id,
         run=new.run,
-        source=source,
+        source=source.run_key,
         status="processing" if replayed is not None else "queued",
         newest_stage=replayed.number if replayed is not None else new.reuse_stages,
         deadline=new.deadline,
@@ -169,56 +217,49 @@ def _create_run(statements: Statements, new: NewRun, source: int, now: datetime)
         now=now,
         **message_columns(new.message),
     )
-    assert row is not None
     if new.reuse_stages:
-        statements.count(_SQL["copy_stages"], run_key=row.run_key, source=source, stages=new.reuse_stages, now=now)
+        where = {"run_key": row.run_key, "source": source.run_key, "stages": new.reuse_stages}
+        copied: Row = statements.row(_SQL["copy_stages"], now=now, **where)
+        _refuse_missing(new, copied.missing)
     return int(row.run_key)
 
 
-def _wake(statements: Statements, new: NewRun, key: int, source: int, now: datetime) -> tuple[OutboxRow, ...]:
+def _wake(statements: Statements, new: NewRun, key: int, source: Row, now: datetime) -> tuple[OutboxRow, ...]:
     """The outbox rows that set the new run going."""
-    outbox: list[OutboxRow] = []
-    if new.message is not None:
-        if new.reuse_stages:
-            where = {"run_key": key, "stage": new.reuse_stages}
-            statements.count(_SQL["point_stage_end"], **where, **message_columns(new.message))
-        wakes, stage = ("stage", new.reuse_stages) if new.reuse_stages else ("run", None)
-        row = statements.row(_SQL["wake_run"], run_key=key, wakes=wakes, stage=stage, now=now)
-        assert row is not None
-        outbox.append(OutboxRow(row.row_id, new.message))
     if new.replayed is not None:
-        row_ids = _replay(statements, new.replayed, new.actor, key, source, now)
-        outbox += map(OutboxRow, row_ids, [task.message for task in new.replayed.tasks])
-    return tuple(outbox)
+        return _replay(statements, new, new.replayed, key, source, now)
+    assert new.message is not None
+    if new.reuse_stages:
+        where = {"run_key": key, "stage": new.reuse_stages}
+        statements.count(_SQL["point_stage_end"], **where, **message_columns(new.message))
+    wakes, stage = ("stage", new.reuse_stages) if new.reuse_stages else ("run", None)
+    row: Row = statements.row(_SQL["wake_run"], run_key=key, wakes=wakes, stage=stage, now=now)
+    return (OutboxRow(row.row_id, new.message),)
 
 
 def _replay(
-    statements: Statements, stage: ReplayedStage, actor: str, key: int, source: int, now: datetime
-) -> Sequence[int]:
+    statements: Statements, new: NewRun, stage: ReplayedStage, key: int, source: Row, now: datetime
+) -> tuple[OutboxRow, ...]:
     row: Row = statements.row(
         _SQL["replay_stage"],
         run_key=key,
-        source=source,
+        source=source.run_key,
         stage=stage.number,
-        names=joined([task.name for task in stage.tasks]),
-        parameters=joined([task.parameters_json for task in stage.tasks]),
         task_queue=stage.tasks[0].message.queue,
-        actor=actor,
+        actor=new.actor,
         now=now,
+        **lists(
+            names=[task.name for task in stage.tasks],
+            parameters=[task.parameters_json for task in stage.tasks],
+        ),
         **message_columns(stage.on_end, "end_"),
     )
-    return row.task_rows or ()
+    _refuse_missing(new, row.missing)
+    if len(row.task_rows or ()) != len(stage.tasks):
+        raise DefinitionError(f"stage {stage.number} was not run with all of these tasks")
+    return tuple(map(OutboxRow, row.task_rows, [task.message for task in stage.tasks]))
 
 
-def _record(statements: Statements, letter: NewDeadLetter, now: datetime) -> bool:
-    row = statements.row(
-        _SQL["record_dead_letter"],
-        queue=letter.queue,
-        message_id=letter.message_id,
-        message_type=letter.message_type,
-        body=letter.body,
-        reason=letter.reason,
-        description=letter.description,
-        now=now,
-    )
-    return row is not None
+def _refuse_missing(new: NewRun, missing: int) -> None:
+    if missing:
+        raise DefinitionError(f"of run {new.run - 1} a part was deleted, so its stages cannot be reused")

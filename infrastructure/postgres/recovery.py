@@ -8,9 +8,9 @@ from datetime import datetime
 from core.ids import JobId
 from core.model import LeaseExpired, OutboxRow
 from core.ports import Attention
-from infrastructure.postgres.database import Database, Statements, joined
+from infrastructure.postgres.database import SEPARATOR, Database, Statements
 from infrastructure.postgres.rows import lease_expired, outbox_row
-from infrastructure.postgres.run_keys import RunKeys
+from infrastructure.postgres.run_keys import MAX_BIG, RunKeys
 from infrastructure.postgres.sql_blocks import load_blocks
 
 _SQL = load_blocks("recovery.sql")
@@ -27,11 +27,14 @@ class RecoveryStatements:
         return [outbox_row(row) for row in self._database.rows(_SQL["unpublished"], limit=limit, before=before)]
 
     def mark_published(self, row_ids: Sequence[int], now: datetime) -> None:
-        if row_ids:
-            self._database.execute(_SQL["mark_published"], row_ids=joined(row_ids), now=now)
+        known = [str(row_id) for row_id in row_ids if 0 < row_id <= MAX_BIG]
+        if known:
+            self._database.execute(_SQL["mark_published"], row_ids=SEPARATOR.join(known), now=now)
 
     def expired_leases(self, now: datetime, limit: int, task_types: Collection[str]) -> Sequence[LeaseExpired]:
         rows = self._database.rows(_SQL["expired_leases"], now=now, limit=limit, task_types=list(task_types))
+        for row in rows:
+            self._keys.remember(JobId(row.job_id), row.run, row.run_key)
         return [lease_expired(row) for row in rows]
 
     def reissue_stale(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboxRow]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
 from typing import NamedTuple
 
+from core.errors import TextNotStorable
 from core.ids import JobId, TaskId
-from infrastructure.postgres.database import Database, joined
+from core.limits import check_text
+from infrastructure.postgres.database import Database
 from infrastructure.postgres.sql_blocks import load_blocks
 
 _SQL = load_blocks("runs.sql")
@@ -16,6 +19,10 @@ _SQL = load_blocks("runs.sql")
 REMEMBERED = 10_000
 MAX_INTEGER = 2**31 - 1
 MAX_SMALL = 2**15 - 1
+MAX_BIG = 2**63 - 1
+
+# As task_id_for writes it: another way to write its numbers names no task.
+_TASK_ID = re.compile(r"([^:\0\ud800-\udfff]+):([1-9][0-9]{0,9}):([1-9][0-9]{0,4}):([^:\0\ud800-\udfff]+)")
 
 
 class Place(NamedTuple):
@@ -33,19 +40,20 @@ class Place(NamedTuple):
         return {"run_key": self.run_key, "stage": self.stage, "name": self.name}
 
     @staticmethod
-    def joined_columns(places: Sequence[Place]) -> dict[str, object]:
-        """As parameters of a statement for many."""
+    def lists(places: Sequence[Place]) -> dict[str, Sequence[object]]:
+        """As lists for a statement for many."""
         return {
-            "run_keys": joined([place.run_key for place in places]),
-            "stages": joined([place.stage for place in places]),
-            "names": joined([place.name for place in places]),
+            "run_keys": [place.run_key for place in places],
+            "stages": [place.stage for place in places],
+            "names": [place.name for place in places],
         }
 
 
 class RunKeys:
     """From ``(job, run)`` to the run's key, which never changes while the run exists.
 
-    A run that was deleted and submitted anew has another key; what reads the run afresh remembers it.
+    A run that was deleted and submitted anew has another key. So whoever finds nothing under a key that was remembered
+    asks for the ``other`` one.
     """
 
     def __init__(self, database: Database) -> None:
@@ -54,19 +62,30 @@ class RunKeys:
         self._lock = Lock()
 
     def find(self, job_id: JobId, run: int, *, afresh: bool = False) -> int | None:
-        if run > MAX_INTEGER:
-            return None
+        """``None`` for a run that is not there, or can never be."""
         key = None if afresh else self._keys.get((job_id, run))
-        return key if key is not None else self._read(job_id, run)
+        if key is not None:
+            return key
+        return self._read(job_id, run) if 0 < run <= MAX_INTEGER and can_be(job_id) else None
 
     def place(self, task_id: TaskId, *, afresh: bool = False) -> Place | None:
         """``None`` for text that is no task id, and for a run that is not there."""
-        parts = task_id.split(":")
-        if len(parts) != 4 or not (parts[1].isdecimal() and parts[2].isdecimal()) or int(parts[2]) > MAX_SMALL:
+        parts = _TASK_ID.fullmatch(task_id)
+        if parts is None:
             return None
-        job_id, run = JobId(parts[0]), int(parts[1])
-        key = self.find(job_id, run, afresh=afresh)
-        return Place(key, int(parts[2]), parts[3], job_id, run) if key is not None else None
+        job_id, run, stage = JobId(parts[1]), int(parts[2]), int(parts[3])
+        key = self.find(job_id, run, afresh=afresh) if stage <= MAX_SMALL else None
+        return Place(key, stage, parts[4], job_id, run) if key is not None else None
+
+    def other(self, job_id: JobId, run: int, key: int) -> int | None:
+        """The key that the run has now, where that is another than ``key``."""
+        found = self.find(job_id, run, afresh=True)
+        return found if found != key else None
+
+    def moved(self, place: Place) -> Place | None:
+        """Where the task is now, where that is another place than it was thought to be."""
+        key = self.other(place.job_id, place.run, place.run_key)
+        return place._replace(run_key=key) if key is not None else None
 
     def remember(self, job_id: JobId, run: int, key: int) -> None:
         with self._lock:
@@ -85,3 +104,12 @@ class RunKeys:
             return None
         self.remember(job_id, run, row.run_key)
         return int(row.run_key)
+
+
+def can_be(job_id: JobId) -> bool:
+    """Whether the text can be stored at all; no job has any other for its id."""
+    try:
+        check_text(job_id, "job id")
+    except TextNotStorable:
+        return False
+    return True

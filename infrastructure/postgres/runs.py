@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from core.errors import DefinitionError, IdempotencyConflict
 from core.ids import JobId
-from core.limits import check_json, check_text
+from core.limits import check_error, check_json, check_text
 from core.model import (
     NewJob,
     NewStage,
@@ -20,9 +21,9 @@ from core.model import (
     TaskResult,
 )
 from core.outcome import ErrorInfo
-from infrastructure.postgres.database import Database, Statements, joined
+from infrastructure.postgres.database import Database, Statements, lists
 from infrastructure.postgres.rows import run_record, task_result
-from infrastructure.postgres.run_keys import MAX_INTEGER, RunKeys
+from infrastructure.postgres.run_keys import MAX_INTEGER, MAX_SMALL, RunKeys, can_be
 from infrastructure.postgres.sql_blocks import load_blocks
 
 _RUNS, _STAGES = load_blocks("runs.sql"), load_blocks("stages.sql")
@@ -40,6 +41,12 @@ class RunStatements:
 
     def submit_job(self, job: NewJob, now: datetime) -> Submitted:
         _check_job(job)
+        while True:
+            submitted = self._create(job, now) or self._existing(job)
+            if submitted is not None:  # None: what was in the way has been deleted since
+                return submitted
+
+    def _create(self, job: NewJob, now: datetime) -> Submitted | None:
         row = self._database.row(
             _RUNS["submit_job"],
             job_id=job.job_id,
@@ -53,7 +60,7 @@ class RunStatements:
             **message_columns(job.message),
         )
         if row is None:
-            return Submitted(self._existing(job), False, ())
+            return None
         self._keys.remember(job.job_id, 1, row.run_key)
         run = RunRecord(
             job_id=job.job_id,
@@ -81,6 +88,14 @@ class RunStatements:
         if key is None:
             return Opened(False, ())
         _check_stage(stage)
+        if not 0 < stage.number <= MAX_SMALL:
+            return Opened(False, ())
+        opened = self._open(key, stage, now)
+        if opened is None and (other := self._keys.other(job_id, run, key)) is not None:
+            opened = self._open(other, stage, now)
+        return opened or Opened(False, ())
+
+    def _open(self, key: int, stage: NewStage, now: datetime) -> Opened | None:
         row = self._database.row(
             _STAGES["open_stage"],
             run_key=key,
@@ -90,14 +105,16 @@ class RunStatements:
             failure_policy=stage.failure_policy.value,
             total=len(stage.tasks),
             shards=shard_count(len(stage.tasks)),
-            names=joined([task.name for task in stage.tasks]),
-            parameters=joined([task.parameters_json for task in stage.tasks]),
             task_queue=stage.tasks[0].message.queue if stage.tasks else None,
             now=now,
+            **lists(
+                names=[task.name for task in stage.tasks],
+                parameters=[task.parameters_json for task in stage.tasks],
+            ),
             **message_columns(stage.on_end, "end_"),
         )
         if row is None:
-            return Opened(False, ())
+            return None
         if not stage.tasks:
             return Opened(True, (OutboxRow(row.end_row, stage.on_end),))
         if row.paused:
@@ -118,20 +135,33 @@ class RunStatements:
     ) -> bool:
         check_json(result_json or "", "result")
         check_text(actor, "actor")
+        if error is not None:
+            check_error(error)
         key = self._keys.find(job_id, run)
-        if key is None:
+        if key is None or (newest_stage is not None and not 0 <= newest_stage <= MAX_SMALL):
             return False
-        with self._database.transaction() as statements:
-            return end_run(statements, key, status, result_json, error, now, newest_stage, actor)
+
+        end = RunEnd(status, result_json, error, now, newest_stage, actor)
+        if self._end(key, end):
+            return True
+        other = self._keys.other(job_id, run, key)
+        return other is not None and self._end(other, end)
 
     def stage_results(self, job_id: JobId, run: int, stage: int) -> Sequence[TaskResult]:
         key = self._keys.find(job_id, run)
         if key is None:
             return ()
-        return [task_result(row) for row in self._database.rows(_STAGES["stage_results"], run_key=key, stage=stage)]
+        rows = self._database.rows(_STAGES["stage_results"], run_key=key, stage=stage)
+        if not rows and (other := self._keys.other(job_id, run, key)) is not None:
+            rows = self._database.rows(_STAGES["stage_results"], run_key=other, stage=stage)
+        return [task_result(row) for row in rows]
+
+    def _end(self, key: int, end: RunEnd) -> bool:
+        with self._database.transaction() as statements:
+            return end_run(statements, key, end)
 
     def _load(self, job_id: JobId, run: int | None) -> RunRecord | None:
-        if run is not None and run > MAX_INTEGER:
+        if (run is not None and not 0 < run <= MAX_INTEGER) or not can_be(job_id):
             return None
         rows = self._database.rows(_RUNS["load_run"], job_id=job_id, run=run)
         if not rows:
@@ -139,7 +169,7 @@ class RunStatements:
         self._keys.remember(job_id, rows[0].run, rows[0].run_key)
         return run_record(rows)
 
-    def _existing(self, job: NewJob) -> RunRecord:
+    def _existing(self, job: NewJob) -> Submitted | None:
         if job.idempotency_key is not None:
             holder = self._database.row(
                 _RUNS["idempotency_holder"], tenant=job.tenant, idempotency_key=job.idempotency_key
@@ -147,42 +177,35 @@ class RunStatements:
             if holder is not None and holder.job_id != job.job_id:
                 raise IdempotencyConflict("this idempotency key was used with other content")
         found = self.latest_run(job.job_id)
-        assert found is not None
-        return found
+        return Submitted(found, False, ()) if found is not None else None
 
 
-def end_run(
-    statements: Statements,
-    key: int,
-    status: RunStatus,
-    result_json: str | None,
-    error: ErrorInfo | None,
-    now: datetime,
-    newest_stage: int | None = None,
-    actor: str = "",
-) -> bool:
-    """End a run inside a transaction; whether it had not ended before. Tasks that are left are cancelled."""
-    error_code, error_message, error_retryable = error_columns(error)
-    ended = statements.row(
-        _RUNS["end_run"],
-        run_key=key,
-        status=status.value,
-        result_json=result_json,
-        error_code=error_code,
-        error_message=error_message,
-        error_retryable=error_retryable,
-        now=now,
-        newest_stage=newest_stage,
-        actor=actor,
-    )
+class RunEnd(NamedTuple):
+    """How a run ends; ``newest_stage`` is for a caller who may be late."""
+
+    status: RunStatus
+    result_json: str | None
+    error: ErrorInfo | None
+    now: datetime
+    newest_stage: int | None = None
+    actor: str = ""
+
+
+def end_run(statements: Statements, key: int, end: RunEnd, cancelled: int = 0) -> bool:
+    """End a run inside a transaction; whether it had not ended before.
+
+    Tasks that are left are cancelled; ``cancelled`` is how many of them were already.
+    """
+    told = {"status": end.status.value, "now": end.now, "actor": end.actor}
+    error = dict(zip(("error_code", "error_message", "error_retryable"), error_columns(end.error), strict=True))
+    result = {"result_json": end.result_json, "newest_stage": end.newest_stage}
+    ended = statements.row(_RUNS["end_run"], run_key=key, **told, **error, **result)
     if ended is None:
         return False
     if ended.stage_runs:
         where = {"run_key": key, "stage": ended.newest_stage}
-        cancelled = statements.count(_RUNS["cancel_tasks"], **where)
-        statements.count(
-            _RUNS["end_cancelled_stage"], status=status.value, now=now, cancelled=cancelled, actor=actor, **where
-        )
+        cancelled += statements.count(_RUNS["cancel_tasks"], spared=None, **where)
+        statements.count(_RUNS["end_cancelled_stage"], cancelled=cancelled, **told, **where)
     return True
 
 
@@ -198,7 +221,6 @@ def error_columns(error: ErrorInfo | None) -> tuple[str | None, str | None, bool
     """Code, message and whether a retry may help."""
     if error is None:
         return (None, None, None)
-    check_text(error.message, "error message")
     return (error.code, error.message, error.retryable)
 
 

@@ -14,8 +14,19 @@ from infrastructure.postgres.runs import RunStatements
 class PostgresStateStore(RunStatements, LeaseStatements, EndStatements, RecoveryStatements, OperationStatements):
     """:class:`core.ports.StateStore` in the schema ``coremachine``, for any number of threads.
 
-    Rows are taken in one order by everyone: the run where it is needed, its tasks by key, their shards, the stage.
-    So no two transitions wait for each other.
+    Rows are taken in one order by everyone, so that no two transitions wait for each other:
+
+    1. the job, by whoever makes or deletes one of its runs;
+    2. the run, by whoever goes on to many of its tasks, or decides by what the run is;
+    3. tasks, by key: a task's row is its lock, for claims, ends of attempts and cancellation alike;
+    4. shards of countdowns, by key; 5. stages, by key; 6. rows of the outbox, by number.
+
+    A lease is changed by whoever holds its task, or by its owner, who waits for nothing else then. The reconciler's
+    passes and the sweeping of the outbox skip what somebody holds.
+
+    Isolation is READ COMMITTED. A row that was waited for is read again as it is now, and the statement's conditions on
+    it are asked again; everything else in the statement is as it was when that began. So what is decided by another row
+    than the one that is held is asked in a statement of its own, after the lock, or is a column of the held row.
     """
 
     def __init__(self, pool: ConnectionPool) -> None:

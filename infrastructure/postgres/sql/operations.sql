@@ -1,7 +1,7 @@
 -- name: pause_run
 -- Pauses a run that goes on and is not paused.
 WITH paused AS (
-    UPDATE coremachine.runs SET paused = true, updated_at = %(now)s
+    UPDATE coremachine.runs SET paused = true, updated_at = greatest(updated_at, %(now)s)
     WHERE run_key = %(run_key)s AND ended_at IS NULL AND NOT paused
     RETURNING run_key
 )
@@ -12,7 +12,7 @@ RETURNING run_key;
 -- name: resume_run
 -- Ends the pause of a run.
 WITH resumed AS (
-    UPDATE coremachine.runs SET paused = false, updated_at = %(now)s
+    UPDATE coremachine.runs SET paused = false, updated_at = greatest(updated_at, %(now)s)
     WHERE run_key = %(run_key)s AND ended_at IS NULL AND paused
     RETURNING run_key
 )
@@ -24,12 +24,14 @@ RETURNING run_key;
 -- The outbox rows that wake tasks of a run, oldest first.
 SELECT row_id FROM coremachine.outbox WHERE run_key = %(run_key)s AND wakes = 'task' ORDER BY row_id;
 
--- name: lock_latest_run
--- Holds a job and gives its latest run.
-SELECT r.run_key, r.run, r.ended_at IS NOT NULL AS ended
-FROM coremachine.jobs j JOIN coremachine.runs r ON r.job_id = j.job_id AND r.run = j.latest_run
-WHERE j.job_id = %(job_id)s
-FOR NO KEY UPDATE OF j;
+-- name: lock_job
+-- Holds a job, as everyone does who makes or deletes one of its runs.
+SELECT latest_run FROM coremachine.jobs WHERE job_id = %(job_id)s FOR NO KEY UPDATE;
+
+-- name: source_run
+-- A run that another one may go on from.
+SELECT run_key, newest_stage, ended_at IS NOT NULL AS ended
+FROM coremachine.runs WHERE job_id = %(job_id)s AND run = %(run)s;
 
 -- name: create_run
 -- Another run of a job, with the content of the one before.
@@ -51,7 +53,8 @@ WITH next AS (
 SELECT run_key FROM created;
 
 -- name: copy_stages
--- Copies the first stages of a run with their countdowns and tasks, as they ended.
+-- Copies the first stages of a run with their countdowns and tasks, as they ended. How many of the tasks are missing:
+-- those that retention has deleted already.
 WITH stages AS (
     INSERT INTO coremachine.stages (
         run_key, number, name, task_type, failure_policy, status, total, open_shards, failed, updated_at, task_queue,
@@ -60,6 +63,7 @@ WITH stages AS (
     SELECT %(run_key)s, number, name, task_type, failure_policy, status, total, 0, failed, %(now)s, task_queue,
         end_queue, end_message_id, end_message_type, end_body
     FROM coremachine.stages WHERE run_key = %(source)s AND number <= %(stages)s
+    RETURNING total
 ), shards AS (
     INSERT INTO coremachine.stage_shards (run_key, stage, shard, remaining, failed)
     SELECT %(run_key)s, stage, shard, 0, failed
@@ -68,14 +72,17 @@ WITH stages AS (
     INSERT INTO coremachine.checkpoints (run_key, stage, name, checkpoint_json, progress_percent, progress_message)
     SELECT %(run_key)s, stage, name, checkpoint_json, progress_percent, progress_message
     FROM coremachine.checkpoints WHERE run_key = %(source)s AND stage <= %(stages)s
+), tasks AS (
+    INSERT INTO coremachine.tasks (
+        run_key, stage, name, ordinal, shard, attempt, charged, status, parameters_json, result_json,
+        error_code, error_message, error_retryable
+    )
+    SELECT %(run_key)s, stage, name, ordinal, shard, attempt, charged, status, parameters_json, result_json,
+        error_code, error_message, error_retryable
+    FROM coremachine.tasks WHERE run_key = %(source)s AND stage <= %(stages)s
+    RETURNING 1
 )
-INSERT INTO coremachine.tasks (
-    run_key, stage, name, ordinal, shard, attempt, charged, status, parameters_json, result_json,
-    error_code, error_message, error_retryable
-)
-SELECT %(run_key)s, stage, name, ordinal, shard, attempt, charged, status, parameters_json, result_json,
-    error_code, error_message, error_retryable
-FROM coremachine.tasks WHERE run_key = %(source)s AND stage <= %(stages)s;
+SELECT (SELECT coalesce(sum(total), 0) FROM stages) - (SELECT count(*) FROM tasks) AS missing;
 
 -- name: point_stage_end
 -- Gives a copied stage the message that wakes the new run.
@@ -90,10 +97,11 @@ VALUES (%(run_key)s, %(wakes)s, %(stage)s, %(now)s)
 RETURNING row_id;
 
 -- name: replay_stage
--- Copies a stage, its tasks as they ended but those that are to be done again, which are queued anew.
+-- Copies a stage, its tasks as they ended but those that are to be done again, which are queued anew. The outbox rows of
+-- those that the stage had, and how many of its tasks are missing.
 WITH again AS MATERIALIZED (
     SELECT name, parameters_json, place FROM unnest(
-        string_to_array(%(names)s, E'\x1f'), string_to_array(%(parameters)s, E'\x1f')
+        string_to_array(%(names)s, %(separator)s), string_to_array(%(parameters)s, %(separator)s)
     ) WITH ORDINALITY AS a (name, parameters_json, place)
 ), copied AS (
     INSERT INTO coremachine.tasks (
@@ -124,6 +132,7 @@ WITH again AS MATERIALIZED (
         (SELECT coalesce(sum(failed) FILTER (WHERE remaining = 0), 0) FROM shards),
         %(now)s, %(task_queue)s, %(end_queue)s, %(end_message_id)s, %(end_message_type)s, %(end_body)s
     FROM coremachine.stages WHERE run_key = %(source)s AND number = %(stage)s
+    RETURNING total
 ), checkpoints AS (
     INSERT INTO coremachine.checkpoints (run_key, stage, name, checkpoint_json, progress_percent, progress_message)
     SELECT %(run_key)s, c.stage, c.name, c.checkpoint_json, c.progress_percent, c.progress_message
@@ -147,7 +156,9 @@ WITH again AS MATERIALIZED (
     FROM again a JOIN copied c ON c.name = a.name ORDER BY a.place
     RETURNING row_id
 )
-SELECT array_agg(row_id ORDER BY row_id) AS task_rows FROM sent;
+SELECT array_agg(row_id ORDER BY row_id) AS task_rows,
+    (SELECT total FROM stage) - (SELECT count(*) FROM copied) AS missing
+FROM sent;
 
 -- name: list_runs
 -- A page of runs, newest first.
@@ -163,7 +174,7 @@ WHERE (%(job_type)s::text IS NULL OR r.job_type = %(job_type)s)
     AND (%(created_before)s::timestamptz IS NULL OR r.created_at < %(created_before)s)
     AND (
         %(after_at)s::timestamptz IS NULL
-        OR (r.created_at, r.job_id, r.run) < (%(after_at)s, %(after_job)s::text, %(after_run)s::integer)
+        OR (r.created_at, r.job_id, r.run) < (%(after_at)s, %(after_job)s::text, %(after_run)s::bigint)
     )
 ORDER BY r.created_at DESC, r.job_id DESC, r.run DESC
 LIMIT %(limit)s;
@@ -179,7 +190,7 @@ JOIN coremachine.stages g ON g.run_key = t.run_key AND g.number = t.stage
 LEFT JOIN coremachine.leases l ON l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
 LEFT JOIN coremachine.checkpoints c ON c.run_key = t.run_key AND c.stage = t.stage AND c.name = t.name
 WHERE t.run_key = %(run_key)s
-    AND (%(stage)s::smallint IS NULL OR t.stage = %(stage)s)
+    AND (%(stage)s::bigint IS NULL OR t.stage = %(stage)s)
     AND (
         %(statuses)s::text[] IS NULL
         OR CASE WHEN t.status = 'queued' AND l.token IS NOT NULL THEN 'running' ELSE t.status END = ANY (%(statuses)s)
@@ -198,7 +209,7 @@ SELECT number, at, kind, stage, name, attempt, detail, actor FROM (
     FROM coremachine.events WHERE run_key = %(run_key)s AND number > %(after)s
     UNION ALL
     SELECT token, started_at, 'task_started', stage, name, attempt, '', ''
-    FROM coremachine.attempts WHERE run_key = %(run_key)s AND token > %(after)s
+    FROM coremachine.attempts WHERE run_key = %(run_key)s AND token > greatest(%(after)s, 0)
     UNION ALL
     SELECT token, started_at, 'task_started', stage, name, attempt, '', ''
     FROM coremachine.leases WHERE run_key = %(run_key)s AND token > %(after)s
@@ -217,12 +228,25 @@ SELECT number, at, kind, stage, name, attempt, detail, actor FROM (
 ORDER BY number
 LIMIT %(limit)s;
 
--- name: record_dead_letter
--- Writes a dead letter down, once.
-INSERT INTO coremachine.dead_letters (queue, message_id, message_type, body, reason, description, recorded_at)
-VALUES (%(queue)s, %(message_id)s, %(message_type)s, %(body)s, %(reason)s, %(description)s, %(now)s)
-ON CONFLICT (queue, message_id) DO NOTHING
-RETURNING record_id;
+-- name: record_dead_letters
+-- Writes dead letters down, each once. They are numbered in the order given, and inserted in that of their keys, so that
+-- two who write the same ones wait for each other in one order.
+WITH given AS MATERIALIZED (
+    SELECT l.*, nextval('coremachine.dead_letters_record_id_seq') AS record_id
+    FROM (
+        SELECT * FROM unnest(
+            %(queues)s::text[], %(message_ids)s::text[], %(message_types)s::text[], %(bodies)s::bytea[],
+            %(reasons)s::text[], %(descriptions)s::text[]
+        ) WITH ORDINALITY AS g (queue, message_id, message_type, body, reason, description, place)
+        ORDER BY place
+    ) l
+)
+INSERT INTO coremachine.dead_letters
+    (record_id, queue, message_id, message_type, body, reason, description, recorded_at)
+OVERRIDING SYSTEM VALUE
+SELECT record_id, queue, message_id, message_type, body, reason, description, %(now)s
+FROM given ORDER BY queue, message_id, record_id
+ON CONFLICT (queue, message_id) DO NOTHING;
 
 -- name: list_dead_letters
 -- A page of dead letters, oldest first.
@@ -249,39 +273,47 @@ WHERE ended_at < %(before)s
 ORDER BY ended_at, run_key
 LIMIT %(limit)s;
 
--- name: lock_ended_run
--- Holds a run that has ended.
-SELECT run_key FROM coremachine.runs WHERE run_key = %(run_key)s AND ended_at IS NOT NULL FOR UPDATE;
+-- name: lock_run_to_delete
+-- Holds a run, and says whether it may go: it has ended, and no other run of its job would be left behind it.
+SELECT r.run_key, r.ended_at IS NOT NULL AND NOT (r.run = %(latest)s AND EXISTS (
+    SELECT FROM coremachine.runs o WHERE o.job_id = r.job_id AND o.run <> r.run
+)) AS may_go
+FROM coremachine.runs r
+WHERE r.job_id = %(job_id)s AND r.run = %(run)s
+FOR UPDATE OF r;
 
 -- name: delete_tasks
 -- Deletes some tasks of a run with their attempts and checkpoints.
-WITH some AS MATERIALIZED (
+WITH doomed AS MATERIALIZED (
     SELECT run_key, stage, name FROM coremachine.tasks WHERE run_key = %(run_key)s
     ORDER BY run_key, stage, name LIMIT %(limit)s
     FOR UPDATE
 ), attempts AS (
-    DELETE FROM coremachine.attempts a USING some s
+    DELETE FROM coremachine.attempts a USING doomed s
     WHERE a.run_key = s.run_key AND a.stage = s.stage AND a.name = s.name
 ), checkpoints AS (
-    DELETE FROM coremachine.checkpoints c USING some s
+    DELETE FROM coremachine.checkpoints c USING doomed s
     WHERE c.run_key = s.run_key AND c.stage = s.stage AND c.name = s.name
 )
-DELETE FROM coremachine.tasks t USING some s WHERE t.run_key = s.run_key AND t.stage = s.stage AND t.name = s.name;
+DELETE FROM coremachine.tasks t USING doomed s WHERE t.run_key = s.run_key AND t.stage = s.stage AND t.name = s.name;
+
+-- name: delete_stages
+-- Deletes the stages of a run that has no tasks left.
+WITH shards AS (
+    DELETE FROM coremachine.stage_shards WHERE run_key = %(run_key)s
+)
+DELETE FROM coremachine.stages WHERE run_key = %(run_key)s;
 
 -- name: delete_run
--- Deletes a run that has no tasks left, and its job with the last of its runs.
-WITH gone AS (
-    DELETE FROM coremachine.runs WHERE run_key = %(run_key)s RETURNING job_id, run_key
-), shards AS (
-    DELETE FROM coremachine.stage_shards WHERE run_key = %(run_key)s
-), stages AS (
-    DELETE FROM coremachine.stages WHERE run_key = %(run_key)s
-), events AS (
+-- Deletes a run that has no stages left, with its timeline and its messages.
+WITH events AS (
     DELETE FROM coremachine.events WHERE run_key = %(run_key)s
 ), outbox AS (
     DELETE FROM coremachine.outbox WHERE run_key = %(run_key)s
 )
-DELETE FROM coremachine.jobs j USING gone g
-WHERE j.job_id = g.job_id AND NOT EXISTS (
-    SELECT FROM coremachine.runs r WHERE r.job_id = g.job_id AND r.run_key <> g.run_key
-);
+DELETE FROM coremachine.runs WHERE run_key = %(run_key)s;
+
+-- name: delete_job
+-- Deletes a job that has no runs left.
+DELETE FROM coremachine.jobs j
+WHERE j.job_id = %(job_id)s AND NOT EXISTS (SELECT FROM coremachine.runs r WHERE r.job_id = j.job_id);

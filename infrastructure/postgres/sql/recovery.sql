@@ -1,8 +1,12 @@
 -- name: unpublished
 -- The oldest rows of the outbox with all that their messages are made of. Rows of runs that have ended are dropped.
-WITH dropped AS (
-    DELETE FROM coremachine.outbox o USING coremachine.runs r
-    WHERE r.run_key = o.run_key AND r.ended_at IS NOT NULL AND o.created_at < %(before)s
+-- Those that somebody else takes out at this moment are not waited for.
+WITH ended AS MATERIALIZED (
+    SELECT o.row_id FROM coremachine.outbox o JOIN coremachine.runs r ON r.run_key = o.run_key
+    WHERE r.ended_at IS NOT NULL AND o.created_at < %(before)s
+    FOR UPDATE OF o SKIP LOCKED
+), dropped AS (
+    DELETE FROM coremachine.outbox o USING ended e WHERE o.row_id = e.row_id
 )
 SELECT o.row_id, o.wakes, o.stage, o.name, o.attempt, o.not_before, r.job_id, r.run, r.job_type,
     g.task_type, g.task_queue, g.end_queue, g.end_message_id, g.end_message_type, g.end_body,
@@ -20,13 +24,14 @@ ORDER BY o.row_id
 LIMIT %(limit)s;
 
 -- name: mark_published
--- Takes rows out of the outbox and notes when their wake-ups were published: of runs, tasks, then stages, as everyone
--- takes them. Losing this to a crash publishes them again, so the commit does not wait for the disk.
+-- Takes rows out of the outbox and notes when their wake-ups were published: of runs, tasks, then stages, each by key, as
+-- everyone takes them. Losing this to a crash publishes them again, so the commit does not wait for the disk.
 WITH relaxed AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true) AS setting
 ), rows AS MATERIALIZED (
     SELECT o.* FROM coremachine.outbox o, relaxed
     WHERE o.row_id = ANY (string_to_array(%(row_ids)s, E'\x1f')::bigint[]) AND relaxed.setting = 'off'
+    ORDER BY o.run_key, o.stage, o.name, o.row_id
 ), runs AS (
     UPDATE coremachine.runs r SET woken_at = %(now)s
     FROM rows w WHERE w.wakes = 'run' AND r.run_key = w.run_key
@@ -52,7 +57,7 @@ WITH relaxed AS MATERIALIZED (
 ), stages AS (
     UPDATE coremachine.stages g
     SET woken_at = CASE WHEN h.first THEN %(now)s ELSE g.woken_at END,
-        oldest_wakeup = CASE WHEN h.tasks THEN coalesce(g.oldest_wakeup, %(now)s) ELSE g.oldest_wakeup END,
+        oldest_wakeup = CASE WHEN h.tasks THEN least(g.oldest_wakeup, %(now)s) ELSE g.oldest_wakeup END,
         end_woken_at = CASE WHEN h.ended THEN %(now)s ELSE g.end_woken_at END
     FROM held h WHERE g.run_key = h.run_key AND g.number = h.stage
     RETURNING 1
@@ -62,7 +67,7 @@ WHERE o.row_id = w.row_id AND after_stages.n >= 0;
 
 -- name: expired_leases
 -- Leases of these task types that have ended, the longest expired first.
-SELECT r.job_id, r.run, r.job_type, g.task_type, l.stage, l.name, l.attempt, l.token, l.owner, l.expires_at,
+SELECT r.run_key, r.job_id, r.run, r.job_type, g.task_type, l.stage, l.name, l.attempt, l.token, l.owner, l.expires_at,
     l.progressed, t.charged
 FROM coremachine.leases l
 JOIN coremachine.runs r ON r.run_key = l.run_key
@@ -73,7 +78,8 @@ ORDER BY l.expires_at, l.token
 LIMIT %(limit)s;
 
 -- name: reissue_runs
--- Puts the job messages of runs that never opened a stage into the outbox again.
+-- Puts the job messages of runs that never opened a stage into the outbox again. Taking the time of publication away,
+-- until the next, is what a second pass meets that began before this one was committed.
 WITH stale AS (
     SELECT r.run_key FROM coremachine.runs r
     WHERE r.ended_at IS NULL AND r.newest_stage = 0 AND r.woken_at < %(before)s
@@ -81,13 +87,15 @@ WITH stale AS (
     ORDER BY r.run_key
     LIMIT %(limit)s
     FOR NO KEY UPDATE OF r SKIP LOCKED
+), taken AS (
+    UPDATE coremachine.runs r SET woken_at = NULL FROM stale s WHERE r.run_key = s.run_key
 )
 INSERT INTO coremachine.outbox (run_key, wakes, created_at)
 SELECT run_key, 'run', %(now)s FROM stale
 RETURNING row_id;
 
 -- name: reissue_ends
--- Puts the messages of ended stages that did not advance into the outbox again.
+-- Puts the messages of ended stages that did not advance into the outbox again, as reissue_runs.
 WITH stale AS (
     SELECT g.run_key, g.number FROM coremachine.runs r
     JOIN coremachine.stages g ON g.run_key = r.run_key AND g.number = r.newest_stage
@@ -99,6 +107,9 @@ WITH stale AS (
     ORDER BY g.run_key, g.number
     LIMIT %(limit)s
     FOR NO KEY UPDATE OF g SKIP LOCKED
+), taken AS (
+    UPDATE coremachine.stages g SET end_woken_at = NULL
+    FROM stale s WHERE g.run_key = s.run_key AND g.number = s.number
 )
 INSERT INTO coremachine.outbox (run_key, wakes, stage, created_at)
 SELECT run_key, 'stage', number, %(now)s FROM stale
@@ -114,25 +125,27 @@ LIMIT 100
 FOR NO KEY UPDATE OF g SKIP LOCKED;
 
 -- name: reissue_tasks
--- Puts the stale wake-ups of one stage's queued tasks into the outbox again, and notes the oldest that are left.
+-- Puts the stale wake-ups of one stage's queued tasks into the outbox again, and notes the oldest that are left. A task
+-- with a row in the outbox is not given another; what that row's publication will not renew is left to be looked at.
 WITH waiting AS MATERIALIZED (
-    SELECT t.name, t.attempt, t.ordinal, coalesce(t.woken_at, g.woken_at) AS woken_at
+    SELECT t.name, t.attempt, t.ordinal, coalesce(t.woken_at, g.woken_at) AS woken_at,
+        bool_or(o.row_id IS NOT NULL) AS unpublished, bool_or(o.attempt IS NOT DISTINCT FROM t.attempt) AS renewed
     FROM coremachine.stages g
     JOIN coremachine.tasks t ON t.run_key = g.run_key AND t.stage = g.number AND t.status = 'queued'
+    LEFT JOIN coremachine.outbox o
+        ON o.run_key = t.run_key AND o.stage = t.stage AND o.name = t.name AND o.wakes = 'task'
     WHERE g.run_key = %(run_key)s AND g.number = %(stage)s
         AND NOT EXISTS (
             SELECT FROM coremachine.leases l
             WHERE l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
         )
-        AND NOT EXISTS (
-            SELECT FROM coremachine.outbox o
-            WHERE o.run_key = t.run_key AND o.stage = t.stage AND o.name = t.name AND o.wakes = 'task'
-        )
+    GROUP BY t.name, t.attempt, t.ordinal, coalesce(t.woken_at, g.woken_at)
 ), stale AS MATERIALIZED (
-    SELECT name, attempt FROM waiting WHERE woken_at < %(before)s ORDER BY ordinal LIMIT %(limit)s
+    SELECT name, attempt FROM waiting WHERE woken_at < %(before)s AND NOT unpublished ORDER BY ordinal LIMIT %(limit)s
 ), left_over AS (
     UPDATE coremachine.stages g SET oldest_wakeup = (
-        SELECT min(woken_at) FROM waiting w WHERE NOT EXISTS (SELECT FROM stale s WHERE s.name = w.name)
+        SELECT min(woken_at) FROM waiting w
+        WHERE NOT renewed AND NOT EXISTS (SELECT FROM stale s WHERE s.name = w.name)
     )
     WHERE g.run_key = %(run_key)s AND g.number = %(stage)s
 )

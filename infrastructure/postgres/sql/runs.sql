@@ -49,21 +49,19 @@ WHERE r.job_id = %(job_id)s
 ORDER BY g.number;
 
 -- name: end_run
--- Ends a run that has not ended, with its event unless its newest stage still runs: then the tasks end first.
-WITH target AS MATERIALIZED (
-    SELECT run_key, newest_stage FROM coremachine.runs
-    WHERE run_key = %(run_key)s AND ended_at IS NULL
-        AND (%(newest_stage)s::smallint IS NULL OR newest_stage = %(newest_stage)s)
-    FOR NO KEY UPDATE
-), ended AS (
-    UPDATE coremachine.runs r
+-- Ends a run that has not ended, with its event unless its newest stage may still run: then the tasks end first. The
+-- stage is seen as it was when the statement began. One that is seen to have ended has; one that is seen to run may have
+-- ended since, and one that is not seen was opened while the run's row was waited for: the next statements look again.
+WITH ended AS (
+    UPDATE coremachine.runs
     SET status = %(status)s, result_json = %(result_json)s, error_code = %(error_code)s,
         error_message = %(error_message)s, error_retryable = %(error_retryable)s,
-        ended_at = %(now)s, updated_at = %(now)s, paused = false
-    FROM target WHERE r.run_key = target.run_key
-    RETURNING r.run_key, r.newest_stage
+        ended_at = %(now)s, updated_at = greatest(updated_at, %(now)s), paused = false
+    WHERE run_key = %(run_key)s AND ended_at IS NULL
+        AND (%(newest_stage)s::integer IS NULL OR newest_stage = %(newest_stage)s)
+    RETURNING run_key, newest_stage
 ), found AS (
-    SELECT e.run_key, e.newest_stage, coalesce(g.status = 'running', false) AS stage_runs
+    SELECT e.run_key, e.newest_stage, coalesce(g.status = 'running', e.newest_stage > 0) AS stage_runs
     FROM ended e LEFT JOIN coremachine.stages g ON g.run_key = e.run_key AND g.number = e.newest_stage
 ), event AS (
     INSERT INTO coremachine.events (run_key, number, at, kind, detail, actor)
@@ -73,7 +71,8 @@ WITH target AS MATERIALIZED (
 SELECT newest_stage, stage_runs FROM found;
 
 -- name: cancel_tasks
--- Cancels what has not ended of a stage, in key order as everyone takes it. Its row count is how many.
+-- Cancels what has not ended of a stage, in key order as everyone takes it, and holds the task that is spared with
+-- them. Its row count is how many. Claims and ends of attempts under way are waited for; later ones find it cancelled.
 WITH waiting AS MATERIALIZED (
     SELECT run_key, stage, name FROM coremachine.tasks
     WHERE run_key = %(run_key)s AND stage = %(stage)s AND status = 'queued'
@@ -81,13 +80,22 @@ WITH waiting AS MATERIALIZED (
     FOR NO KEY UPDATE
 )
 UPDATE coremachine.tasks t SET status = 'cancelled'
-FROM waiting w WHERE t.run_key = w.run_key AND t.stage = w.stage AND t.name = w.name;
+FROM waiting w
+WHERE t.run_key = w.run_key AND t.stage = w.stage AND t.name = w.name AND t.name IS DISTINCT FROM %(spared)s;
 
 -- name: end_cancelled_stage
--- Revokes the leases of a stage whose tasks were cancelled, zeroes its countdown, and writes its end and its run's into
--- the timeline. After cancel_tasks, in a statement of its own, which sees every lease that was granted before.
-WITH revoked AS (
-    DELETE FROM coremachine.leases WHERE run_key = %(run_key)s AND stage = %(stage)s
+-- Ends the newest stage with its run, unless its last task was faster: revokes the leases of the cancelled tasks,
+-- zeroes the countdown, drops the messages, and writes both ends into the timeline. After cancel_tasks, in a statement
+-- of its own: it sees every lease that was granted, and the stage's end where that came first.
+WITH closed AS (
+    UPDATE coremachine.stages
+    SET status = CASE %(status)s WHEN 'failed' THEN 'failed' ELSE 'cancelled' END, open_shards = 0,
+        updated_at = greatest(updated_at, %(now)s)
+    WHERE run_key = %(run_key)s AND number = %(stage)s AND status = 'running'
+    RETURNING status
+), revoked AS (
+    DELETE FROM coremachine.leases
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND EXISTS (SELECT FROM closed)
     RETURNING run_key, stage, name, attempt, token, owner, started_at
 ), history AS (
     INSERT INTO coremachine.attempts
@@ -96,14 +104,10 @@ WITH revoked AS (
         'cancelled'
     FROM revoked
 ), emptied AS (
-    UPDATE coremachine.stage_shards SET remaining = 0 WHERE run_key = %(run_key)s AND stage = %(stage)s
-), closed AS (
-    UPDATE coremachine.stages
-    SET status = CASE %(status)s WHEN 'failed' THEN 'failed' ELSE 'cancelled' END, open_shards = 0, updated_at = %(now)s
-    WHERE run_key = %(run_key)s AND number = %(stage)s
-    RETURNING status
+    UPDATE coremachine.stage_shards SET remaining = 0
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND EXISTS (SELECT FROM closed)
 ), unsent AS (
-    DELETE FROM coremachine.outbox WHERE run_key = %(run_key)s
+    DELETE FROM coremachine.outbox WHERE run_key = %(run_key)s AND EXISTS (SELECT FROM closed)
 )
 INSERT INTO coremachine.events (run_key, number, at, kind, stage, detail, actor)
 SELECT %(run_key)s, nextval('coremachine.event_numbers'), %(now)s, kind, stage, detail, actor

@@ -1,6 +1,7 @@
 -- name: claim_task
 -- Grants a lease on a queued task that waits for this attempt. The task's row is held first, so a claim and a
--- cancellation, or two claims, come one after the other.
+-- cancellation, or two claims, come one after the other. A claim leaves that row as it was: who waited for it sees the
+-- lease in the conflict alone, and neither that lease nor a pause that came since the statement began in the answer.
 WITH target AS MATERIALIZED (
     SELECT t.run_key, t.stage, t.name, t.status, t.attempt, t.charged, t.parameters_json,
         r.paused, r.job_type, g.task_type
@@ -30,10 +31,10 @@ LEFT JOIN coremachine.checkpoints c
 -- that no statistics of a table that was empty a moment ago can make a join of it.
 WITH input AS MATERIALIZED (
     SELECT * FROM unnest(
-        string_to_array(%(run_keys)s, E'\x1f')::bigint[], string_to_array(%(stages)s, E'\x1f')::smallint[],
-        string_to_array(%(names)s, E'\x1f'), string_to_array(%(attempts)s, E'\x1f')::integer[],
-        string_to_array(%(owners)s, E'\x1f'), string_to_array(%(times)s, E'\x1f')::timestamptz[],
-        string_to_array(%(ends)s, E'\x1f')::timestamptz[], string_to_array(%(positions)s, E'\x1f')::integer[]
+        string_to_array(%(run_keys)s, %(separator)s)::bigint[], string_to_array(%(stages)s, %(separator)s)::smallint[],
+        string_to_array(%(names)s, %(separator)s), string_to_array(%(attempts)s, %(separator)s)::integer[],
+        string_to_array(%(owners)s, %(separator)s), string_to_array(%(times)s, %(separator)s)::timestamptz[],
+        string_to_array(%(ends)s, %(separator)s)::timestamptz[], string_to_array(%(positions)s, %(separator)s)::integer[]
     ) AS i (run_key, stage, name, asked, owner, now, expires_at, position)
 ), target AS MATERIALIZED (
     SELECT i.*, t.status, t.attempt, t.charged, t.parameters_json, r.paused, r.job_type, g.task_type
@@ -68,16 +69,22 @@ LEFT JOIN coremachine.leases l ON l.run_key = n.run_key AND l.stage = n.stage AN
 LEFT JOIN coremachine.checkpoints c
     ON c.run_key = n.run_key AND c.stage = n.stage AND c.name = n.name;
 
+-- name: hold_task
+-- Holds a task, so that the next statement sees the lease that was granted on it.
+SELECT attempt FROM coremachine.tasks
+WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s FOR NO KEY UPDATE;
+
 -- name: park_task
--- Gives a queued task of a paused run its next attempt, with its wake-up in the outbox.
+-- Gives a queued task of a paused run its next attempt, with its wake-up in the outbox. After share_run and hold_task.
 WITH target AS MATERIALIZED (
     SELECT t.run_key, t.stage, t.name, t.attempt
     FROM coremachine.tasks t
     JOIN coremachine.runs r ON r.run_key = t.run_key AND r.paused
-    LEFT JOIN coremachine.leases l ON l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
     WHERE t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.name = %(name)s
-        AND t.status = 'queued' AND t.attempt = %(attempt)s AND l.token IS NULL
-    FOR NO KEY UPDATE OF t
+        AND t.status = 'queued' AND t.attempt = %(attempt)s AND NOT EXISTS (
+            SELECT FROM coremachine.leases l
+            WHERE l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
+        )
 ), history AS (
     INSERT INTO coremachine.attempts
         (run_key, stage, name, attempt, token, ended, owner, started_at, ended_at, outcome)
@@ -130,6 +137,8 @@ RETURNING run_key;
 
 -- name: complete_task
 -- end_tasks for one attempt that succeeded, without the sorting and joining that many ask for: two thirds of the time.
+-- The lease is seen as it was when the statement began. Whoever took it since has changed the task's row, too: its
+-- status, or its attempt. That row is looked at again as it is now, and so are the counts in shard and stage.
 WITH ended AS (
     UPDATE coremachine.tasks t SET status = 'completed', result_json = %(result_json)s
     FROM coremachine.leases l
@@ -180,13 +189,13 @@ LEFT JOIN closed c ON c.open_shards = 0;
 -- name: end_tasks
 -- Ends attempts whose tasks end with them: fencing, history, results, countdown, and the end of each stage that this
 -- takes to zero, with its outbox row. Attempts are given in key order, in which rows are taken, tasks before shards
--- before stages.
+-- before stages. What is read of a row that was waited for is read again, as in complete_task.
 WITH input AS MATERIALIZED (
     SELECT * FROM unnest(
-        string_to_array(%(run_keys)s, E'\x1f')::bigint[], string_to_array(%(stages)s, E'\x1f')::smallint[],
-        string_to_array(%(names)s, E'\x1f'), string_to_array(%(tokens)s, E'\x1f')::bigint[],
-        string_to_array(%(times)s, E'\x1f')::timestamptz[], string_to_array(%(results)s, E'\x1f'),
-        string_to_array(%(positions)s, E'\x1f')::integer[],
+        string_to_array(%(run_keys)s, %(separator)s)::bigint[], string_to_array(%(stages)s, %(separator)s)::smallint[],
+        string_to_array(%(names)s, %(separator)s), string_to_array(%(tokens)s, %(separator)s)::bigint[],
+        string_to_array(%(times)s, %(separator)s)::timestamptz[], string_to_array(%(results)s, %(separator)s),
+        string_to_array(%(positions)s, %(separator)s)::integer[],
         %(codes)s::text[], %(messages)s::text[], %(retryables)s::boolean[]
     ) AS i (run_key, stage, name, token, now, result_json, position, code, message, retryable)
 ), held AS MATERIALIZED (
@@ -219,7 +228,8 @@ WITH input AS MATERIALIZED (
         error_code = r.code, error_message = r.message, error_retryable = r.retryable
     FROM released r WHERE t.run_key = r.run_key AND t.stage = r.stage AND t.name = r.name
 ), tally AS (
-    SELECT run_key, stage, shard, count(*)::integer AS ended, count(code)::integer AS failed, max(now) AS now
+    SELECT run_key, stage, shard, count(*)::integer AS ended, count(code)::integer AS failed, max(now) AS now,
+        max(position) AS last
     FROM released GROUP BY run_key, stage, shard
 ), shards AS MATERIALIZED (
     SELECT y.* FROM coremachine.stage_shards s JOIN tally y USING (run_key, stage, shard)
@@ -228,9 +238,10 @@ WITH input AS MATERIALIZED (
 ), counted AS (
     UPDATE coremachine.stage_shards s SET remaining = s.remaining - y.ended, failed = s.failed + y.failed
     FROM shards y WHERE s.run_key = y.run_key AND s.stage = y.stage AND s.shard = y.shard
-    RETURNING s.run_key, s.stage, s.remaining, s.failed, y.now
+    RETURNING s.run_key, s.stage, s.remaining, s.failed, y.now, y.last
 ), emptied AS (
-    SELECT run_key, stage, count(*)::smallint AS shards, sum(failed)::integer AS failed, max(now) AS now
+    SELECT run_key, stage, count(*)::smallint AS shards, sum(failed)::integer AS failed, max(now) AS now,
+        max(last) AS last
     FROM counted WHERE remaining = 0 GROUP BY run_key, stage
 ), stages AS MATERIALIZED (
     SELECT e.* FROM coremachine.stages g JOIN emptied e ON g.run_key = e.run_key AND g.number = e.stage
@@ -246,7 +257,7 @@ WITH input AS MATERIALIZED (
         END,
         updated_at = CASE WHEN g.open_shards > e.shards THEN g.updated_at ELSE greatest(g.updated_at, e.now) END
     FROM stages e WHERE g.run_key = e.run_key AND g.number = e.stage
-    RETURNING g.run_key, g.number, g.status, g.open_shards, e.now,
+    RETURNING g.run_key, g.number, g.status, g.open_shards, e.now, e.last,
         g.end_queue, g.end_message_id, g.end_message_type, g.end_body
 ), event AS (
     INSERT INTO coremachine.events (run_key, number, at, kind, stage, detail)
@@ -255,7 +266,7 @@ WITH input AS MATERIALIZED (
     WHERE c.open_shards = 0 AND h.last > 0
 ), sent AS (
     INSERT INTO coremachine.outbox (run_key, wakes, stage, created_at)
-    SELECT run_key, 'stage', number, now FROM closed WHERE open_shards = 0
+    SELECT run_key, 'stage', number, now FROM closed WHERE open_shards = 0 ORDER BY last
     RETURNING row_id, run_key, stage
 )
 SELECT r.position, s.row_id, c.end_queue, c.end_message_id, c.end_message_type, c.end_body
@@ -264,8 +275,10 @@ LEFT JOIN sent s ON s.run_key = r.run_key AND s.stage = r.stage
 LEFT JOIN closed c ON c.run_key = s.run_key AND c.number = s.stage;
 
 -- name: failure_policy
--- What a failed task does to its run.
-SELECT failure_policy FROM coremachine.stages WHERE run_key = %(run_key)s AND number = %(stage)s;
+-- What a failed task does to its run, where it is held under this token.
+SELECT g.failure_policy
+FROM coremachine.leases l JOIN coremachine.stages g ON g.run_key = l.run_key AND g.number = l.stage
+WHERE l.run_key = %(run_key)s AND l.stage = %(stage)s AND l.name = %(name)s AND l.token = %(token)s;
 
 -- name: lock_run
 -- Holds a run's row, as everyone does who goes on to many of its tasks.
@@ -273,6 +286,7 @@ SELECT ended_at IS NOT NULL AS ended FROM coremachine.runs WHERE run_key = %(run
 
 -- name: fail_task
 -- Ends one attempt and its task as failed, and counts it, without ending the stage: its run ends in this transaction.
+-- After cancel_tasks, or whoever ends a task that counts in the same shard and this would wait for each other.
 WITH held AS MATERIALIZED (
     SELECT run_key, stage, name, attempt, shard FROM coremachine.tasks
     WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND status = 'queued'
@@ -330,11 +344,6 @@ WITH held AS MATERIALIZED (
     RETURNING row_id, run_key
 )
 SELECT s.row_id, r.paused FROM sent s JOIN coremachine.runs r ON r.run_key = s.run_key;
-
--- name: holder
--- Whether a task is held under this token.
-SELECT owner FROM coremachine.leases
-WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND token = %(token)s;
 
 -- name: load_task
 -- A task with its checkpoint and its newest progress.
