@@ -14,6 +14,8 @@
     |   +-- MessageTooLarge              over the bus tier's limit
     |   +-- BlobNotFound, BlobNameInvalid
     |   +-- IdempotencyConflict          same key, different content
+    |   +-- DeadLetterNotFound
+    |   +-- OperationConflict            somebody did the same, or the opposite, at the same time
     |   +-- TextNotStorable              NUL or half a surrogate pair in a text
     +-- TransientError                   retryable: the same call may succeed later
     |   +-- StoreUnavailable
@@ -105,6 +107,14 @@ class BlobNameInvalid(InvalidInput):
 
 class IdempotencyConflict(InvalidInput):
     code = "IDEMPOTENCY_CONFLICT"
+
+
+class DeadLetterNotFound(InvalidInput):
+    code = "DEAD_LETTER_NOT_FOUND"
+
+
+class OperationConflict(InvalidInput):
+    code = "OPERATION_CONFLICT"
 
 
 class TextNotStorable(InvalidInput):

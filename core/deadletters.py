@@ -1,0 +1,62 @@
+"""Dead letters: written down from the bus, looked at, and sent again on request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from core.errors import DeadLetterNotFound, OperationConflict
+from core.listing import DeadLetterRecord, NewDeadLetter
+from core.ports import Clock, DeadLetter, MessageBus, StateStore
+from core.relay import OutboxRelay
+
+MAX_MESSAGE_ID = 128
+
+
+class DeadLetters:
+    """What became undeliverable. Sending a letter again is safe at any time: what it asks for may have been done."""
+
+    def __init__(self, store: StateStore, bus: MessageBus, relay: OutboxRelay, clock: Clock) -> None:
+        self._store = store
+        self._bus = bus
+        self._relay = relay
+        self._clock = clock
+
+    def collect(self, queues: Iterable[str], limit: int = 100) -> int:
+        """Write down the oldest dead letters of each queue; how many were new. They stay where they are."""
+        letters = [_letter(letter) for queue in queues for letter in self._bus.dead_letters(queue, limit)]
+        return self._store.record_dead_letters(letters, self._clock.now()) if letters else 0
+
+    def listed(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetterRecord]:
+        """In the order in which they were written down, from behind record ``after``."""
+        return self._store.list_dead_letters(after, limit)
+
+    def replay(self, record_id: int, actor: str) -> DeadLetterRecord:
+        """Send a letter's message again, under an id that the bus has not seen; the letter as it is then.
+
+        Raises :class:`DeadLetterNotFound`, and :class:`OperationConflict` where somebody did the same at the same time.
+        """
+        letter = self._find(record_id)
+        message_id = replay_message_id(letter.letter.message_id, letter.replays + 1)
+        row = self._store.replay_dead_letter(record_id, letter.replays, message_id, actor, self._clock.now())
+        if row is None:
+            raise OperationConflict(f"dead letter {record_id} was sent again by somebody else just now")
+        self._relay.publish([row])
+        return self._find(record_id)
+
+    def _find(self, record_id: int) -> DeadLetterRecord:
+        found = self._store.list_dead_letters(record_id - 1, 1)
+        if not found or found[0].record_id != record_id:
+            raise DeadLetterNotFound(f"there is no dead letter {record_id}")
+        return found[0]
+
+
+def replay_message_id(message_id: str, replay: int) -> str:
+    """``message_id:rN``, at most 128 characters."""
+    suffix = f":r{replay}"
+    return message_id[: MAX_MESSAGE_ID - len(suffix)] + suffix
+
+
+def _letter(letter: DeadLetter) -> NewDeadLetter:
+    return NewDeadLetter(
+        letter.queue, letter.message_id, letter.message_type, letter.body, letter.reason, letter.description
+    )

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pytest
+
+from core.consumer import dispatch, settle
+from core.deadletters import DeadLetters, replay_message_id
+from core.errors import DeadLetterNotFound, OperationConflict
+from core.listing import DeadLetterRecord
+from core.machine import CoreMachine
+from core.model import OutboundMessage
+from testing.factories import create_test_core_machine
+from testing.mock_bus import MockServiceBusRepository
+
+
+@pytest.fixture
+def desk() -> tuple[DeadLetters, MockServiceBusRepository, CoreMachine]:
+    machine, store, bus = create_test_core_machine()
+    return DeadLetters(store, bus, machine.relay, machine.clock), bus, machine
+
+
+def dead_letter(bus: MockServiceBusRepository, machine: CoreMachine, message_id: str = "m1") -> None:
+    """A message that nobody can read, and its settlement."""
+    bus.send([OutboundMessage("tasks", message_id, "task", b"not json")])
+    (message,) = bus.receive("tasks", 1)
+    settle(bus, message, dispatch(machine, message.body))
+
+
+def test_dead_letters_are_written_down_once(desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine]) -> None:
+    letters, bus, machine = desk
+    dead_letter(bus, machine)
+
+    assert letters.collect(["jobs", "tasks"]) == 1
+    assert letters.collect(["jobs", "tasks"]) == 0
+
+    (found,) = letters.listed()
+    assert (found.letter.message_id, found.letter.reason, found.letter.body) == ("m1", "MESSAGE_INVALID", b"not json")
+
+
+def test_a_letter_is_sent_again_under_a_new_id_each_time(
+    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine],
+) -> None:
+    letters, bus, machine = desk
+    dead_letter(bus, machine)
+    letters.collect(["tasks"])
+    (found,) = letters.listed()
+
+    replayed = [letters.replay(found.record_id, "alice"), letters.replay(found.record_id, "bob")]
+
+    assert [(one.replays, one.replayed_by) for one in replayed] == [(1, "alice"), (2, "bob")]
+    messages = bus.receive("tasks", 10)
+    assert [(message.message_id, message.body) for message in messages] == [
+        ("m1:r1", b"not json"),
+        ("m1:r2", b"not json"),
+    ]
+
+
+def test_a_letter_that_is_not_there_is_told(desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine]) -> None:
+    with pytest.raises(DeadLetterNotFound, match="no dead letter 7"):
+        desk[0].replay(7, "alice")
+
+
+def test_somebody_else_was_faster(desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine]) -> None:
+    letters, bus, machine = desk
+    dead_letter(bus, machine)
+    letters.collect(["tasks"])
+    (found,) = letters.listed()
+
+    class Slow(DeadLetters):
+        def _find(self, record_id: int) -> DeadLetterRecord:
+            return found
+
+    slow = Slow(machine.store, bus, machine.relay, machine.clock)
+    letters.replay(found.record_id, "alice")
+
+    with pytest.raises(OperationConflict):
+        slow.replay(found.record_id, "bob")
+
+
+@pytest.mark.parametrize(("length", "expected"), [(3, 6), (125, 128), (128, 128)])
+def test_a_new_id_is_never_too_long_for_the_bus(length: int, expected: int) -> None:
+    found = replay_message_id("x" * length, 1)
+
+    assert len(found) == expected
+    assert found.endswith(":r1")

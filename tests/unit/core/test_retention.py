@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from core.errors import BlobStoreUnavailable
+from core.model import RunStatus
+from core.retention import Retention, RetentionPolicy, Retired, archive_folder
+from testing.clock import FakeClock
+from testing.contracts.scenario import START, Scenario, at
+from testing.memory_blobs import MemoryBlobStore
+from testing.mock_state import MockStateManager
+
+POLICY = RetentionPolicy(keep_seconds=1_000, batch=2)
+
+
+class Attic:
+    """A store in which time is the scenario's, and its retention."""
+
+    def __init__(self, policy: RetentionPolicy = POLICY, blobs: MemoryBlobStore | None = None) -> None:
+        self.clock = FakeClock(START)
+        self.store = MockStateManager(self.clock)
+        self.blobs = blobs or MemoryBlobStore()
+        self.retention = Retention(self.store, self.clock, policy, self.blobs)
+
+    def ended(self, content: str = "a", *names: str) -> Scenario:
+        """A run that ended at second 10."""
+        scenario = Scenario.started(self.store, *names, content=content)
+        for name in names:
+            scenario.complete(scenario.claim(name))
+        self.store.finish_run(scenario.job_id, 1, RunStatus.COMPLETED, "{}", None, at(10))
+        return scenario
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in gzip.decompress(self.blobs.get(name)).splitlines()]
+
+
+def test_runs_are_kept_for_as_long_as_was_said() -> None:
+    attic = Attic()
+    scenario = attic.ended("a", "x")
+    attic.clock.advance(1_010)
+
+    assert attic.retention.run_once() == Retired()
+    assert scenario.run().ended
+
+
+def test_what_has_not_ended_stays_whatever_its_age() -> None:
+    attic = Attic()
+    scenario = Scenario.started(attic.store, "x")
+    attic.clock.advance(1e8)
+
+    assert attic.retention.run_once() == Retired()
+    assert not scenario.run().ended
+
+
+def test_an_old_run_is_archived_whole_and_then_deleted_in_batches() -> None:
+    attic = Attic()
+    scenario = attic.ended("a", "x", "y", "z")
+    run = scenario.run()
+    attic.clock.advance(1_011)
+
+    assert attic.retention.run_once() == Retired(archived=1, deleted=1, transactions=2)
+
+    folder = archive_folder(run)
+    assert attic.store.load_run(scenario.job_id, 1) is None
+    (record,) = attic.lines(f"{folder}/run.jsonl.gz")
+    assert (record["job_id"], record["status"], record["result_json"]) == (scenario.job_id, "completed", "{}")
+    tasks = [task for part in (0, 1) for task in attic.lines(f"{folder}/tasks-0000{part}.jsonl.gz")]
+    assert [(task["name"], json.loads(task["result_json"])) for task in tasks] == [
+        (name, {"answer": 42}) for name in "xyz"
+    ]
+    names = list(attic.blobs.names(f"{folder}/events-"))
+    kinds = [event["kind"] for name in names for event in attic.lines(name)]
+    assert (kinds[0], kinds[-1], len(kinds)) == ("job_submitted", "job_ended", 10)
+
+
+def test_the_tries_of_a_task_that_did_not_succeed_at_once_are_archived_with_it() -> None:
+    attic = Attic()
+    scenario = Scenario.started(attic.store, "x")
+    scenario.requeue(scenario.claim("x"))
+    scenario.complete(scenario.claim("x", 2))
+    attic.store.finish_run(scenario.job_id, 1, RunStatus.COMPLETED, "{}", None, at(10))
+    folder = archive_folder(scenario.run())
+    attic.clock.advance(2_000)
+
+    attic.retention.run_once()
+
+    (task,) = attic.lines(f"{folder}/tasks-00000.jsonl.gz")
+    assert [attempt["outcome"] for attempt in task["attempts"]] == ["retry", "completed"]
+
+
+def test_a_pass_that_was_killed_while_it_deleted_does_not_archive_what_is_left_as_the_whole() -> None:
+    attic = Attic(RetentionPolicy(keep_seconds=1_000, batch=1, max_tasks=1))
+    scenario = attic.ended("a", "x", "y", "z")
+    folder = archive_folder(scenario.run())
+    attic.clock.advance(2_000)
+
+    passes = [attic.retention.run_once() for _ in range(4)]
+
+    assert [one.archived for one in passes] == [1, 0, 0, 0]
+    assert [one.deleted for one in passes] == [0, 0, 0, 1]
+    assert len(list(attic.blobs.names(f"{folder}/tasks-"))) == 3
+
+
+def test_nothing_is_deleted_before_the_archive_has_it() -> None:
+    class Away(MemoryBlobStore):
+        def put(self, name: str, data: bytes, content_type: str) -> None:
+            if name.endswith("run.jsonl.gz"):
+                raise BlobStoreUnavailable("away")
+            super().put(name, data, content_type)
+
+    attic = Attic(blobs=Away())
+    scenario = attic.ended("a", "x")
+    attic.clock.advance(2_000)
+
+    with pytest.raises(BlobStoreUnavailable):
+        attic.retention.run_once()
+
+    assert scenario.task("x").status == "completed"
+
+
+def test_a_job_that_came_again_after_it_was_deleted_has_an_archive_of_its_own() -> None:
+    attic = Attic()
+    scenario = attic.ended("a", "x")
+    first = scenario.run()
+    attic.clock.advance(2_000)
+    attic.retention.run_once()
+
+    assert scenario.submit_again(when=2_000).created
+    assert archive_folder(scenario.run()) != archive_folder(first)
+
+
+def test_without_an_archive_runs_are_only_deleted() -> None:
+    attic = Attic()
+    scenario = attic.ended("a", "x")
+    attic.clock.advance(2_000)
+
+    assert Retention(attic.store, attic.clock, POLICY).run_once() == Retired(deleted=1, transactions=1)
+    assert attic.store.load_run(scenario.job_id, 1) is None
+    assert list(attic.blobs.names("")) == []
+
+
+def test_a_pass_takes_no_more_runs_than_was_said() -> None:
+    attic = Attic(RetentionPolicy(keep_seconds=0, max_runs=2))
+    for content in "abc":
+        attic.ended(content)
+    attic.clock.advance(20)
+
+    assert [attic.retention.run_once().deleted for _ in range(3)] == [2, 1, 0]
