@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Self
 
@@ -33,7 +33,7 @@ AHEAD_SECONDS = 0.1
 """How much work is claimed ahead."""
 
 PATIENCE_SECONDS = 5.0
-"""How long one handler may run before what was claimed behind it is given back, long before its leases end."""
+"""Much less than a lease lasts, so that a task which waits for its turn is not taken for one whose worker is gone."""
 
 IDLE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 30.0
@@ -57,18 +57,18 @@ def pause_after(failures: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """Messages whose attempts were committed, or could not be; ``put`` of them were put in by the loop."""
+    """Messages whose attempts were committed, or could not be."""
 
     messages: Sequence[ReceivedMessage]
     settlements: Sequence[Settlement]
     outbox: Sequence[OutboxRow]
-    put: int
 
 
 class Worker:
     """Takes messages of ``queues`` until it is told to stop. A context: leaving it ends what was begun.
 
-    ``wait`` is called with seconds when there is nothing to do. The store must be safe for two threads.
+    ``wait`` is called with seconds when there is nothing to do. ``patience``: the seconds that one handler may run
+    before what was claimed behind it is given back. The store must be safe for two threads.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Worker:
         queues: Sequence[str],
         wait: Callable[[float], object],
         max_batch: int = 100,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._machine = machine
         self._bus = bus
@@ -86,7 +87,7 @@ class Worker:
         self._max_batch = max_batch
         self._batch = 1
         self._away = False
-        self._committer = _Committer(machine.attempts, max_batch)
+        self._committer = _Committer(machine.attempts, max_batch, patience)
 
     def __enter__(self) -> Self:
         self._committer.start()
@@ -162,14 +163,14 @@ class Worker:
             if isinstance(claim, Started):
                 started.append((message, claim))
             else:
-                self._settle_one(message, claim if isinstance(claim, Processed) else settlement_of(claim))
+                self._settle_one(message, _settlement(claim))
         self._committer.wait_with(started)
         for message, one in self._committer.waiting():
             ended = self._attempt(one, stop)
             if isinstance(ended, Ended):
                 self._put(message, ended)
             else:
-                self._settle_one(message, ended if isinstance(ended, Processed) else settlement_of(ended))
+                self._settle_one(message, _settlement(ended))
 
     def _claim(
         self, tasks: Sequence[tuple[ReceivedMessage, TaskQueueMessage]]
@@ -219,7 +220,7 @@ class Worker:
     def _settle(self, done: _Done | BaseException) -> None:
         if isinstance(done, BaseException):
             raise done
-        self._committer.taken(done.put)
+        self._committer.taken(len(done.messages))
         self._machine.relay.publish(done.outbox)
         for message, settlement in zip(done.messages, done.settlements, strict=True):
             self._settle_one(message, settlement)
@@ -248,6 +249,7 @@ class _Committer:
         self._claims: deque[Claim] = deque()
         self._ended: SimpleQueue[tuple[ReceivedMessage, Ended] | None] = SimpleQueue()
         self._in_flight = 0
+        self._counting = Lock()
         self._thread = Thread(target=self._run, name="committer", daemon=True)
         self.done: SimpleQueue[_Done | BaseException] = SimpleQueue()
         self.error: BaseException | None = None
@@ -282,11 +284,15 @@ class _Committer:
                 return
 
     def put(self, message: ReceivedMessage, ended: Ended) -> None:
-        self._in_flight += 1
+        self._count(1)
         self._ended.put((message, ended))
 
     def taken(self, count: int) -> None:
-        self._in_flight -= count
+        self._count(-count)
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._in_flight += more
 
     def _run(self) -> None:
         try:
@@ -323,22 +329,26 @@ class _Committer:
         """Nothing has ended for long: what waits behind the handler that runs is for others to claim."""
         claims = list(self.waiting())
         if claims:
+            self._count(len(claims))
             ended = [self._attempts.given_back(started) for _, started in claims]
-            self._commit([message for message, _ in claims], ended, put=0)
+            self._commit([message for message, _ in claims], ended)
 
-    def _commit(self, messages: Sequence[ReceivedMessage], ended: Sequence[Ended], put: int | None = None) -> None:
+    def _commit(self, messages: Sequence[ReceivedMessage], ended: Sequence[Ended]) -> None:
         """Commit together; what the store refuses, one by one, so that it is alone in what becomes of it."""
-        put = len(messages) if put is None else put
         try:
             committed = self._attempts.commit_many(ended)
         except CoreMachineError as error:
             if len(messages) > 1 and not isinstance(error, TransientError):
                 for message, one in zip(messages, ended, strict=True):
-                    self._commit([message], [one], put=min(1, put))
-                return
-            self.done.put(_Done(messages, [settlement_of(error)] * len(messages), (), put))
-            return
-        self.done.put(_Done(messages, committed.processed, committed.outbox, put))
+                    self._commit([message], [one])
+            else:
+                self.done.put(_Done(messages, [settlement_of(error)] * len(messages), ()))
+        else:
+            self.done.put(_Done(messages, [_settlement(one) for one in committed.processed], committed.outbox))
+
+
+def _settlement(found: Processed | CoreMachineError) -> Settlement:
+    return found if isinstance(found, Processed) else settlement_of(found)
 
 
 def _task(message: ReceivedMessage) -> TaskQueueMessage | None:
