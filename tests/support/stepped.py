@@ -1,0 +1,129 @@
+"""Two sessions stepped by hand: one holds its locks until it is told to commit, another is seen to wait for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any, Self, TypeVar
+
+import psycopg
+
+from infrastructure.postgres.connection import Connection
+from infrastructure.postgres.errors import translated
+from infrastructure.postgres.store import PostgresStateStore
+from tests.support.postgres_store import source_of
+
+T = TypeVar("T")
+
+PATIENT = 30.0
+"""Seconds: a test that waits so long has failed, since what it waits for comes at once or never."""
+
+
+class OneConnection:
+    """A pool of one connection, which is given to one caller after the other."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        with translated():
+            yield self._connection
+
+
+class Session:
+    """A session of its own, with the store on it. What it is told to do later it does in a thread of its own."""
+
+    def __init__(self, url: str, thread: ThreadPoolExecutor, **settings: str) -> None:
+        self.connection = source_of(url, **settings).connect()
+        self.store = PostgresStateStore(OneConnection(self.connection))
+        self.pid = self.connection.info.backend_pid
+        self._thread = thread
+
+    def begin(self) -> Self:
+        """From now on nothing is committed until ``commit``."""
+        self.connection.execute("BEGIN")
+        return self
+
+    def commit(self) -> None:
+        self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        self.connection.execute("ROLLBACK")
+
+    def lock(self, table: str, **key: object) -> None:
+        """Hold rows, without changing them."""
+        where = " AND ".join(f"{column} = %({column})s" for column in key)
+        self.connection.execute(f"SELECT FROM coremachine.{table} WHERE {where} FOR NO KEY UPDATE".encode(), key)
+
+    def start(self, call: Callable[[PostgresStateStore], T]) -> Future[T]:
+        return self._thread.submit(call, self.store)
+
+
+class Arena:
+    """Sessions on one database, and somebody who sees what they wait for."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._open = ExitStack()
+        self._pids: list[int] = []
+        self.admin: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(url, autocommit=True)
+        self._open.callback(self.admin.close)
+        self.store = self.session().store
+
+    def session(self, **settings: str) -> Session:
+        """``settings`` are environment variables."""
+        thread = self._open.enter_context(ThreadPoolExecutor(1))
+        session = Session(self.url, thread, **settings)
+        self._open.callback(session.connection.close)
+        self._pids.append(session.pid)
+        return session
+
+    def holder(self) -> Session:
+        """A session in a transaction."""
+        return self.session().begin()
+
+    def waits(self, session: Session, holder: Session | None = None) -> None:
+        """Return once ``session`` waits for a lock of ``holder``, or of anybody."""
+        until(lambda: holder.pid in self._blockers(session) if holder else bool(self._blockers(session)))
+
+    def number(self, query: str, *parameters: object) -> int:
+        """The number that a query gives."""
+        row = self.admin.execute(query.encode(), parameters).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def close(self) -> None:
+        """Who still waits, since a test failed, is woken."""
+        self.admin.execute("SELECT pg_cancel_backend(pid) FROM unnest(%s::integer[]) AS s (pid)", [self._pids])
+        self._open.close()
+
+    def _blockers(self, session: Session) -> list[int]:
+        row = self.admin.execute("SELECT pg_blocking_pids(%s)", [session.pid]).fetchone()
+        assert row is not None
+        return list(row[0])
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Look again and again, for as long as a test may take."""
+    pause = threading.Event()
+    for _ in range(int(PATIENT * 200)):
+        if condition():
+            return
+        pause.wait(0.005)
+    raise AssertionError("it did not happen")
+
+
+def at_once(calls: list[Callable[[], T]]) -> list[T]:
+    """What each call gives, all of them begun at the same moment, each in a thread of its own."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], T]) -> T:
+        start.wait(PATIENT)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        running = [threads.submit(run, call) for call in calls]
+        return [future.result(PATIENT) for future in running]
