@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from benchmarks.peers.child import Measured, parse_answer
 
@@ -64,28 +65,29 @@ def idle_statements(system: str, url: str, seconds: float, count: Callable[[], i
 def _running(system: str, url: str, options: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """The process, which is told to end when the block is left, and killed where it does not."""
     with tempfile.TemporaryDirectory(prefix="coremachine-benchmark-") as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.peers", system, url, *options],
-            cwd=folder,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
-            },
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(Path(folder) / "errors").open("w"),
-            text=True,
-        )
-        with process:
+        errors = Path(folder) / "errors"
+        with errors.open("w") as said, _started(system, url, options, folder, said) as process:
             try:
                 yield process
                 process.communicate(timeout=END_SECONDS)
             except SystemFailed as error:
                 process.wait(END_SECONDS)
-                said = (Path(folder) / "errors").read_text("utf-8", "replace")[-2_000:]
-                raise SystemFailed(f"{error}\n{said}") from None
+                raise SystemFailed(f"{error}\n{errors.read_text('utf-8', 'replace')[-2_000:]}") from None
             finally:
                 process.kill()
+
+
+def _started(system: str, url: str, options: Sequence[str], folder: str, errors: TextIO) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.peers", system, url, *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+    )
 
 
 def _answer(system: str, process: subprocess.Popen[str]) -> Measured:
