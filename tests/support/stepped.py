@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 import psycopg
 
+from core.ports import StateStore
 from infrastructure.postgres.connection import Connection
 from infrastructure.postgres.errors import translated
 from infrastructure.postgres.store import PostgresStateStore
+from testing.contracts.scenario import Scenario
 from tests.support.postgres_store import source_of
 
 T = TypeVar("T")
@@ -106,6 +109,16 @@ class Arena:
         return list(row[0])
 
 
+def on(session: Session, scenario: Scenario) -> Scenario:
+    """The same run, by another session."""
+    return replace(scenario, store=session.store)
+
+
+def by(scenario: Scenario, call: Callable[[Scenario], T]) -> Callable[[StateStore], T]:
+    """``call``, by the session that it is given to."""
+    return lambda store: call(replace(scenario, store=store))
+
+
 def until(condition: Callable[[], bool]) -> None:
     """Look again and again, for as long as a test may take."""
     pause = threading.Event()
@@ -116,7 +129,7 @@ def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not happen")
 
 
-def at_once(calls: list[Callable[[], T]]) -> list[T]:
+def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
     """What each call gives, all of them begun at the same moment, each in a thread of its own."""
     start = threading.Barrier(len(calls))
 
