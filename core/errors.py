@@ -14,6 +14,9 @@
     |   +-- MessageTooLarge              over the bus tier's limit
     |   +-- BlobNotFound, BlobNameInvalid
     |   +-- IdempotencyConflict          same key, different content
+    |   +-- RunNotFound, RunNotEnded, RunEnded
+    |   +-- NothingToReplay              the run has no failed or cancelled task
+    |   +-- InvalidCursor
     |   +-- DeadLetterNotFound
     |   +-- OperationConflict            somebody did the same, or the opposite, at the same time
     |   +-- TextNotStorable              NUL or half a surrogate pair in a text
@@ -107,6 +110,26 @@ class BlobNameInvalid(InvalidInput):
 
 class IdempotencyConflict(InvalidInput):
     code = "IDEMPOTENCY_CONFLICT"
+
+
+class RunNotFound(InvalidInput):
+    code = "RUN_NOT_FOUND"
+
+
+class RunNotEnded(InvalidInput):
+    code = "RUN_NOT_ENDED"
+
+
+class RunEnded(InvalidInput):
+    code = "RUN_ENDED"
+
+
+class NothingToReplay(InvalidInput):
+    code = "NOTHING_TO_REPLAY"
+
+
+class InvalidCursor(InvalidInput):
+    code = "INVALID_CURSOR"
 
 
 class DeadLetterNotFound(InvalidInput):
