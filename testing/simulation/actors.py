@@ -110,23 +110,27 @@ class Actor:
 
     # --- its steps ---
 
-    def pause(self, name: str = "work") -> None:
+    def pause(self) -> None:
         """A step that calls nobody: others may go on here."""
+        self._pause("work")
+
+    def yield_point(self) -> None:
+        """A place inside a transition that is not atomic."""
+        self._pause(WITHIN)
+
+    def _pause(self, name: str) -> None:
         action = next(self.script, 0)
         if self.world.recorder is not None:
             action = self.recorded(name, (), action)
         if action:
             self.meet(action, Call(name, _nothing, None), (), {})
 
-    def yield_point(self) -> None:
-        """A place inside a transition that is not atomic."""
-        self.pause(WITHIN)
-
     def recorded(self, name: str, arguments: tuple[object, ...], scripted: int) -> int:
         """Write a step down; the action to take."""
         recorder, seconds = self.world.recorder, self.world.clock.seconds
         assert recorder is not None
-        return recorder.step(seconds, self.name, name, subject_of(arguments), scripted, self.world.others(self))
+        others, action = self.world.others(self), self.world.canonical(scripted)
+        return recorder.step(seconds, self.name, name, subject_of(arguments), action, others)
 
     def chance(self, operation: str) -> bool:
         """Whether the script has anything but the benign choice here, where only yes and no differ."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from queue import SimpleQueue
+
 from core.attempts import Ended
 from core.context import StopSignal
 from core.ports import ReceivedMessage
@@ -19,34 +22,48 @@ class SteppedCommitter(_Committer):
     So it stands for a thread that is now fast and now slow. Its commits are steps of its worker.
     """
 
-    def __init__(self, worker: Worker) -> None:
-        super().__init__(worker.machine.attempts, MAX_BATCH)
+    def __init__(self, worker: Worker) -> None:  # without the thread that the other one makes
+        self._attempts = worker.machine.attempts
+        self._max_batch = MAX_BATCH
         self._worker = worker
+        self._claims = deque()
+        self._in_flight = 0
         self._gathered: list[tuple[ReceivedMessage, Ended]] = []
+        self.done = SimpleQueue()
+        self.error = None
 
     @property
     def busy(self) -> bool:
-        self._flush()
+        self.flush()
         return super().busy
 
     def start(self) -> None:
         """There is no thread."""
 
     def stop(self) -> None:
-        self._flush()
+        self.flush()
 
     def put(self, message: ReceivedMessage, ended: Ended) -> None:
-        self._in_flight += 1
+        self._count(1)
         self._gathered.append((message, ended))
         if not self._worker.chance("commit_later"):
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         gathered, self._gathered = self._gathered, []
         if gathered:
             self._commit([message for message, _ in gathered], [ended for _, ended in gathered])
             for _, ended in gathered:
                 self._worker.calls.pop(ended.lease.task_id, None)
+
+    def lose_patience(self) -> None:
+        """The handler that runs is slow, if the script says so: what waits behind it is given back."""
+        if self._claims and self._worker.chance("give_back"):
+            self.flush()
+            self._give_back()
+
+    def _count(self, more: int) -> None:
+        self._in_flight += more
 
 
 class _SteppedLoop(Loop):
@@ -64,8 +81,12 @@ class BatchWorker(Worker):
             self._serve(_SteppedLoop(self), StopSignal())
             self.restart()
 
+    def pause(self) -> None:
+        self._loop.committer.lose_patience()
+        super().pause()
+
     def _serve(self, loop: _SteppedLoop, stop: StopSignal) -> None:
-        self.stop_signal = stop
+        self._loop, self.stop_signal = loop, stop
         while stop.reason is None:
             if self.world.bus.ready_queue() is not None or loop.committer.busy:
                 loop.step(stop)

@@ -52,11 +52,20 @@ class Bounds:
         crashes = sum([deviation.value in CRASHES for deviation in deviations])
         return Bounds(self.preemptions - len(deviations) + crashes, self.crashes - crashes)
 
-    def ways(self, entry: Entry) -> Sequence[int]:
-        """What else could happen at a step: each has an effect there."""
-        preemptions = [*entry.others, Action.STALL_PAST_THE_LEASE] if self.preemptions else []
-        crashes = CRASHES if self.crashes and entry.key.operation not in LOOKS else ()
-        return [*preemptions, *crashes]
+    def ways(self, entries: Sequence[Entry]) -> Iterator[Deviation]:
+        """What else could happen at each of the steps, one thing at a time; each has an effect there.
+
+        A crash before an actor's step is the one after its step before, and comes once.
+        """
+        may_crash_after: set[str] = set()
+        for entry in entries:
+            if self.preemptions:
+                yield from _deviations(entry, [*entry.others, Action.STALL_PAST_THE_LEASE])
+            if self.crashes and entry.key.operation not in LOOKS:
+                yield from _deviations(entry, CRASHES[entry.stream in may_crash_after :])
+                may_crash_after.add(entry.stream)
+            else:
+                may_crash_after.discard(entry.stream)
 
 
 def explore(
@@ -103,6 +112,9 @@ def _run(script: Script, bounds: Bounds, system: System, campaign: Campaign) -> 
         campaign.failed.append(str(script))
     elif recorder is not None:
         newest = max([at for at, entry in enumerate(recorder.log) if entry.effective], default=-1)
-        for entry in recorder.log[newest + 1 :]:
-            for action in left.ways(entry):
-                yield Script.of([*deviations, Deviation(entry.stream, entry.at, action)])
+        for deviation in left.ways(recorder.log[newest + 1 :]):
+            yield Script.of([*deviations, deviation])
+
+
+def _deviations(entry: Entry, actions: Sequence[int]) -> Iterator[Deviation]:
+    return (Deviation(entry.stream, entry.at, action) for action in actions)

@@ -12,7 +12,7 @@ from testing.simulation.script import MESSAGES, Deviation
 
 _IDS = ("message_id", "task_id", "job_id")
 
-CHANCES = frozenset({"commit_later"})
+CHANCES = frozenset({"commit_later", "give_back"})
 """Operations that are no calls, and happen or not."""
 
 
@@ -94,6 +94,10 @@ class Recorder:
             self.log.append(entry)
         return entry.value
 
+    def count(self, stream: str) -> int:
+        """How many choices of ``stream`` were made."""
+        return self._counts[stream]
+
     def decide(self, key: Key, scripted: int, others: Mapping[int, str]) -> int:
         """What is to happen at ``key``."""
         return scripted
@@ -120,6 +124,10 @@ class Director(Recorder):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self._plan = plan
+
+    def count(self, stream: str) -> int:
+        """How many choices of ``stream`` were made."""
+        return self._counts[stream]
 
     def decide(self, key: Key, scripted: int, others: Mapping[int, str]) -> int:
         planned = self._plan.get(key, 0)

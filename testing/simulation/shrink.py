@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from testing.simulation.actions import Action, Conduct, MessageFault
 from testing.simulation.recorder import Director, Entry, Key, Plan, Recorder, plan_of
-from testing.simulation.script import SHAPE, Script
+from testing.simulation.script import CONDUCT, MESSAGES, SHAPE, Deviation, Script
 from testing.simulation.simulate import Failure, simulate
 from testing.simulation.world import SOUND, System
 
@@ -45,6 +46,8 @@ class Shrinker:
             before = self._story
             self._simplify_shape()
             self._leave_out()
+        if len(self._story.plan) > 1:
+            any(self._search(shape) for shape in (b"", self._story.shape))
         return self.failure
 
     def _simplify_shape(self) -> None:
@@ -71,19 +74,38 @@ class Shrinker:
         kept = {key: value for key, value in self._story.plan.items() if key not in keys}
         return self._try(Story(self._story.shape, kept))
 
+    def _search(self, shape: bytes) -> bool:
+        """Look for one choice that does it alone, whatever the seed's were: leaving out finds no other story."""
+        calm = Recorder()
+        simulate(Script(0, {SHAPE: shape}), self._system, calm)
+        return any(self._run(Script.of([deviation]).shaped(shape), Recorder()) for deviation in _singles(calm))
+
     def _try(self, story: Story) -> bool:
+        return self._run(Script(0, {SHAPE: story.shape}), Director(story.plan))
+
+    def _run(self, script: Script, recorder: Recorder) -> bool:
+        """Whether a schedule fails as the one that is shrunk; it is then the smallest known."""
         if self.runs >= MAX_RUNS:
             return False
         self.runs += 1
-        director = Director(story.plan)
-        seed = self.failure.script.seed
-        found = simulate(Script(seed, {SHAPE: story.shape}), self._system, director)
+        found = simulate(script, self._system, recorder)
         if found is None or found.rule != self.failure.rule:
             return False
-        script = Script.of(director.deviations, seed).shaped(story.shape)
-        self.failure = Failure(script, found.rule, found.text)
-        self._story = Story(story.shape, plan_of(director.log))
+        shape = script.streams.get(SHAPE, b"")
+        smallest = Script.of(recorder.deviations, self.failure.script.seed).shaped(shape)
+        self.failure = Failure(smallest, found.rule, found.text)
+        self._story = Story(shape, plan_of(recorder.log))
         return True
+
+
+def _singles(calm: Recorder) -> Iterator[Deviation]:
+    """Every way to deviate once from a schedule without deviations."""
+    for entry in calm.log:
+        for action in [*entry.others, *range(1, Action.PREEMPT)]:
+            yield Deviation(entry.stream, entry.at, action)
+    for stream, kinds in ((MESSAGES, MessageFault), (CONDUCT, Conduct)):
+        for at in range(calm.count(stream)):
+            yield from (Deviation(stream, at, kind) for kind in kinds if kind)
 
 
 def report(failure: Failure, system: System = SOUND, option: str = "") -> str:
@@ -115,4 +137,4 @@ def trace(script: Script, system: System = SOUND) -> Sequence[str]:
 def _without_idle_end(log: Sequence[Entry]) -> Sequence[Entry]:
     """Without the reconciler's last passes, when nobody else does anything any more."""
     last = max([at for at, entry in enumerate(log) if entry.stream[0] != "r"], default=0)
-    return log[: last + 20]
+    return log[: last + 8]

@@ -170,9 +170,16 @@ class World:
         found = [(action, self._preempting(actor, action)) for action in actions]
         return {action: other.name for action, other in found if other is not None}
 
+    def canonical(self, action: int) -> int:
+        """The least action that does the same: the actors stand in a ring."""
+        if action < Action.PREEMPT:
+            return action
+        return Action.PREEMPT + (action - Action.PREEMPT) % (len(self.actors) - 1)
+
     def _preempting(self, actor: Actor, action: int) -> Actor | None:
-        other = self.actors[(actor.index + action - Action.PREEMPT + 1) % len(self.actors)]
-        return other if other is not actor and (other.may_act or other.early) else None
+        distance = 1 + self.canonical(action) - Action.PREEMPT
+        other = self.actors[(actor.index + distance) % len(self.actors)]
+        return other if other.may_act or other.early else None
 
     def message_fault(self, message_id: str) -> MessageFault:
         """What becomes of a message that the bus has accepted."""

@@ -1,85 +1,60 @@
-"""The simulation catches a store with one mechanism removed, and says which seed shows it."""
+"""The simulation sees through every planted bug, and the engine as it is passes in the same worlds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 import pytest
 
-from testing.clock import FakeClock
-from testing.faults import FaultPlan
-from testing.mock_state import MockStateManager
-from tests.simulation.worlds import SimulationFailed, simulate_sums
-from tests.support.planted_stores import (
-    ClaimsTwice,
-    ClaimsWhatHasEnded,
-    CountsDownTwice,
-    InterruptedIsCompleted,
-    LastTaskForgetsItsStage,
-    NoFencing,
-    NoOutbox,
-    RestartsItsTokens,
-    RetryIsFinal,
-    SameAttemptAgain,
-)
+from testing.simulation.script import Script
+from testing.simulation.shrink import report
+from testing.simulation.simulate import Failure, simulate
+from testing.simulation.world import SOUND, System
+from tests.support.planted_systems import SYSTEMS
 
-CALM = FaultPlan()
-CRASHES = FaultPlan(crash=0.1)
-DUPLICATES = FaultPlan(duplicate=0.5, delay=0.3)
+SEEDS = range(300)
 
 
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """A broken store, and the world that shows it."""
-
-    store: type[MockStateManager]
-    plan: FaultPlan
-    hanging: bool = False
-    interrupted: bool = False
+def first_failure(system: System) -> Failure | None:
+    return next(filter(None, (simulate(Script.drawn(seed), system) for seed in SEEDS)), None)
 
 
-PLANTED = (
-    Planted(NoFencing, CALM, hanging=True),
-    Planted(ClaimsTwice, CRASHES, hanging=True),
-    Planted(ClaimsWhatHasEnded, DUPLICATES),
-    Planted(NoOutbox, CRASHES),
-    Planted(InterruptedIsCompleted, CALM, interrupted=True),
-    Planted(RetryIsFinal, CRASHES),
-    Planted(SameAttemptAgain, CALM, interrupted=True),
-    Planted(CountsDownTwice, CALM),
-    Planted(LastTaskForgetsItsStage, CALM),
-    Planted(RestartsItsTokens, CRASHES),
-)
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_simulation_catches(name: str) -> None:
+    failure = first_failure(SYSTEMS[name])
+
+    assert failure is not None
+    assert simulate(failure.script, SYSTEMS[name]) == failure
 
 
-def run_seeds(planted: Planted, seeds: Iterable[int]) -> None:
-    def store(clock: FakeClock) -> MockStateManager:
-        return planted.store(clock)
-
-    for seed in seeds:
-        simulate_sums(seed, planted.plan, store=store, hanging=planted.hanging, interrupted=planted.interrupted)
+def test_the_engine_as_it_is_passes_in_the_same_worlds() -> None:
+    assert first_failure(SOUND) is None
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.store.__name__)
-def test_the_simulation_catches(planted: Planted) -> None:
-    with pytest.raises(SimulationFailed, match=r"^seed \d+, FaultPlan"):
-        run_seeds(planted, range(60))
+@pytest.mark.parametrize("name", ["NoFencing", "NoOutbox", "CountsWithoutALock", "settles_what_failed"])
+def test_a_failure_is_shrunk_to_a_script_that_fails_the_same_way(name: str) -> None:
+    failure = first_failure(SYSTEMS[name])
+    assert failure is not None
+
+    lines = report(failure, SYSTEMS[name], f"--system tests.support.planted_systems:{name} ").splitlines()
+
+    shrunk = re.fullmatch(r"shrunk from (\d+) choices to (\d+) in (\d+) runs:", lines[1])
+    assert shrunk is not None
+    assert int(shrunk[2]) <= 12 < int(shrunk[1])
+    command = re.fullmatch(r"replay: python -m testing.simulation --system \S+ --replay (\S+)", lines[-1])
+    assert command is not None
+    again = simulate(Script.parse(command[1]), SYSTEMS[name])
+    assert again is not None
+    assert again.rule == failure.rule
+    assert lines[0] == f"seed {failure.script.seed}: {again.text}"
+    assert lines[-2] == f"  {again.text}"
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.store.__name__)
-def test_the_store_as_it_is_passes_in_the_same_world(planted: Planted) -> None:
-    sound = Planted(MockStateManager, planted.plan, planted.hanging, planted.interrupted)
+def test_the_trace_of_a_failure_names_time_actor_operation_subject_and_fault() -> None:
+    failure = first_failure(SYSTEMS["NoOutbox"])
+    assert failure is not None
 
-    run_seeds(sound, range(60))
+    faults = [line for line in report(failure, SYSTEMS["NoOutbox"]).splitlines() if "<-" in line]
 
-
-def test_a_failure_prints_the_seed_the_plan_and_the_tail_of_the_trace() -> None:
-    with pytest.raises(SimulationFailed) as caught:
-        run_seeds(Planted(CountsDownTwice, CALM), [7])
-
-    lines = str(caught.value).splitlines()
-    assert lines[0].startswith("seed 7, FaultPlan(duplicate=0.0")
-    assert len(lines) > 3
-    assert all(re.match(r" +\d+ [a-z_]+ ", line) for line in lines[1:])
+    assert len(faults) <= 3
+    assert any(re.match(r" +\d+\.\d s  [ws]\d +\w+ +\S* .*<- \w", line) for line in faults), faults

@@ -246,14 +246,13 @@ class LeasesHaveRunOut(MockStateManager):
         return super().expired_leases(now + timedelta(days=1), limit, task_types)
 
 
-class ChargesALostAttemptTwice(MockStateManager):
-    """An attempt whose worker died costs two."""
+class ChargesAnAttemptTwice(MockStateManager):
+    """An attempt that costs one costs two."""
 
     def _requeue(
         self, task: TaskRow, transition: Requeue, message: OutboundMessage, now: datetime
     ) -> tuple[OutboxRow, ...]:
-        if transition.cause == "lease_expired":
-            task.charged += transition.charged
+        task.charged += transition.charged
         return super()._requeue(task, transition, message, now)
 
 
@@ -287,6 +286,6 @@ PLANTED: tuple[type[MockStateManager], ...] = (
     RestartsItsTokens,
     LeasesNeverRunOut,
     LeasesHaveRunOut,
-    ChargesALostAttemptTwice,
+    ChargesAnAttemptTwice,
     ForgetsTheCheckpoint,
 )
