@@ -1,0 +1,303 @@
+"""One chaos run: jobs on real processes and a real server, all of them killed time and again, and a judgement."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from threading import Event
+
+import psycopg
+
+from benchmarks.chaos_bus import BusStats, SocketBus
+from benchmarks.chaos_check import Fault, Kind, find_faults
+from benchmarks.chaos_client import Client
+from benchmarks.chaos_crew import Crew, last_lines
+from benchmarks.chaos_effects import Act, EffectLog
+from benchmarks.chaos_nursery import Nursery
+from benchmarks.chaos_server import Crashes, Restart
+from benchmarks.chaos_setting import Setting
+from benchmarks.chaos_worker import opened_machine, settings_for
+from benchmarks.chaos_world import Leftovers, World, leftovers, load_world, unfinished
+from core.errors import BusUnavailable
+from infrastructure.postgres.connection import ConnectionSource
+from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.pool import ConnectionPoolManager
+from infrastructure.postgres.store import PostgresStateStore
+from local.postgres import EmbeddedPostgres
+
+LOOK_SECONDS = 0.1
+TELL_SECONDS = 10.0
+ECHO = 20_000
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``pace`` is the seconds between two kills, on average; the others are spread over the time that this takes.
+
+    ``workers`` run at a time, on about ``jobs`` jobs. ``patience`` is the seconds until a run that does not come to
+    rest is given up.
+    """
+
+    kills: int = 1_000
+    restarts: int = 50
+    pauses: int = 50
+    seed: int = 1
+    workers: int = 4
+    jobs: int = 12
+    pace: float = 0.4
+    patience: float = 300.0
+
+    @property
+    def seconds(self) -> float:
+        """How long the kills take."""
+        return self.kills * self.pace
+
+
+class Stuck(AssertionError):
+    """A run that does not come to rest; the text is the evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``unused`` are the calls of handlers that came to a result which was refused, or lost with its worker."""
+
+    plan: Plan
+    kills: int
+    pauses: int
+    asked_to_end: int
+    ended_by_themselves: int
+    restarts: Sequence[Restart]
+    jobs: int
+    tasks: int
+    attempts: int
+    calls: int
+    unused: int
+    refused: int
+    outcomes: dict[str, int]
+    repairs: dict[str, int]
+    bus: BusStats
+    faults: Sequence[Fault]
+    seconds: float
+
+    def count(self, *kinds: Kind) -> int:
+        return sum(fault.kind in kinds for fault in self.faults)
+
+    def measured(self) -> dict[str, object]:
+        recovered = [restart.recovered for restart in self.restarts if restart.recovered is not None]
+        down = [restart.down for restart in self.restarts]
+        return {
+            "seed": self.plan.seed,
+            "kills": self.kills,
+            "restarts": len(self.restarts),
+            "pauses": self.pauses,
+            "asked_to_end": self.asked_to_end,
+            "ended_by_themselves": self.ended_by_themselves,
+            "jobs": self.jobs,
+            "tasks": self.tasks,
+            "attempts": self.attempts,
+            "calls": self.calls,
+            "calls_unused": self.unused,
+            "writes_refused": self.refused,
+            "outcomes": self.outcomes,
+            "repairs": self.repairs,
+            "messages": self.bus.sent,
+            "bus_faults": dict(self.bus.faults),
+            "dead_letters": dict(self.bus.dead),
+            "lost": self.count(Kind.LOST),
+            "duplicated": self.count(Kind.DUPLICATED, Kind.ZOMBIE, Kind.REPEATED),
+            "runs_not_ended": self.count(Kind.NOT_ENDED),
+            "other_faults": self.count(Kind.CHANGED, Kind.WRONG, Kind.LEFT),
+            "down_seconds_median": _rounded(statistics.median, down),
+            "down_seconds_max": _rounded(max, down),
+            "recovery_seconds_median": _rounded(statistics.median, recovered),
+            "recovery_seconds_max": _rounded(max, recovered),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def _rounded(how: Callable[[Sequence[float]], float], seconds: Sequence[float]) -> float | None:
+    return round(how(seconds), 3) if seconds else None
+
+
+def run(plan: Plan, tell: Tell) -> Report:
+    """Raises :class:`Stuck` where it does not come to rest. Every process that it started has ended in the end."""
+    began = time.monotonic()
+    with ExitStack() as opened:
+        folder = Path(tempfile.mkdtemp(prefix="coremachine-chaos-"))
+        opened.callback(shutil.rmtree, folder, ignore_errors=True)
+        server = opened.enter_context(EmbeddedPostgres())
+        with psycopg.connect(server.uri) as connection:
+            migrate(connection)
+        setting = Setting(str(folder), server.uri, plan.seed, time.time())
+        nursery = opened.enter_context(Nursery(setting))
+        nursery.start("bus", "bus")
+        world, chaos = _judged(plan, setting, server, nursery, tell)
+        return chaos.report(world, time.monotonic() - began)
+
+
+def _judged(
+    plan: Plan, setting: Setting, server: EmbeddedPostgres, nursery: Nursery, tell: Tell
+) -> tuple[World, _Chaos]:
+    settings = settings_for(setting.database_url)
+    with ConnectionPoolManager(ConnectionSource.from_settings(settings), min_size=1, max_size=1) as pool:
+        log = EffectLog(setting.effects)
+        with opened_machine(setting, PostgresStateStore(pool), log) as (machine, _), SocketBus(setting) as bus:
+            random, of_client, of_crashes = (Random(f"{plan.seed} {part}") for part in range(3))  # noqa: S311 # to repeat
+            crew = Crew(setting, nursery, plan.workers, random)
+            client = Client(machine, setting.database_url, of_client, plan.jobs)
+            crashes = Crashes(server, of_crashes)
+            chaos = _Chaos(plan, setting, random, crew, client, crashes, bus, tell)
+            return chaos.run(), chaos
+
+
+class _Chaos:
+    """The run itself: kills in this thread, crashes of the server and the client in one each."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        setting: Setting,
+        random: Random,
+        crew: Crew,
+        client: Client,
+        crashes: Crashes,
+        bus: SocketBus,
+        tell: Tell,
+    ) -> None:
+        self._plan = plan
+        self._setting = setting
+        self._random = random
+        self._crew = crew
+        self._client = client
+        self._crashes = crashes
+        self._bus = bus
+        self._tell = tell
+        self._began = time.monotonic()
+        self._told = self._began
+        self._stop = Event()
+        self._enough = Event()
+
+    def run(self) -> World:
+        with ThreadPoolExecutor(2) as threads:
+            try:
+                every = self._plan.seconds / max(1, self._plan.restarts)
+                crashing = threads.submit(self._crashes.run, self._plan.restarts, every, self._stop)
+                following = threads.submit(self._client.run, self._enough, self._stop)
+                self._storm(crashing, following)
+                self._enough.set()
+                self._until("every run has ended", following.done, [following])
+            finally:
+                self._stop.set()
+        self._until("nothing is left to do", self._quiet)
+        self._say(f"{self._bus.echo(ECHO)} messages are delivered once more")
+        self._until("nothing is left to do again", self._quiet)
+        self._crew.dismiss()
+        self._until("every worker has ended", lambda: not self._crew.left)
+        return load_world(self._setting, self._client.books, self._bus.stats().dead)
+
+    def report(self, world: World, seconds: float) -> Report:
+        acts = Counter(effect.act for effect in world.effects)
+        repairs: Counter[str] = Counter()
+        for effect in world.effects:
+            if effect.act is Act.REPAIRED:
+                repairs.update(json.loads(effect.detail))
+        counts, outcomes = self._crew.counts, Counter(attempt.outcome for attempt in world.attempts)
+        faults = find_faults(world)
+        faults += [Fault(Kind.WRONG, "a worker ended by itself", words) for words in self._crew.evidence]
+        return Report(
+            plan=self._plan,
+            kills=counts.kills,
+            pauses=counts.pauses,
+            asked_to_end=counts.asked_to_end,
+            ended_by_themselves=counts.ended_by_themselves,
+            restarts=self._crashes.restarts,
+            jobs=len(world.jobs),
+            tasks=len(world.tasks),
+            attempts=len(world.attempts),
+            calls=acts[Act.BEGAN],
+            unused=acts[Act.ENDED] - outcomes["completed"],
+            refused=acts[Act.REFUSED],
+            outcomes=dict(outcomes),
+            repairs=dict(repairs),
+            bus=self._bus.stats(),
+            faults=faults,
+            seconds=seconds,
+        )
+
+    def _storm(self, *threads: Future[None]) -> None:
+        """Kill and pause until there was enough of each, and of crashes of the server."""
+        self._crew.tend()
+        plan, counts = self._plan, self._crew.counts
+        while counts.kills < plan.kills or counts.pauses < plan.pauses or not threads[0].done():
+            self._stop.wait(self._random.uniform(0, 2 * plan.pace))
+            _raise_failure(threads)
+            due = counts.kills * plan.pauses / max(1, plan.kills)
+            if counts.pauses < plan.pauses and counts.pauses <= due:
+                self._crew.pause() if self._random.random() < 0.5 else self._crew.ask_to_end()
+            self._crew.kill()
+            self._progress()
+        self._until("nobody is paused", lambda: not self._crew.paused, threads)
+
+    def _quiet(self) -> bool:
+        try:
+            waiting = self._bus.stats().waiting
+        except BusUnavailable:
+            return False
+        with psycopg.connect(self._setting.database_url, autocommit=True) as connection:
+            return not waiting and leftovers(connection) == Leftovers(0, 0, 0)
+
+    def _until(self, what: str, holds: Callable[[], bool], threads: Sequence[Future[None]] = ()) -> None:
+        """Tend the crew until ``holds``. Raises :class:`Stuck`, and what a thread raised."""
+        until = time.monotonic() + self._plan.patience
+        while not holds():
+            if time.monotonic() > until:
+                raise Stuck(self._evidence(what))
+            time.sleep(LOOK_SECONDS)
+            _raise_failure(threads)
+            self._crew.tend()
+            self._progress()
+        _raise_failure(threads)
+
+    def _progress(self) -> None:
+        if time.monotonic() >= self._told + TELL_SECONDS:
+            counts, books = self._crew.counts, self._client.books
+            self._say(
+                f"{counts.kills} kills, {len(self._crashes.restarts)} restarts, {counts.pauses} pauses;"
+                f" {books.ended} jobs ended, {len(books.open)} under way"
+            )
+
+    def _say(self, what: str) -> None:
+        self._told = time.monotonic()
+        self._tell(f"{self._told - self._began:5.0f} s: {what}")
+
+    def _evidence(self, what: str) -> str:
+        """Why a wait was in vain, as far as it can be told."""
+        try:
+            stats: object = self._bus.stats()
+        except BusUnavailable as error:
+            stats = error
+        found = [
+            f"seed {self._plan.seed}: in {self._plan.patience:.0f} s it did not come to this: {what}",
+            *unfinished(self._setting.database_url),
+            f"bus: {stats}\n{last_lines(self._setting.log_of('bus'), 10)}",
+            *self._crew.accounts(),
+        ]
+        return "\n\n".join(found)
+
+
+def _raise_failure(threads: Sequence[Future[None]]) -> None:
+    for thread in threads:
+        if thread.done():
+            thread.result()
