@@ -153,7 +153,7 @@ def _fail_run(statements: Statements, end: AttemptEnd, error: ErrorInfo, place: 
     )
     if failed is None:
         return None
-    end_run(statements, place.run_key, RunEnd(RunStatus.FAILED, None, error, end.now), cancelled)
+    end_run(statements, place.run_key, RunEnd(RunStatus.FAILED, None, error, end.now), cancelled, failed.shard)
     return Finished(TaskStatus.FAILED, RunStatus.FAILED, ())
 
 

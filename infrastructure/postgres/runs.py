@@ -191,10 +191,11 @@ class RunEnd(NamedTuple):
     actor: str = ""
 
 
-def end_run(statements: Statements, key: int, end: RunEnd, cancelled: int = 0) -> bool:
+def end_run(statements: Statements, key: int, end: RunEnd, cancelled: int = 0, failed_shard: int | None = None) -> bool:
     """End a run inside a transaction; whether it had not ended before.
 
-    Tasks that are left are cancelled; ``cancelled`` is how many of them were already.
+    Tasks that are left are cancelled; ``cancelled`` is how many of them were already, ``failed_shard`` where the one is
+    counted that failed and brings the run's end.
     """
     told = {"status": end.status.value, "now": end.now, "actor": end.actor}
     error = dict(zip(("error_code", "error_message", "error_retryable"), error_columns(end.error), strict=True))
@@ -205,7 +206,8 @@ def end_run(statements: Statements, key: int, end: RunEnd, cancelled: int = 0) -
     if ended.stage_runs:
         where = {"run_key": key, "stage": ended.newest_stage}
         cancelled += statements.count(_RUNS["cancel_tasks"], spared=None, **where)
-        statements.count(_RUNS["end_cancelled_stage"], cancelled=cancelled, **told, **where)
+        counts = {"cancelled": cancelled, "failed_shard": failed_shard}
+        statements.count(_RUNS["end_cancelled_stage"], **counts, **told, **where)
     return True
 
 

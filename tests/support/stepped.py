@@ -23,6 +23,8 @@ T = TypeVar("T")
 PATIENT = 30.0
 """Seconds: a test that waits so long has failed, since what it waits for comes at once or never."""
 
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'coremachine'"
+
 
 class OneConnection:
     """A pool of one connection, which is given to one caller after the other."""
@@ -90,7 +92,7 @@ class Arena:
 
     def waits(self, session: Session, holder: Session | None = None) -> None:
         """Return once ``session`` waits for a lock of ``holder``, or of anybody."""
-        until(lambda: holder.pid in self._blockers(session) if holder else bool(self._blockers(session)))
+        until(lambda: holder.pid in self.blockers(session) if holder else bool(self.blockers(session)))
 
     def number(self, query: str, *parameters: object) -> int:
         """The number that a query gives."""
@@ -98,12 +100,23 @@ class Arena:
         assert row is not None
         return int(row[0])
 
+    def everything(self) -> dict[str, list[str]]:
+        """All that is stored, by table."""
+        tables = [row[0] for row in self.admin.execute(TABLES)]
+        return {
+            name: [
+                row[0] for row in self.admin.execute(f"SELECT t::text FROM coremachine.{name} t ORDER BY 1".encode())
+            ]
+            for name in tables
+        }
+
     def close(self) -> None:
         """Who still waits, since a test failed, is woken."""
         self.admin.execute("SELECT pg_cancel_backend(pid) FROM unnest(%s::integer[]) AS s (pid)", [self._pids])
         self._open.close()
 
-    def _blockers(self, session: Session) -> list[int]:
+    def blockers(self, session: Session) -> list[int]:
+        """The backends that hold what ``session`` waits for."""
         row = self.admin.execute("SELECT pg_blocking_pids(%s)", [session.pid]).fetchone()
         assert row is not None
         return list(row[0])

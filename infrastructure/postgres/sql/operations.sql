@@ -300,16 +300,18 @@ DELETE FROM coremachine.tasks t USING doomed s WHERE t.run_key = s.run_key AND t
 -- name: delete_stages
 -- Deletes the stages of a run that has no tasks left.
 WITH shards AS (
-    DELETE FROM coremachine.stage_shards WHERE run_key = %(run_key)s
+    DELETE FROM coremachine.stage_shards WHERE run_key = %(run_key)s RETURNING 1
 )
-DELETE FROM coremachine.stages WHERE run_key = %(run_key)s;
+DELETE FROM coremachine.stages WHERE run_key = %(run_key)s AND (SELECT count(*) FROM shards) >= 0;
 
 -- name: delete_run
 -- Deletes a run that has no stages left, with its timeline and its messages.
 WITH events AS (
     DELETE FROM coremachine.events WHERE run_key = %(run_key)s
-), outbox AS (
-    DELETE FROM coremachine.outbox WHERE run_key = %(run_key)s
+), unsent AS MATERIALIZED (
+    SELECT row_id FROM coremachine.outbox WHERE run_key = %(run_key)s ORDER BY row_id FOR UPDATE
+), dropped AS (
+    DELETE FROM coremachine.outbox o USING unsent u WHERE o.row_id = u.row_id
 )
 DELETE FROM coremachine.runs WHERE run_key = %(run_key)s;
 

@@ -62,8 +62,12 @@ WITH relaxed AS MATERIALIZED (
     FROM held h WHERE g.run_key = h.run_key AND g.number = h.stage
     RETURNING 1
 )
-DELETE FROM coremachine.outbox o USING rows w, (SELECT count(*) AS n FROM stages) after_stages
-WHERE o.row_id = w.row_id AND after_stages.n >= 0;
+DELETE FROM coremachine.outbox o
+USING (
+    SELECT row_id FROM rows, (SELECT count(*) AS n FROM stages) after_stages
+    WHERE after_stages.n >= 0 ORDER BY row_id
+) w
+WHERE o.row_id = w.row_id;
 
 -- name: expired_leases
 -- Leases of these task types that have ended, the longest expired first.

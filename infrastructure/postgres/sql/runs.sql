@@ -87,15 +87,8 @@ WHERE t.run_key = w.run_key AND t.stage = w.stage AND t.name = w.name AND t.name
 -- Ends the newest stage with its run, unless its last task was faster: revokes the leases of the cancelled tasks,
 -- zeroes the countdown, drops the messages, and writes both ends into the timeline. After cancel_tasks, in a statement
 -- of its own: it sees every lease that was granted, and the stage's end where that came first.
-WITH closed AS (
-    UPDATE coremachine.stages
-    SET status = CASE %(status)s WHEN 'failed' THEN 'failed' ELSE 'cancelled' END, open_shards = 0,
-        updated_at = greatest(updated_at, %(now)s)
-    WHERE run_key = %(run_key)s AND number = %(stage)s AND status = 'running'
-    RETURNING status
-), revoked AS (
-    DELETE FROM coremachine.leases
-    WHERE run_key = %(run_key)s AND stage = %(stage)s AND EXISTS (SELECT FROM closed)
+WITH revoked AS (
+    DELETE FROM coremachine.leases WHERE run_key = %(run_key)s AND stage = %(stage)s
     RETURNING run_key, stage, name, attempt, token, owner, started_at
 ), history AS (
     INSERT INTO coremachine.attempts
@@ -104,10 +97,23 @@ WITH closed AS (
         'cancelled'
     FROM revoked
 ), emptied AS (
-    UPDATE coremachine.stage_shards SET remaining = 0
-    WHERE run_key = %(run_key)s AND stage = %(stage)s AND EXISTS (SELECT FROM closed)
-), unsent AS (
-    DELETE FROM coremachine.outbox WHERE run_key = %(run_key)s AND EXISTS (SELECT FROM closed)
+    UPDATE coremachine.stage_shards
+    SET remaining = 0, failed = failed + (shard IS NOT DISTINCT FROM %(failed_shard)s)::integer
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND remaining > 0
+    RETURNING 1
+), closed AS (
+    UPDATE coremachine.stages
+    SET status = CASE %(status)s WHEN 'failed' THEN 'failed' ELSE 'cancelled' END, open_shards = 0,
+        updated_at = greatest(updated_at, %(now)s)
+    WHERE run_key = %(run_key)s AND number = %(stage)s AND status = 'running' AND (SELECT count(*) FROM emptied) >= 0
+    RETURNING status
+), unsent AS MATERIALIZED (
+    SELECT row_id FROM coremachine.outbox
+    WHERE run_key = %(run_key)s AND (SELECT count(*) FROM closed) >= 0
+    ORDER BY row_id
+    FOR UPDATE
+), dropped AS (
+    DELETE FROM coremachine.outbox o USING unsent u WHERE o.row_id = u.row_id
 )
 INSERT INTO coremachine.events (run_key, number, at, kind, stage, detail, actor)
 SELECT %(run_key)s, nextval('coremachine.event_numbers'), %(now)s, kind, stage, detail, actor

@@ -285,8 +285,8 @@ WHERE l.run_key = %(run_key)s AND l.stage = %(stage)s AND l.name = %(name)s AND 
 SELECT ended_at IS NOT NULL AS ended FROM coremachine.runs WHERE run_key = %(run_key)s FOR NO KEY UPDATE;
 
 -- name: fail_task
--- Ends one attempt and its task as failed, and counts it, without ending the stage: its run ends in this transaction.
--- After cancel_tasks, or whoever ends a task that counts in the same shard and this would wait for each other.
+-- Ends one attempt and its task as failed. Its run ends in the same transaction, which counts it then. After cancel_tasks,
+-- which takes it in its turn.
 WITH held AS MATERIALIZED (
     SELECT run_key, stage, name, attempt, shard FROM coremachine.tasks
     WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND status = 'queued'
@@ -304,15 +304,12 @@ WITH held AS MATERIALIZED (
     SELECT run_key, stage, name, attempt, token, nextval('coremachine.event_numbers'), owner, started_at, %(now)s,
         'failed', %(code)s, %(message)s, %(retryable)s
     FROM released
-), counted AS (
-    UPDATE coremachine.stage_shards s SET remaining = s.remaining - 1, failed = s.failed + 1
-    FROM released r WHERE s.run_key = r.run_key AND s.stage = r.stage AND s.shard = r.shard
 )
 UPDATE coremachine.tasks t
 SET status = 'failed', charged = t.charged + 1, error_code = %(code)s, error_message = %(message)s,
     error_retryable = %(retryable)s
 FROM released r WHERE t.run_key = r.run_key AND t.stage = r.stage AND t.name = r.name
-RETURNING t.name;
+RETURNING t.shard;
 
 -- name: requeue_task
 -- Ends an attempt whose task waits for another one, with its wake-up in the outbox.
