@@ -5,7 +5,6 @@ As with Service Bus, neither a killed worker nor a killed database takes it alon
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any, Self
 from benchmarks.chaos_setting import RULES, Setting
 from core.errors import BusUnavailable, CoreMachineError
 from core.model import OutboundMessage
-from core.ports import DeadLetter, ReceivedMessage
+from core.ports import Clock, DeadLetter, ReceivedMessage
 from core.queues import QueueNames
 from testing.clock import SkippingClock
 from testing.faults import FaultInjector, FaultPlan, FaultyBus
@@ -62,18 +61,30 @@ class BusServer:
         ("send", "receive", "complete", "abandon", "dead_letter", "renew_lock", "dead_letters", "stats", "echo")
     )
 
-    def __init__(self, setting: Setting) -> None:
-        self._bus = _Counting(SkippingClock(setting.clock()), RULES)
-        self._injector = FaultInjector(FAULTS, setting.seed, max_trace=100)
+    def __init__(self, address: str, clock: Clock, *, faults: FaultPlan = FAULTS, seed: int = 0) -> None:
+        """``address`` is the path of the socket."""
+        self._bus = _Counting(SkippingClock(clock), RULES)
+        self._injector = FaultInjector(faults, seed, max_trace=100)
         self._faulty = FaultyBus.wrap(self._bus, self._injector)
         self._lock = threading.Lock()
-        self._listener = Listener(setting.bus_address, "AF_UNIX", backlog=BACKLOG)
+        self._address = address
+        self._listener = Listener(address, "AF_UNIX", backlog=BACKLOG)
+        self._closing = False
 
     def serve(self) -> None:
-        """For ever."""
-        while True:
-            connection = self._listener.accept()
-            threading.Thread(target=self._answer_all, args=[connection], daemon=True).start()
+        """Until :meth:`close` is called from another thread."""
+        with self._listener:
+            while True:
+                connection = self._listener.accept()
+                if self._closing:
+                    connection.close()
+                    return
+                threading.Thread(target=self._answer_all, args=[connection], daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more clients; those that are there are served until they go."""
+        self._closing = True
+        Client(self._address, "AF_UNIX").close()
 
     def _answer_all(self, connection: Connection) -> None:
         with connection:
@@ -100,8 +111,8 @@ class BusServer:
 class SocketBus:
     """:class:`core.ports.MessageBus` through the socket; connects when it is first used. For one thread at a time."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._address = setting.bus_address
+    def __init__(self, address: str) -> None:
+        self._address = address
         self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
@@ -163,5 +174,4 @@ class SocketBus:
 
 def serve_bus(setting: Setting) -> None:
     """The bus's process."""
-    os.umask(0o077)
-    BusServer(setting).serve()
+    BusServer(setting.bus_address, setting.clock(), seed=setting.seed).serve()

@@ -161,7 +161,7 @@ class Handlers:
     log: EffectLog
     seed: int
     pause: Callable[[float], None] = time.sleep
-    seconds: float = 0.005
+    seconds: float = 0.01
 
     def double(self, load: Load, context: TaskContext) -> Product | RetryLater:
         """The double; now and then it fails, or asks for later."""

@@ -153,7 +153,10 @@ def _judged(
     settings = settings_for(setting.database_url)
     with ConnectionPoolManager(ConnectionSource.from_settings(settings), min_size=1, max_size=1) as pool:
         log = EffectLog(setting.effects)
-        with opened_machine(setting, PostgresStateStore(pool), log) as (machine, _), SocketBus(setting) as bus:
+        with (
+            opened_machine(setting, PostgresStateStore(pool), log) as (machine, _),
+            SocketBus(setting.bus_address) as bus,
+        ):
             random, of_client, of_crashes = (Random(f"{plan.seed} {part}") for part in range(3))  # noqa: S311 # to repeat
             crew = Crew(setting, nursery, plan.workers, random)
             client = Client(machine, setting.database_url, of_client, plan.jobs)

@@ -54,7 +54,7 @@ def settings_for(url: str) -> Settings:
 @contextmanager
 def opened_machine(setting: Setting, store: StateStore, log: EffectLog) -> Iterator[tuple[CoreMachine, MessageBus]]:
     """A machine for one thread, with its own connection to the bus."""
-    with SocketBus(setting) as bus:
+    with SocketBus(setting.bus_address) as bus:
         found = registries(Handlers(log, setting.seed))
         machine = CoreMachine(
             found.jobs, found.handlers, store, bus, blobs=MemoryBlobStore(), clock=setting.clock(), ids=RandomIds()
