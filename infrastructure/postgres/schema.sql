@@ -17,7 +17,8 @@ CREATE TABLE coremachine.attempts (
     error_code text,
     error_message text,
     error_retryable boolean
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
 
 CREATE TABLE coremachine.checkpoints (
     run_key bigint NOT NULL,
@@ -89,7 +90,7 @@ CREATE TABLE coremachine.leases (
     expires_at timestamp with time zone NOT NULL,
     progressed boolean DEFAULT false NOT NULL
 )
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='2000');
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
 CREATE TABLE coremachine.outbox (
     row_id bigint NOT NULL,
@@ -105,7 +106,7 @@ CREATE TABLE coremachine.outbox (
     letter_message_id text,
     CONSTRAINT outbox_wakes_check CHECK ((wakes = ANY (ARRAY['run'::text, 'stage'::text, 'task'::text, 'letter'::text])))
 )
-WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='5000');
+WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
 
 ALTER TABLE coremachine.outbox ALTER COLUMN row_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME coremachine.outbox_row_id_seq
@@ -212,7 +213,7 @@ CREATE TABLE coremachine.tasks (
     error_message text,
     error_retryable boolean
 )
-WITH (fillfactor='50');
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
 
 ALTER TABLE ONLY coremachine.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (run_key, stage, name, attempt);

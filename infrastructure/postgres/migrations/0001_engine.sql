@@ -1,5 +1,6 @@
 -- The engine's state. A run, a stage and a task are known by run_key, number and name inside, by their ids outside.
 -- Rows that are written once or more a task are narrow and have one index; a task's row is changed when it ends.
+-- Space is given back by vacuums that come early and do not pause, since rows come and go by the million.
 -- The row of a task is the lock of the task: whatever claims it, ends its attempt or cancels it holds that row first.
 
 -- Grows with every event; the fencing token of a lease is the number of the event that began it.
@@ -103,7 +104,7 @@ CREATE TABLE coremachine.tasks (
     error_message text,
     error_retryable boolean,
     PRIMARY KEY (run_key, stage, name)
-) WITH (fillfactor = 50); -- room in the page for the version in which it ends
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0); -- half a page is room for the version in which it ends
 
 CREATE TABLE coremachine.leases (
     run_key bigint NOT NULL,
@@ -116,7 +117,8 @@ CREATE TABLE coremachine.leases (
     expires_at timestamptz NOT NULL,
     progressed boolean NOT NULL DEFAULT false,
     PRIMARY KEY (run_key, stage, name)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000,
+    autovacuum_vacuum_cost_delay = 0);
 
 CREATE TABLE coremachine.checkpoints (
     run_key bigint NOT NULL,
@@ -145,7 +147,7 @@ CREATE TABLE coremachine.attempts (
     error_message text,
     error_retryable boolean,
     PRIMARY KEY (run_key, stage, name, attempt)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 
 -- The timeline of runs and stages; that of attempts is in their own rows. Only added to.
 CREATE TABLE coremachine.events (
@@ -176,7 +178,7 @@ CREATE TABLE coremachine.outbox (
     single boolean NOT NULL DEFAULT false,
     letter bigint,
     letter_message_id text
-) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 
 CREATE TABLE coremachine.dead_letters (
     record_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
