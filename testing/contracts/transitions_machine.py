@@ -13,6 +13,7 @@ from core.decisions import Requeue
 from core.errors import LeaseLost
 from core.ids import JobId, TaskId
 from core.model import (
+    TERMINAL_RUN,
     TERMINAL_TASK,
     Claimed,
     ClaimResult,
@@ -165,7 +166,8 @@ class TransitionsMachine(RuleBasedStateMachine):
         stage = None if off is None else run.current_stage + off
         done = self.store.finish_run(run.job_id, run.run, status, None, None, self._now(), stage, "alice")
         assert done is (not run.ended and off in (None, 0))
-        self._forget_ended((run.job_id, run.run))
+        if done:
+            self._ended((run.job_id, run.run))
 
     # --- pauses ---
 
@@ -311,7 +313,8 @@ class TransitionsMachine(RuleBasedStateMachine):
         else:
             self.attempts[lease.task_id] += 1
         self._saw(finished.outbox)
-        self._forget_ended(run_of(lease.task_id))
+        if finished.run_status in TERMINAL_RUN:
+            self._ended(run_of(lease.task_id))
 
     def _holds(self, lease: Lease) -> bool:
         holder = self.holders.get(lease.task_id)
@@ -328,12 +331,10 @@ class TransitionsMachine(RuleBasedStateMachine):
         run = self.store.load_run(*key)
         return run is None or run.ended or (key in self.paused and row.message.message_type == "task")
 
-    def _forget_ended(self, key: RunKey) -> None:
-        run = self.store.load_run(*key)
-        if run is not None and run.ended:
-            self.paused.discard(key)
-            self.holders = {task: lease for task, lease in self.holders.items() if run_of(task) != key}
-            self.over.update(task for task in self.tasks if run_of(task) == key)
+    def _ended(self, key: RunKey) -> None:
+        self.paused.discard(key)
+        self.holders = {task: lease for task, lease in self.holders.items() if run_of(task) != key}
+        self.over.update(task for task in self.tasks if run_of(task) == key)
 
 
 def run_of(some_id: str) -> RunKey:
