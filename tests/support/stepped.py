@@ -45,6 +45,7 @@ class Session:
         self.connection = source_of(url, **settings).connect()
         self.store = PostgresStateStore(OneConnection(self.connection))
         self.pid = self.connection.info.backend_pid
+        self.started: Future[Any] = Future()
         self._thread = thread
 
     def begin(self) -> Self:
@@ -64,7 +65,9 @@ class Session:
         self.connection.execute(f"SELECT FROM coremachine.{table} WHERE {where} FOR NO KEY UPDATE".encode(), key)
 
     def start(self, call: Callable[[PostgresStateStore], T]) -> Future[T]:
-        return self._thread.submit(call, self.store)
+        started = self._thread.submit(call, self.store)
+        self.started = started
+        return started
 
 
 class Arena:
@@ -90,9 +93,10 @@ class Arena:
         """A session in a transaction."""
         return self.session().begin()
 
-    def waits(self, session: Session, holder: Session | None = None) -> None:
-        """Return once ``session`` waits for a lock of ``holder``, or of anybody."""
-        until(lambda: holder.pid in self.blockers(session) if holder else bool(self.blockers(session)))
+    def waits(self, session: Session, holder: Session) -> bool:
+        """Whether what ``session`` was told to do waits for ``holder``, once that is certain."""
+        until(lambda: session.started.done() or holder.pid in self.blockers(session))
+        return not session.started.done()
 
     def number(self, query: str, *parameters: object) -> int:
         """The number that a query gives."""

@@ -58,7 +58,7 @@ class TestClaims:
         lease = on(first, scenario).claim("x")
 
         answer = second.start(claim(scenario))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert answer.result(PATIENT) is NotClaimed.RUNNING
@@ -69,7 +69,7 @@ class TestClaims:
         on(first, scenario).claim("x")
 
         answer = second.start(claim(scenario))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.rollback()
 
         assert isinstance(answer.result(PATIENT), Claimed)
@@ -83,7 +83,7 @@ class TestClaims:
         getattr(on(first, scenario), end)(lease)
 
         answer = second.start(claim(scenario))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert answer.result(PATIENT) is expected
@@ -102,7 +102,7 @@ class TestClaims:
         cancel(scenario)(first.store)
 
         answer = second.start(claim(scenario))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert answer.result(PATIENT) is NotClaimed.ENDED
@@ -113,7 +113,7 @@ class TestClaims:
         lease = on(first, scenario).claim("x")
 
         ended = second.start(cancel(scenario))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert ended.result(PATIENT)
@@ -130,7 +130,7 @@ class TestCompletions:
         cancel(scenario)(first.store)
 
         answer = second.start(complete(lease))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         with pytest.raises(LeaseLost):
@@ -142,7 +142,7 @@ class TestCompletions:
         complete(scenario.claim("x"))(first.store)
 
         ended = second.start(cancel(scenario))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert ended.result(PATIENT)
@@ -156,7 +156,7 @@ class TestCompletions:
         complete(scenario.claim("x"))(first.store)
 
         ended = second.start(cancel(scenario))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert ended.result(PATIENT)
@@ -174,7 +174,7 @@ class TestCompletions:
         on(first, scenario).requeue(lease)
 
         answer = second.start(by(scenario, lambda other: getattr(other, late)(lease)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         with pytest.raises(LeaseLost):
@@ -189,7 +189,7 @@ class TestCompletions:
         complete(lease)(first.store)
 
         answer = second.start(by(scenario, lambda late: late.requeue(lease)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         with pytest.raises(LeaseLost):
@@ -202,7 +202,7 @@ class TestCompletions:
         complete(lease)(first.store)
 
         answer = second.start(complete(lease))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         with pytest.raises(LeaseLost):
@@ -222,7 +222,7 @@ class TestCompletions:
         }
 
         answer = second.start(late[write])
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         with pytest.raises(LeaseLost):
@@ -236,7 +236,7 @@ class TestCompletions:
         first.store.save_checkpoint(lease, '"half"', LEASE, at(3))
 
         answer = second.start(complete(lease))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert answer.result(PATIENT).task_status is TaskStatus.COMPLETED

@@ -31,7 +31,7 @@ def test_a_stage_that_opens_under_a_pause_is_woken_by_who_resumes(arena: Arena) 
     assert on(first, scenario).open(1, "x").outbox == ()
 
     resumed = second.start(by(scenario, Scenario.resume))
-    arena.waits(second, first)
+    assert arena.waits(second, first)
     first.commit()
 
     assert resumed.result(PATIENT) == [f"{scenario.task_id('x')}:1"]
@@ -43,7 +43,7 @@ def test_a_stage_that_waited_for_a_resumption_is_woken_by_who_opens_it(arena: Ar
     on(first, scenario).resume()
 
     opened = second.start(by(scenario, lambda late: late.open(1, "x")))
-    arena.waits(second, first)
+    assert arena.waits(second, first)
     first.commit()
 
     assert len(opened.result(PATIENT).outbox) == 1
@@ -56,7 +56,7 @@ def test_what_was_parked_is_woken_by_who_resumes(arena: Arena) -> None:
     assert on(first, scenario).park("x")
 
     resumed = second.start(by(scenario, Scenario.resume))
-    arena.waits(second, first)
+    assert arena.waits(second, first)
     first.commit()
 
     assert resumed.result(PATIENT) == [f"{scenario.task_id('x')}:2"]
@@ -69,7 +69,7 @@ def test_nothing_is_parked_after_a_resumption(arena: Arena) -> None:
     on(first, scenario).resume()
 
     parked = second.start(by(scenario, lambda late: late.park("x")))
-    arena.waits(second, first)
+    assert arena.waits(second, first)
     first.commit()
 
     assert parked.result(PATIENT) is False
@@ -82,7 +82,7 @@ def test_a_claim_under_way_is_not_parked(arena: Arena) -> None:
     scenario.pause()
 
     parked = second.start(by(scenario, lambda late: late.park("x")))
-    arena.waits(second, first)
+    assert arena.waits(second, first)
     first.commit()
 
     assert parked.result(PATIENT) is False
@@ -103,7 +103,7 @@ def test_a_task_that_waits_again_is_woken_once(arena: Arena, first_is: str) -> N
         assert on(first, scenario).requeue(lease, charged=False).outbox == ()
 
     late = second.start(by(scenario, lambda late: late.park("x")))
-    arena.waits(second, first)
+    assert arena.waits(second, first)
     first.commit()
 
     assert late.result(PATIENT) is False
@@ -129,7 +129,7 @@ def test_a_run_that_ends_is_paused_no_more(arena: Arena) -> None:
     on(first, scenario).pause()
 
     ended = second.start(by(scenario, Scenario.finish))
-    arena.waits(second, first)
+    assert arena.waits(second, first)
     first.commit()
 
     ended.result(PATIENT)

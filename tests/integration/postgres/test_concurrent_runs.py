@@ -56,7 +56,7 @@ class TestSubmitting:
         submit(new_job(key="k"))(first.store)
 
         answer = second.start(submit(new_job(key="k")))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         submitted = answer.result(PATIENT)
@@ -68,7 +68,7 @@ class TestSubmitting:
         submit(new_job())(first.store)
 
         answer = second.start(submit(new_job()))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.rollback()
 
         assert answer.result(PATIENT).created
@@ -78,7 +78,7 @@ class TestSubmitting:
         submit(new_job("a", key="k"))(first.store)
 
         answer = second.start(submit(new_job("b", key="k")))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         with pytest.raises(IdempotencyConflict):
@@ -114,7 +114,7 @@ class TestOpening:
         assert on(first, scenario).open(1, *names).opened
 
         answer = second.start(by(scenario, lambda late: late.open(1, "other")))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert not answer.result(PATIENT).opened
@@ -126,7 +126,7 @@ class TestOpening:
         cancel(scenario)(first.store)
 
         answer = second.start(by(scenario, lambda late: late.open(1, "x")))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert not answer.result(PATIENT).opened
@@ -140,7 +140,7 @@ class TestOpening:
         on(first, scenario).open(1, *names)
 
         ended = second.start(cancel(scenario))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert ended.result(PATIENT)
@@ -151,7 +151,7 @@ class TestOpening:
         on(first, scenario).open(1, "x")
 
         ended = second.start(cancel(scenario, newest_stage=0))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert not ended.result(PATIENT)
@@ -162,7 +162,7 @@ class TestOpening:
         cancel(scenario)(first.store)
 
         late = second.start(lambda store: store.finish_run(scenario.job_id, 1, RunStatus.FAILED, None, None, at(8)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert not late.result(PATIENT)
@@ -182,7 +182,7 @@ class TestFurtherRuns:
         assert again(on(first, scenario)) is not None
 
         answer = second.start(by(scenario, late))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert answer.result(PATIENT) is None
@@ -193,7 +193,7 @@ class TestFurtherRuns:
         assert replay(on(first, scenario), {"y": None}) is not None
 
         gone = second.start(lambda store: store.delete_run(scenario.job_id, 1, 1))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert gone.result(PATIENT) is False
@@ -204,7 +204,7 @@ class TestFurtherRuns:
         assert first.store.delete_run(scenario.job_id, 1, 10)
 
         answer = second.start(by(scenario, partial(replay, tasks={"y": None})))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert answer.result(PATIENT) is None
@@ -241,7 +241,7 @@ class TestDeleting:
         assert first.store.delete_run(scenario.job_id, 1, 10)
 
         answer = second.start(by(scenario, call))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert answer.result(PATIENT) == expected
@@ -261,7 +261,7 @@ class TestDeleting:
         first.store.delete_run(scenario.job_id, 1, 10)
 
         answer = second.start(submit(scenario.job))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert answer.result(PATIENT).created
@@ -293,7 +293,7 @@ class TestDeleting:
         first.store.mark_published(rows, at(4))
 
         gone = second.start(lambda store: store.delete_run(scenario.job_id, 1, 10))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert gone.result(PATIENT)

@@ -71,7 +71,7 @@ class TestTheLastTwoOfAStage:
         early = complete(one)(first.store)
 
         answer = second.start(complete(other))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         late = answer.result(PATIENT)
@@ -95,10 +95,10 @@ class TestTheLastTwoOfAStage:
         scenario = Scenario.started(arena.store, *names)
         ends = [AttemptEnd(scenario.claim(name), DONE, None, at(3)) for name in names]
         first, second = arena.holder(), arena.session()
-        early = first.store.finish_attempts(ends[::2])
+        early = first.store.finish_attempts(ends[:32])
 
-        answer = second.start(lambda store: store.finish_attempts(ends[1::2]))
-        arena.waits(second, first)
+        answer = second.start(lambda store: store.finish_attempts(ends[32:]))
+        assert arena.waits(second, first)
         first.commit()
 
         rows = [row for one in [*early, *answer.result(PATIENT)] if one is not None for row in one.outbox]
@@ -113,7 +113,7 @@ class TestFailFast:
         on(first, scenario).fail(x)
 
         answer = second.start(complete(y))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         with pytest.raises(LeaseLost):
@@ -126,7 +126,7 @@ class TestFailFast:
         complete(y)(first.store)
 
         answer = second.start(by(scenario, lambda late: late.fail(x)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert answer.result(PATIENT) == (TaskStatus.FAILED, RunStatus.FAILED, ())
@@ -139,7 +139,7 @@ class TestFailFast:
         on(first, scenario).fail(x, BROKEN)
 
         answer = second.start(by(scenario, lambda late: late.fail(y, FLAKY)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         with pytest.raises(LeaseLost):
@@ -147,6 +147,23 @@ class TestFailFast:
         assert scenario.run().error == BROKEN
         assert scenario.task("y").status is TaskStatus.CANCELLED
         assert [kind for kind, _ in scenario.told()].count("job_ended") == 1
+
+    def test_a_failure_that_lost_its_lease_meanwhile_is_undone(self, arena: Arena) -> None:
+        scenario, first, second = Scenario.started(arena.store, "x", "y"), arena.holder(), arena.session()
+        lease = scenario.claim("x")
+        first.lock("runs", run=1)
+
+        answer = second.start(by(scenario, lambda late: late.fail(lease)))
+        assert arena.waits(second, first)
+        scenario.requeue(lease, charged=False)
+        successor = scenario.claim("x", 2)
+        first.rollback()
+
+        with pytest.raises(LeaseLost):
+            answer.result(PATIENT)
+        assert scenario.run().status is RunStatus.PROCESSING
+        assert scenario.task("y").status is TaskStatus.QUEUED
+        assert scenario.complete(successor).task_status is TaskStatus.COMPLETED
 
     def test_a_failure_holds_no_count_while_it_waits_for_other_tasks(self, arena: Arena) -> None:
         scenario = Scenario.started(arena.store, "a", "b", "c")
@@ -156,7 +173,7 @@ class TestFailFast:
         first.lock("tasks", name="a")
 
         answer = failing.start(by(scenario, lambda late: late.fail(c)))
-        arena.waits(failing, first)
+        assert arena.waits(failing, first)
         assert ending.start(complete(b)).result(PATIENT).task_status is TaskStatus.COMPLETED
         first.commit()
 
@@ -172,7 +189,7 @@ class TestRetryBudget:
         on(first, scenario).requeue(x)
 
         answer = second.start(by(scenario, lambda late: late.requeue(y)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert answer.result(PATIENT).task_status is TaskStatus.FAILED
@@ -185,7 +202,7 @@ class TestRetryBudget:
         wakeup = task_message(scenario.job_id, 1, "x", 2)
 
         answer = second.start(lambda store: store.finish_attempt(lease, Requeue("interrupted", False), wakeup, at(8)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         with pytest.raises(LeaseLost):

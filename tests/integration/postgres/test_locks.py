@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 
 import pytest
 
 from tests.support.postgres import Database
 from tests.support.scene import CALLS, ORDER, Scene, rows
-from tests.support.stepped import PATIENT, Arena, Session, until
+from tests.support.stepped import PATIENT, Arena
 
 Place = tuple[int, tuple[object, ...]]
 """A row, by its table's place in the order and its key."""
@@ -36,12 +35,6 @@ def held(arena: Arena) -> set[Place]:
     return found
 
 
-def waits_or_ends(arena: Arena, session: Session, call: Future[object]) -> bool:
-    """Whether the call waits, once that is certain."""
-    until(lambda: call.done() or bool(arena.blockers(session)))
-    return not call.done()
-
-
 @pytest.mark.parametrize("name", CALLS)
 def test_who_waits_for_a_row_holds_none_that_comes_after_it(arena: Arena, name: str) -> None:
     """Each row in turn is held by somebody, and the call, where it waits for it, is looked at."""
@@ -53,7 +46,7 @@ def test_who_waits_for_a_row_holds_none_that_comes_after_it(arena: Arena, name: 
             blocker.begin().lock(table, **dict(zip(key.split(", "), row, strict=True)))
             caller.begin()
             call = caller.start(lambda store: CALLS[name](store, scene))
-            if waits_or_ends(arena, caller, call):
+            if arena.waits(caller, blocker):
                 waited += 1
                 assert [place for place in held(arena) if place > (rank, row)] == []
             blocker.rollback()

@@ -93,7 +93,7 @@ class TestPublishing:
         on(first, scenario).complete(on(first, scenario).claim("x"))
 
         marked = second.start(lambda store: store.mark_published(rows, at(5)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
         marked.result(PATIENT)
 
@@ -106,7 +106,7 @@ class TestPublishing:
         first.store.mark_published(row_ids(arena), at(5))
 
         ended = second.start(by(scenario, lambda late: late.complete(lease)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert len(ended.result(PATIENT).outbox) == 1
@@ -122,7 +122,7 @@ class TestPublishing:
         on(first, scenario).requeue(on(first, scenario).claim("x", 2))
 
         marked = second.start(lambda store: store.mark_published([old], at(5)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
         marked.result(PATIENT)
 
@@ -181,6 +181,18 @@ class TestDeadLetters:
             assert sum(at_once(calls)) == 20
         assert arena.number("SELECT count(*) FROM coremachine.dead_letters") == 160
 
+    def test_who_waits_for_a_letter_holds_none_that_comes_after_it(self, arena: Arena) -> None:
+        first, second, third = arena.holder(), arena.session(), arena.session()
+        first.store.record_dead_letters([letter("1")], at(1))
+
+        both = second.start(lambda store: store.record_dead_letters([letter("2"), letter("1")], at(2)))
+        assert arena.waits(second, first)
+        other = third.start(lambda store: store.record_dead_letters([letter("2")], at(3)))
+        assert not arena.waits(third, second)
+        first.commit()
+
+        assert (both.result(PATIENT), other.result(PATIENT)) == (0, 1)
+
     def test_a_letter_is_replayed_by_one(self, arena: Arena) -> None:
         arena.store.record_dead_letters([letter("1")], at(1))
         (record,) = arena.store.list_dead_letters(0, 10)
@@ -188,7 +200,7 @@ class TestDeadLetters:
         assert first.store.replay_dead_letter(record.record_id, 0, "1 again", "alice", at(2)) is not None
 
         late = second.start(lambda store: store.replay_dead_letter(record.record_id, 0, "1 once more", "bob", at(3)))
-        arena.waits(second, first)
+        assert arena.waits(second, first)
         first.commit()
 
         assert late.result(PATIENT) is None

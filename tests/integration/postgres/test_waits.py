@@ -100,9 +100,9 @@ class TestCircles:
             return getattr(Scenario(store, scenario.job), how)(lease)
 
         ended = caller.start(end)
-        arena.waits(caller, first)
+        assert arena.waits(caller, first)
         waiting = other.start(lambda store: other.lock("tasks", name="x"))
-        arena.waits(other, caller)
+        assert arena.waits(other, caller)
         first.rollback()
 
         with pytest.raises(StoreUnavailable) as caught:
@@ -122,9 +122,9 @@ class TestCircles:
         first, other = self.circle(arena, scenario, caller)
 
         failed = caller.start(lambda store: Scenario(store, scenario.job).fail(x))
-        arena.waits(caller, first)
+        assert arena.waits(caller, first)
         waiting = other.start(lambda store: other.lock("runs", job_id=scenario.job_id))
-        arena.waits(other, caller)
+        assert arena.waits(other, caller)
         first.rollback()
 
         with pytest.raises(StoreUnavailable):
