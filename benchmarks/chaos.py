@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         workers=chosen.workers,
         pace=chosen.pace,
     )
-    logging.basicConfig(level=logging.ERROR)  # connections that break are no news here
+    logging.disable(logging.WARNING)  # connections that break are no news here
     print(f"seed {plan.seed}: about {plan.seconds / 60:.0f} minutes", flush=True)
     try:
         report = run(plan, lambda line: print(line, flush=True))

@@ -20,8 +20,9 @@ from core.machine import CoreMachine
 LOOK_SECONDS = 0.1
 
 KINDS = ("sums", "sums", "sums", "sums", "tolerant_sums", "tolerant_sums", "doomed_sums")
-LARGEST = 60
 SMALLEST = 6
+"""Tasks of a job's first stage; fewer would lack the one that fails."""
+
 TWICE = 0.2
 """The share of jobs that are submitted again though nothing went wrong."""
 
@@ -50,13 +51,14 @@ class Books:
 
 
 class Client:
-    """Keeps ``wanted`` jobs under way. For one thread."""
+    """Keeps ``jobs`` jobs under way, their stages of up to ``largest`` tasks. For one thread."""
 
-    def __init__(self, machine: CoreMachine, url: str, random: Random, wanted: int) -> None:
+    def __init__(self, machine: CoreMachine, url: str, random: Random, *, jobs: int, largest: int) -> None:
         self._machine = machine
         self._url = url
         self._random = random
-        self._wanted = wanted
+        self._jobs = jobs
+        self._largest = largest
         self._numbers = count()
         self.books = Books()
 
@@ -72,11 +74,11 @@ class Client:
         again, self.books.unanswered = self.books.unanswered, []
         for job in again:
             self._submit(job)
-        while not enough.is_set() and len(self.books.open) + len(self.books.unanswered) < self._wanted:
+        while not enough.is_set() and len(self.books.open) + len(self.books.unanswered) < self._jobs:
             self._submit(self._new_job())
 
     def _new_job(self) -> Job:
-        params = JobParams(n=self._random.randint(SMALLEST, LARGEST), number=next(self._numbers))
+        params = JobParams(n=self._random.randint(SMALLEST, self._largest), number=next(self._numbers))
         return Job(self._random.choice(KINDS), params)
 
     def _submit(self, job: Job) -> None:

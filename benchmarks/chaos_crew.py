@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from random import Random
 
+from benchmarks.chaos_effects import within_a_phase
 from benchmarks.chaos_jobs import TIMEOUT_SECONDS
 from benchmarks.chaos_nursery import Nursery
 from benchmarks.chaos_setting import Setting
@@ -77,8 +79,11 @@ class Crew:
         self.tend()
 
     def pause(self) -> None:
-        """Let one stand still for so long that it loses its leases, then go on as if it had them."""
-        member = self._chosen()
+        """Let one stand still for so long that it loses its leases, then go on as if it had them: one that is in the
+        midst of a phase, where there is one.
+        """
+        busy = within_a_phase(self._setting.effects)
+        member = self._chosen([member for member in self._working if member.pid in busy])
         os.kill(member.pid, signal.SIGSTOP)
         self._paused.append((time.monotonic() + self.pause_seconds, member))
         self.counts.pauses += 1
@@ -124,8 +129,10 @@ class Crew:
         time.sleep(DUMP_SECONDS)
         return [*self.evidence, *(self._last_words(member, 4 * LINES_OF_EVIDENCE) for member in present)]
 
-    def _chosen(self) -> Member:
-        return self._working.pop(self._random.randrange(len(self._working)))
+    def _chosen(self, candidates: Sequence[Member] = ()) -> Member:
+        member = self._random.choice(candidates or self._working)
+        self._working.remove(member)
+        return member
 
     def _resume(self) -> None:
         _, member = self._paused.pop(0)

@@ -7,7 +7,6 @@ that use it: whose result was stored, and where it went, can be told for every o
 from __future__ import annotations
 
 import time
-import uuid
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from benchmarks.chaos_effects import Act, Effect, EffectLog
+from benchmarks.chaos_effects import Act, Effect, EffectLog, new_mark
 from core.context import TaskContext
 from core.errors import LeaseLost, TaskError, TransientTaskError
 from core.handlers import HandlerFunction, task_handler
@@ -217,7 +216,7 @@ class Handlers:
         self._write(Act.PHASE_SAVED, context, mark, phase)
 
     def _begin(self, context: TaskContext) -> str:
-        mark = uuid.uuid4().hex[:16]
+        mark = new_mark()
         self._write(Act.BEGAN, context, mark)
         return mark
 

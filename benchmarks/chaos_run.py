@@ -23,13 +23,13 @@ from benchmarks.chaos_check import Fault, Kind, find_faults
 from benchmarks.chaos_client import Client
 from benchmarks.chaos_crew import Crew, last_lines
 from benchmarks.chaos_effects import Act, EffectLog
+from benchmarks.chaos_jobs import Handlers, registries
 from benchmarks.chaos_nursery import Nursery
 from benchmarks.chaos_server import Crashes, Restart
 from benchmarks.chaos_setting import Setting
 from benchmarks.chaos_worker import opened_machine, settings_for
 from benchmarks.chaos_world import Leftovers, World, leftovers, load_world, unfinished
 from core.errors import BusUnavailable
-from infrastructure.postgres.connection import ConnectionSource
 from infrastructure.postgres.migrations import migrate
 from infrastructure.postgres.pool import ConnectionPoolManager
 from infrastructure.postgres.store import PostgresStateStore
@@ -39,6 +39,9 @@ LOOK_SECONDS = 0.1
 TELL_SECONDS = 10.0
 ECHO = 20_000
 
+ASKED_SHARE = 0.03
+"""Of the kills, before which another worker is asked to end in order."""
+
 Tell = Callable[[str], None]
 
 
@@ -46,8 +49,8 @@ Tell = Callable[[str], None]
 class Plan:
     """``pace`` is the seconds between two kills, on average; the others are spread over the time that this takes.
 
-    ``workers`` run at a time, on about ``jobs`` jobs. ``patience`` is the seconds until a run that does not come to
-    rest is given up.
+    ``workers`` run at a time, on about ``jobs`` jobs with stages of up to ``tasks`` tasks. ``patience`` is the seconds
+    until a run that does not come to rest is given up.
     """
 
     kills: int = 1_000
@@ -55,7 +58,8 @@ class Plan:
     pauses: int = 50
     seed: int = 1
     workers: int = 4
-    jobs: int = 12
+    jobs: int = 8
+    tasks: int = 50
     pace: float = 0.4
     patience: float = 300.0
 
@@ -143,26 +147,16 @@ def run(plan: Plan, tell: Tell) -> Report:
         setting = Setting(str(folder), server.uri, plan.seed, time.time())
         nursery = opened.enter_context(Nursery(setting))
         nursery.start("bus", "bus")
-        world, chaos = _judged(plan, setting, server, nursery, tell)
+        pool = opened.enter_context(ConnectionPoolManager.from_settings(settings_for(server.uri)))
+        found = registries(Handlers(opened.enter_context(EffectLog(setting.effects)), plan.seed))
+        machine, _ = opened.enter_context(opened_machine(setting, PostgresStateStore(pool), found))
+        bus = opened.enter_context(SocketBus(setting.bus_address))
+        random, of_client, of_crashes = (Random(f"{plan.seed} {part}") for part in range(3))  # noqa: S311 # to repeat
+        crew = Crew(setting, nursery, plan.workers, random)
+        client = Client(machine, server.uri, of_client, jobs=plan.jobs, largest=plan.tasks)
+        chaos = _Chaos(plan, setting, random, crew, client, Crashes(server, of_crashes), bus, tell)
+        world = chaos.run()
         return chaos.report(world, time.monotonic() - began)
-
-
-def _judged(
-    plan: Plan, setting: Setting, server: EmbeddedPostgres, nursery: Nursery, tell: Tell
-) -> tuple[World, _Chaos]:
-    settings = settings_for(setting.database_url)
-    with ConnectionPoolManager(ConnectionSource.from_settings(settings), min_size=1, max_size=1) as pool:
-        log = EffectLog(setting.effects)
-        with (
-            opened_machine(setting, PostgresStateStore(pool), log) as (machine, _),
-            SocketBus(setting.bus_address) as bus,
-        ):
-            random, of_client, of_crashes = (Random(f"{plan.seed} {part}") for part in range(3))  # noqa: S311 # to repeat
-            crew = Crew(setting, nursery, plan.workers, random)
-            client = Client(machine, setting.database_url, of_client, plan.jobs)
-            crashes = Crashes(server, of_crashes)
-            chaos = _Chaos(plan, setting, random, crew, client, crashes, bus, tell)
-            return chaos.run(), chaos
 
 
 class _Chaos:
@@ -246,9 +240,11 @@ class _Chaos:
         while counts.kills < plan.kills or counts.pauses < plan.pauses or not threads[0].done():
             self._stop.wait(self._random.uniform(0, 2 * plan.pace))
             _raise_failure(threads)
-            due = counts.kills * plan.pauses / max(1, plan.kills)
-            if counts.pauses < plan.pauses and counts.pauses <= due:
-                self._crew.pause() if self._random.random() < 0.5 else self._crew.ask_to_end()
+            often = plan.pauses / max(1, plan.kills) if counts.kills < plan.kills else 1.0
+            if counts.pauses < plan.pauses and self._random.random() < often:
+                self._crew.pause()
+            if self._random.random() < ASKED_SHARE:
+                self._crew.ask_to_end()
             self._crew.kill()
             self._progress()
         self._until("nobody is paused", lambda: not self._crew.paused, threads)

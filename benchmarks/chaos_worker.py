@@ -27,6 +27,7 @@ from core.worker import PATIENCE_SECONDS, Worker
 from infrastructure.postgres.pool import ConnectionPoolManager
 from infrastructure.postgres.store import PostgresStateStore
 from infrastructure.settings import Settings
+from testing.factories import Registries
 from testing.memory_blobs import MemoryBlobStore
 
 ASKED_TO = signal.SIGTERM
@@ -52,10 +53,9 @@ def settings_for(url: str) -> Settings:
 
 
 @contextmanager
-def opened_machine(setting: Setting, store: StateStore, log: EffectLog) -> Iterator[tuple[CoreMachine, MessageBus]]:
+def opened_machine(setting: Setting, store: StateStore, found: Registries) -> Iterator[tuple[CoreMachine, MessageBus]]:
     """A machine for one thread, with its own connection to the bus."""
     with SocketBus(setting.bus_address) as bus:
-        found = registries(Handlers(log, setting.seed))
         machine = CoreMachine(
             found.jobs, found.handlers, store, bus, blobs=MemoryBlobStore(), clock=setting.clock(), ids=RandomIds()
         )
@@ -70,6 +70,7 @@ class Process:
         self._stop = StopSignal()
         self._ended = threading.Event()
         self._log = EffectLog(setting.effects)
+        self._registries = registries(Handlers(self._log, setting.seed))
 
     def run(self) -> None:
         """Raises what any of its threads raised."""
@@ -87,14 +88,14 @@ class Process:
             repairing.result()
 
     def _work(self, store: StateStore) -> None:
-        with opened_machine(self._setting, store, self._log) as (machine, bus):
+        with opened_machine(self._setting, store, self._registries) as (machine, bus):
             patience = PATIENCE_SECONDS / self._setting.speed
             with Worker(machine, bus, QUEUES, self._wait, MAX_BATCH, patience) as worker:
                 worker.run(self._stop)
 
     def _repair(self, store: StateStore) -> None:
         chance = random.SystemRandom()
-        with opened_machine(self._setting, store, self._log) as (machine, bus):
+        with opened_machine(self._setting, store, self._registries) as (machine, bus):
             reconciler = Reconciler(machine, bus, POLICY)
             while not self._wait(RECONCILE_SECONDS * chance.uniform(0.5, 1.5)):
                 try:
