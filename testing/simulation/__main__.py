@@ -24,27 +24,44 @@ PROGRESS_EVERY = 5.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        with quiet():
-            return _run(options)
-    except ValueError as error:
-        parser.error(str(error))
+    options = _parser().parse_args(arguments)
+    with quiet():
+        return _run(options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m testing.simulation", description=__doc__)
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--seeds", type=int, default=20_000, help="how many seeds to run (20,000)")
-    what.add_argument("--replay", metavar="SCRIPT", help="show SEED, or SEED:CHOICES as a failure prints it")
+    what.add_argument("--seeds", type=_natural, default=20_000, help="how many seeds to run (20,000)")
+    what.add_argument("--replay", type=_script, metavar="SCRIPT", help="show SEED, or SEED:CHOICES as a failure prints it")
     what.add_argument("--exhaustive", action="store_true", help="run every schedule of the small world")
-    parser.add_argument("--start", type=int, default=0, help="the first seed (0)")
-    parser.add_argument("--processes", type=int, help="how many processes (one for each core)")
-    parser.add_argument("--preemptions", type=int, default=1, help="with --exhaustive: how many at most (1)")
-    parser.add_argument("--crashes", type=int, default=1, help="with --exhaustive: how many at most (1)")
-    parser.add_argument("--system", default=SOUND_NAME, metavar="MODULE:NAME", help="simulate another system")
+    parser.add_argument("--start", type=_natural, default=0, help="the first seed (0)")
+    parser.add_argument("--processes", type=_natural, help="how many processes (one for each core)")
+    parser.add_argument("--preemptions", type=_natural, default=1, help="with --exhaustive: how many at most (1)")
+    parser.add_argument("--crashes", type=_natural, default=1, help="with --exhaustive: how many at most (1)")
+    parser.add_argument("--system", type=_system, default=SOUND_NAME, metavar="MODULE:NAME", help="simulate another system")
     return parser
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def _script(text: str) -> Script:
+    try:
+        return Script.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _system(name: str) -> str:
+    try:
+        load_system(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return name
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -60,8 +77,8 @@ def _run(options: argparse.Namespace) -> int:
     return _conclude(campaign, options.system)
 
 
-def _replay(text: str, system: str) -> int:
-    script, simulated = Script.parse(text), load_system(system)
+def _replay(script: Script, system: str) -> int:
+    simulated = load_system(system)
     _print(*trace(script, simulated))
     return 1 if simulate(script, simulated) else 0
 

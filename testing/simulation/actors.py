@@ -75,13 +75,13 @@ class Actor:
         return self.wake_at == NEVER or self.early
 
     def sleep(self, seconds: float, *, early: bool = False) -> None:
-        self.wake_at = self.world.clock.seconds + seconds
-        self.early = early
+        self.wake_at, self.early = self.world.clock.seconds + seconds, early
         self.world.leave(self)
         self.early = False
         self.wake_at = 0.0
 
     def _run(self) -> None:
+        self.wake_at, self.early = 0.0, False
         alive = True
         while alive:
             try:

@@ -103,6 +103,13 @@ class Hasty(SumJob):
     may_fail = True
 
 
+class Timely(SumJob):
+    """Fails where it has not ended after some minutes."""
+
+    job_type = "timely"
+    deadline_seconds = 240.0
+
+
 class Thrifty(SumJob):
     """Pays for two retries in all."""
 
@@ -112,7 +119,7 @@ class Thrifty(SumJob):
 
 
 JOBS: Mapping[str, SumJob] = {
-    job.job_type: job for job in (SumJob(), Gathering(), Fragile(), Tolerant(), Mixed(), Hasty(), Thrifty())
+    job.job_type: job for job in (SumJob(), Gathering(), Fragile(), Tolerant(), Mixed(), Hasty(), Thrifty(), Timely())
 }
 
 

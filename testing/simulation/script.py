@@ -15,7 +15,7 @@ from typing import NamedTuple
 from testing.simulation.plans import PLANS
 
 SHAPE, MESSAGES, CONDUCT = "x", "m", "h"
-LENGTHS = {SHAPE: 16, MESSAGES: 64, CONDUCT: 48}
+LENGTHS = {SHAPE: 28, MESSAGES: 64, CONDUCT: 48}
 STEPS = 64
 """How many steps of an actor are scripted; after them it meets no more faults."""
 

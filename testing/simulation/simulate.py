@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from core.errors import CoreMachineError
-from testing.simulation.books import Violation
 from testing.simulation.recorder import Recorder
+from testing.simulation.rules import Violation
 from testing.simulation.script import Script
 from testing.simulation.world import SOUND, System, World
 

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from core.model import Event, EventKind, RunRecord, TaskStatus
-from testing.simulation.books import RunBook, TaskBook, Violation
 from testing.simulation.handlers import Numbers
+from testing.simulation.rules import Violation
+from testing.simulation.run_book import RunBook
+from testing.simulation.task_book import TaskBook
 
 if TYPE_CHECKING:
     from core.ports import StateStore
@@ -28,7 +30,7 @@ def judge(world: World) -> None:
         if record is None:
             raise Violation("what was submitted is there", f"run {number}")
         _judge_run(record, book)
-        _judge_events(store.list_events(job_id, number), record)
+        _judge_events(store.list_events(job_id, number), record, book)
         for task in [task for stage in book.stages for task in stage]:
             _judge_task(store, task)
     left = store.unpublished(1, FAR_AWAY)
@@ -54,15 +56,16 @@ def _judge_sum(book: RunBook, result_json: str) -> None:
         raise Violation("the sum is right", f"{found}, not {expected}")
 
 
-def _judge_events(events: Sequence[Event], record: RunRecord) -> None:
+def _judge_events(events: Sequence[Event], record: RunRecord, book: RunBook) -> None:
     kinds = Counter([event.kind for event in events])
-    if kinds[EventKind.JOB_SUBMITTED] != 1 or kinds[EventKind.JOB_ENDED] != 1:
+    begun = kinds[EventKind.JOB_SUBMITTED if book.number == 1 else EventKind.JOB_RESUBMITTED]
+    if begun != 1 or kinds[EventKind.JOB_ENDED] != 1:
         raise Violation("a run begins once and ends once", str(kinds))
     if events[-1].kind is not EventKind.JOB_ENDED:
         raise Violation("terminal states absorb", f"{events[-1].kind} after the end")
     for kind in (EventKind.STAGE_STARTED, EventKind.STAGE_ENDED):
         stages = [event.stage for event in events if event.kind is kind]
-        if stages != [stage.number for stage in record.stages]:
+        if stages != [stage.number for stage in record.stages[book.reused :]]:
             raise Violation("a stage begins once and ends once", f"{kind}: {stages}")
 
 
@@ -73,9 +76,9 @@ def _judge_task(store: StateStore, task: TaskBook) -> None:
     tries = store.list_attempts(task.task_id)
     if [one.attempt for one in tries] != list(range(1, len(tries) + 1)):
         raise Violation("attempts are numbered without gaps", f"{task}: {tries}")
-    tokens = [one.token for one in tries]
+    tokens = [one.token for one in tries if one.outcome != "parked"]
     if tokens != sorted(set(tokens)):
         raise Violation("fencing tokens grow", f"{task}: {tokens}")
     completed = sum([one.outcome == "completed" for one in tries])
-    if completed != (task.status is TaskStatus.COMPLETED):
+    if completed != (task.status is TaskStatus.COMPLETED and not task.copied):
         raise Violation("a task ends once", f"{task}: {completed} attempts completed it")

@@ -24,6 +24,7 @@ from core.model import (
     Lease,
     LeaseExpired,
     NewJob,
+    NewRun,
     NewStage,
     NotClaimed,
     Opened,
@@ -35,9 +36,11 @@ from core.model import (
 from core.outcome import ErrorInfo, Interrupted, RetryLater, Succeeded
 from core.ports import AttemptEnd, ClaimRequest, ReceivedMessage
 from testing.simulation.actions import Conduct
-from testing.simulation.books import Ending, RunBook, TaskBook, Violation
-from testing.simulation.jobs import JOBS
+from testing.simulation.jobs import JOBS, SumParams
 from testing.simulation.ports import Observed
+from testing.simulation.rules import Violation
+from testing.simulation.run_book import RunBook
+from testing.simulation.task_book import Ending, TaskBook
 
 if TYPE_CHECKING:
     from testing.simulation.worker import Worker
@@ -93,6 +96,10 @@ class ObservedStore(Observed):
         "finish_attempt": "finished",
         "finish_attempts": "all_finished",
         "finish_run": "run_finished",
+        "create_run": "created",
+        "pause_run": "paused",
+        "resume_run": "resumed",
+        "park_task": "parked",
         "unpublished": "listed",
         "mark_published": "published",
         "reissue_stale": "reissued",
@@ -152,7 +159,8 @@ class Witness:
         if result.created == (key in self.runs):
             raise Violation("submitting twice is submitting once", f"created: {result.created}")
         if result.created:
-            self.runs[key] = RunBook(job.job_id, JOBS[job.job_type], job.parameters_json)
+            parameters = SumParams.model_validate_json(job.parameters_json)
+            self.runs[key] = RunBook(job.job_id, 1, JOBS[job.job_type], parameters, job.deadline)
         self._issue(result.outbox)
 
     def opened(self, result: Opened, job_id: JobId, run: int, stage: NewStage, now: datetime) -> None:
@@ -171,10 +179,30 @@ class Witness:
         result_json: str | None,
         error: ErrorInfo | None,
         now: datetime,
-        newest_stage: int | None = None,
+        *_newest_stage: int | None,
+        actor: str = "",
     ) -> None:
         if result:
-            self.runs[(job_id, run)].finish(status, result_json)
+            self.runs[(job_id, run)].finish(status, result_json, error, actor, now)
+
+    def created(self, result: Submitted | None, new: NewRun, now: datetime) -> None:
+        if result is None:
+            return
+        key = (new.job_id, new.run)
+        if key in self.runs:
+            raise Violation("a run is made once", f"run {new.run}")
+        run = self.runs[key] = self.runs[(new.job_id, new.run - 1)].next_run(new)
+        self.tasks.update({task.task_id: task for stage in run.stages for task in stage})
+        self._issue(result.outbox)
+
+    def paused(self, result: bool, job_id: JobId, run: int, actor: str, now: datetime) -> None:
+        if result:
+            self.runs[(job_id, run)].pause(True)
+
+    def resumed(self, result: Sequence[OutboxRow] | None, job_id: JobId, run: int, actor: str, now: datetime) -> None:
+        if result is not None:
+            self.runs[(job_id, run)].pause(False)
+            self._note_rows(result)
 
     # --- tasks ---
 
@@ -192,6 +220,12 @@ class Witness:
             self._look(result, now)
         else:
             task.check_refusal(result, attempt)
+
+    def parked(
+        self, result: bool, task_id: TaskId, attempt: int, wakeup: OutboundMessage, worker: WorkerId, now: datetime
+    ) -> None:
+        if result:
+            self.tasks[task_id].park(attempt)
 
     def renewed(self, result: Lease, lease: Lease, lease_seconds: float, now: datetime) -> None:
         self.tasks[lease.task_id].renew(lease, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core.context import StopSignal, TaskContext
@@ -31,7 +32,7 @@ class Worker(Actor):
         super().__init__(world, name, skew)
         self.clock.worker = self
         self.prefetch = prefetch
-        self.idle = False
+        self.idle = True  # its process starts with the first message
         self.leases: dict[TaskId, Lease] = {}
         self.calls: dict[TaskId, Call] = {}
         self.stop_signal: StopSignal | None = None
@@ -97,14 +98,16 @@ class Worker(Actor):
 class Janitor(Actor):
     """Runs the reconciler on a timer, and whenever it is preferred to another actor."""
 
+    def __init__(self, world: World, name: str, skew: float) -> None:
+        super().__init__(world, name, skew)
+        self.wake_at, self.early = RECONCILE_EVERY, True
+
     def live(self) -> None:
         reconciler = self.world.system.reconciler(self.machine, self.bus, POLICY)
         while True:
-            self.sleep(RECONCILE_EVERY, early=True)
-            try:
+            with suppress(TransientError):
                 reconciler.run_once()
-            except TransientError:
-                continue
+            self.sleep(RECONCILE_EVERY, early=True)
 
 
 class Submitter(Actor):

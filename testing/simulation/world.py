@@ -17,14 +17,15 @@ from testing.mock_state import MockStateManager
 from testing.simulation.actions import Action, Conduct, MessageFault
 from testing.simulation.actors import Actor
 from testing.simulation.batch_worker import BatchWorker
-from testing.simulation.books import Violation
 from testing.simulation.bus import SimulatedBus
 from testing.simulation.clocks import WorldClock
 from testing.simulation.jobs import JOBS, registries
 from testing.simulation.queues import QUEUES
 from testing.simulation.recorder import Recorder, short
+from testing.simulation.rules import Violation
 from testing.simulation.script import ACTORS, CONDUCT, MESSAGES, SHAPE, Script
 from testing.simulation.switching import Thread
+from testing.simulation.user import DEMANDS, Demand, User
 from testing.simulation.verdict import judge
 from testing.simulation.witness import ObservedBus, ObservedStore, Witness
 from testing.simulation.worker import Janitor, Submitter, Worker
@@ -33,6 +34,9 @@ JOB_TYPES = tuple(JOBS)
 
 SKEWS = (0.0, 0.0, 0.0, 2.0, -2.0, 9.0, -20.0, 90.0)
 """Seconds by which an actor's clock is ahead. The last is more than a lease."""
+
+DELAYS = (0.0, 5.0, 40.0, 200.0)
+"""Seconds between what a user asks for."""
 
 MAX_ROUNDS = 400
 """How often nobody can act but for the clock, before a job counts as lost."""
@@ -124,6 +128,10 @@ class World:
                 yield Janitor(self, name, skew)
             elif name[0] == "w" and number <= workers:
                 yield (BatchWorker if number <= batching else Worker)(self, name, skew, prefetch)
+            elif name[0] == "u":
+                demands = [Demand(DEMANDS[draw(len(DEMANDS))], DELAYS[draw(4)]) for _ in range((0, 0, 0, 2)[draw(4)])]
+                if demands:
+                    yield User(self, name, skew, demands)
 
     # --- time and turns ---
 

@@ -22,6 +22,7 @@ from core.model import (
     TaskStatus,
 )
 from core.outcome import ErrorInfo, Succeeded
+from core.ports import Attention
 from testing.mock_outbox import Outbox, Owner
 from testing.mock_state import MockStateManager
 from testing.mock_tables import NO_OUTBOX
@@ -203,6 +204,11 @@ class BacklogIsLost(MockStateManager):
     def reissue_stale(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboxRow]:
         return super().reissue_stale(now + timedelta(days=1), now, limit)
 
+    def attention(
+        self, now: datetime, unpublished_before: datetime, stale_before: datetime, task_types: Collection[str]
+    ) -> Attention:
+        return super().attention(now, unpublished_before, now + timedelta(days=1), task_types)
+
 
 class SpendsNoBudget(MockStateManager):
     """The run's retry budget is never used up."""
@@ -266,6 +272,44 @@ class ForgetsTheCheckpoint(MockStateManager):
         return super()._requeue(task, transition, message, now)
 
 
+class ClaimsInAPause(MockStateManager):
+    """A paused run starts tasks."""
+
+    def claim_task(
+        self, task_id: TaskId, attempt: int, worker: WorkerId, lease_seconds: float, now: datetime
+    ) -> ClaimResult:
+        task = self._tasks.get(task_id)
+        if task is None or not task.stage.run.paused:
+            return super().claim_task(task_id, attempt, worker, lease_seconds, now)
+        task.stage.run.paused = False
+        claim = super().claim_task(task_id, attempt, worker, lease_seconds, now)
+        task.stage.run.paused = True
+        return claim
+
+
+class ResumesWithoutWhatWaited(MockStateManager):
+    """What a pause held back is forgotten when it ends."""
+
+    def resume_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> Sequence[OutboxRow] | None:
+        rows = super().resume_run(job_id, run, actor, now)
+        self._outbox.publish([row.row_id for row in rows or ()], now + timedelta(days=365))
+        return () if rows is not None else None
+
+
+class CancelsOnlyWhatIsQueued(MockStateManager):
+    """A task that runs while its run ends keeps its lease, and completes."""
+
+    def _cancel(self, task: TaskRow, now: datetime) -> bool:
+        return task.status is TaskStatus.QUEUED and super()._cancel(task, now)
+
+
+class RunsAreOverdueAtOnce(MockStateManager):
+    """A run fails long before its deadline."""
+
+    def overdue_runs(self, now: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
+        return super().overdue_runs(now + timedelta(days=3650), limit)
+
+
 PLANTED: tuple[type[MockStateManager], ...] = (
     NoFencing,
     AdvancesAFailedStage,
@@ -288,4 +332,8 @@ PLANTED: tuple[type[MockStateManager], ...] = (
     LeasesHaveRunOut,
     ChargesAnAttemptTwice,
     ForgetsTheCheckpoint,
+    ClaimsInAPause,
+    ResumesWithoutWhatWaited,
+    CancelsOnlyWhatIsQueued,
+    RunsAreOverdueAtOnce,
 )

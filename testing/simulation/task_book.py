@@ -1,38 +1,28 @@
-"""The witness's books on runs and tasks, and the rules that they are held to."""
+"""The witness's book on a task, and the rules that it is held to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from core.ids import JobId
-from core.jobs import JobContext, StageDefinition
-from core.jsontext import dump_json
+from core.ids import TaskId
+from core.jobs import StageDefinition
 from core.model import (
-    TERMINAL_RUN,
     TERMINAL_TASK,
     Claimed,
-    FailurePolicy,
     Finished,
     Lease,
     LeaseExpired,
-    NewStage,
-    NewTask,
     NotClaimed,
-    RunStatus,
     TaskResult,
     TaskStatus,
 )
-from testing.simulation.jobs import SumJob, SumParams, registries
+from testing.simulation.jobs import registries
+from testing.simulation.rules import Violation
 
-
-class Violation(BaseException):
-    """A promise of the engine, ``rule``, was broken. No handler's boundary catches it."""
-
-    def __init__(self, rule: str, found: str) -> None:
-        super().__init__(f"{rule}: {found}")
-        self.rule = rule
+if TYPE_CHECKING:
+    from testing.simulation.run_book import RunBook
 
 
 class Ending(StrEnum):
@@ -52,6 +42,7 @@ class TaskBook:
         "attempt",
         "charged",
         "checkpoint",
+        "copied",
         "lease",
         "max_attempts",
         "name",
@@ -64,13 +55,14 @@ class TaskBook:
         "token",
     )
 
-    def __init__(self, run: RunBook, stage: StageDefinition, new: NewTask, max_attempts: int) -> None:
+    def __init__(self, run: RunBook, stage: StageDefinition, task_id: TaskId, name: str) -> None:
         self.run = run
         self.stage = stage
-        self.task_id = new.task_id
-        self.name = new.name
-        self.max_attempts = max_attempts
+        self.task_id = task_id
+        self.name = name
+        self.max_attempts = registries().handlers.find(stage.task_type).retry.max_attempts
         self.status = TaskStatus.QUEUED
+        self.copied = False
         self.attempt = 1
         self.charged = 0
         self.token = 0
@@ -88,6 +80,12 @@ class TaskBook:
     def ended(self) -> bool:
         return self.status in TERMINAL_TASK
 
+    def copy_for(self, run: RunBook, task_id: TaskId) -> TaskBook:
+        """The task as it ended, in another run."""
+        copy = TaskBook(run, self.stage, task_id, self.name)
+        copy.status, copy.result_json, copy.copied = self.status, self.result_json, True
+        return copy
+
     def outcome(self) -> TaskResult:
         return TaskResult(self.name, self.status, self.result_json, None)
 
@@ -95,6 +93,8 @@ class TaskBook:
 
     def claim(self, claimed: Claimed, attempt: int) -> None:
         lease = claimed.lease
+        if self.run.paused:
+            raise Violation("a paused run starts nothing", str(self))
         if not self.waiting or attempt != self.attempt or lease.attempt != self.attempt:
             raise Violation("a task is claimed once an attempt", f"{self}: attempt {attempt}")
         if lease.token <= self.token:
@@ -113,8 +113,15 @@ class TaskBook:
         self.check_ran_out(now)
 
     def check_refusal(self, refused: NotClaimed, attempt: int) -> None:
-        if self.waiting and self.attempt == attempt:
+        held_back = refused is NotClaimed.PAUSED and self.run.paused
+        if self.waiting and self.attempt == attempt and not held_back:
             raise Violation("a task that waits is given to who asks", f"{self}: {refused}")
+
+    def park(self, attempt: int) -> None:
+        """An attempt that a pause held back; the next waits in its place."""
+        if not (self.run.paused and self.waiting and self.attempt == attempt):
+            raise Violation("only a pause holds a task back", f"{self}: attempt {attempt}")
+        self.attempt += 1
 
     def check_ran_out(self, now: datetime) -> None:
         if self.lease is not None and self.lease.expires_at > now:
@@ -163,80 +170,3 @@ class TaskBook:
 
     def __str__(self) -> str:
         return f"task {self.stage.number}:{self.name} ({self.status}, attempt {self.attempt}, token {self.token})"
-
-
-class RunBook:
-    """A run as the store's answers have it. ``ended`` is its terminal status."""
-
-    def __init__(self, job_id: JobId, job: SumJob, parameters_json: str) -> None:
-        self.job_id = job_id
-        self.job = job
-        self.parameters = SumParams.model_validate_json(parameters_json)
-        self.stages: list[list[TaskBook]] = []
-        self.ended: RunStatus | None = None
-        self.result_json: str | None = None
-        self.retries_used = 0
-
-    @property
-    def stage_ended(self) -> bool:
-        """Whether the newest stage has ended."""
-        return all(task.ended for task in self.stages[-1])
-
-    @property
-    def failed_tasks(self) -> int:
-        return sum([task.status is TaskStatus.FAILED for stage in self.stages for task in stage])
-
-    def open_stage(self, new: NewStage) -> Sequence[TaskBook]:
-        if self.ended is not None:
-            raise Violation("terminal states absorb", f"stage {new.number} opened after {self.ended}")
-        if new.number != len(self.stages) + 1:
-            raise Violation("a stage is opened once", f"stage {new.number} after {len(self.stages)}")
-        if self.stages and not self.stage_ended:
-            raise Violation("a stage follows the end of the one before", f"stage {new.number}")
-        definition = self.job.stages[new.number - 1]
-        self._check_tasks(definition, new)
-        max_attempts = registries().handlers.find(definition.task_type).retry.max_attempts
-        self.stages.append([TaskBook(self, definition, task, max_attempts) for task in new.tasks])
-        return self.stages[-1]
-
-    def task_ended(self, task: TaskBook, status: RunStatus) -> None:
-        fails = task.status is TaskStatus.FAILED and task.stage.failure_policy is FailurePolicy.FAIL_FAST
-        if fails != (status in TERMINAL_RUN):
-            raise Violation("a failed task ends its run where it must, and no other does", f"{task}: run {status}")
-        if fails:
-            self._close(status)
-
-    def finish(self, status: RunStatus, result_json: str | None) -> None:
-        if self.ended is not None:
-            raise Violation("terminal states absorb", f"{status} after {self.ended}")
-        expected = RunStatus.COMPLETED_WITH_ERRORS if self.failed_tasks else RunStatus.COMPLETED
-        if status is not expected:
-            raise Violation("a run ends as its tasks did", f"{status}, not {expected}")
-        if len(self.stages) != len(self.job.stages) or not self.stage_ended:
-            raise Violation("a run ends after its last stage", f"{status} in stage {len(self.stages)}")
-        if result_json != self._result():
-            raise Violation("a job's result is made of its tasks' results", f"{result_json}, not {self._result()}")
-        self.result_json = result_json
-        self._close(status)
-
-    def _close(self, status: RunStatus) -> None:
-        self.ended = status
-        for task in [task for stage in self.stages for task in stage if not task.ended]:
-            task.status, task.lease = TaskStatus.CANCELLED, None
-
-    def _check_tasks(self, definition: StageDefinition, new: NewStage) -> None:
-        previous = [task.outcome() for task in self.stages[-1]] if self.stages else []
-        specs = self.job.create_tasks_for_stage(definition, self.parameters, self.job_id, previous)
-        wanted = [(spec.name, dump_json(spec.parameters)) for spec in specs]
-        if wanted != [(task.name, task.parameters_json) for task in new.tasks]:
-            raise Violation("a stage works on the results of the one before", f"stage {new.number}")
-
-    def _result(self) -> str:
-        context = JobContext(
-            job_id=self.job_id,
-            run=1,
-            parameters=self.parameters,
-            failed_tasks=self.failed_tasks,
-            _load=lambda stage: [task.outcome() for task in self.stages[stage - 1]],
-        )
-        return dump_json(self.job.finalize_job(context))
