@@ -311,7 +311,8 @@ class Operations(Protocol):
         ...
 
     def delete_run(self, job_id: JobId, run: int, limit: int) -> bool:
-        """Delete up to ``limit`` tasks of an ended run with their history, then the run; whether it is gone.
+        """Delete up to ``limit`` tasks of an ended run, by stage and name, with their attempts and what the timeline
+        tells of those, then the run; whether it is gone.
 
         The run goes with a call that finds fewer than ``limit`` tasks, and the job with its last run. A run that has
         not ended is left, and so is the latest of a job that has others: the answer is false.

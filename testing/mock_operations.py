@@ -27,6 +27,17 @@ from testing.mock_letters import MockLetters
 from testing.mock_tables import MockTables
 from testing.rows import RunRow, StageRow, TaskRow
 
+ATTEMPT_EVENTS = frozenset(
+    {
+        EventKind.TASK_STARTED,
+        EventKind.TASK_COMPLETED,
+        EventKind.TASK_FAILED,
+        EventKind.TASK_REQUEUED,
+        EventKind.TASK_PARKED,
+    }
+)
+"""What the timeline tells of attempts, which goes with them."""
+
 
 class MockOperations(MockLetters, MockTables):
     """:class:`core.ports.Operations`."""
@@ -76,6 +87,8 @@ class MockOperations(MockLetters, MockTables):
         return self._outbox.of_tasks(row)
 
     def list_runs(self, filters: RunFilter, after: RunCursor | None, limit: int) -> Sequence[RunSummary]:
+        for text in (filters.tenant, filters.job_type, after.job_id if after is not None else None):
+            check_text(text or "", "filter")
         found = [run.summary() for run in self._runs.values() if _admits(filters, run)]
         found.sort(key=lambda summary: summary.cursor, reverse=True)
         return list(islice((summary for summary in found if after is None or summary.cursor < after), limit))
@@ -114,6 +127,8 @@ class MockOperations(MockLetters, MockTables):
         some = _in_order(row)[:limit]
         for task in some:
             self._forget_task(task)
+        gone = {task.task_id for task in some}
+        row.events.drop(lambda event: event[2] in ATTEMPT_EVENTS and event[4] in gone)
         if len(some) == limit:
             return False
         self._forget_run(row)

@@ -3,7 +3,7 @@ what leaves the store is a frozen record made from them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +47,9 @@ class FlatLog:
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         return zip(*[iter(self._cells)] * self._width, strict=True)
+
+    def drop(self, unwanted: Callable[[tuple[Any, ...]], bool]) -> None:
+        self._cells[:] = [cell for row in self.rows() if not unwanted(row) for cell in row]
 
 
 class RunRow:

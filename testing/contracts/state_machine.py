@@ -128,6 +128,8 @@ class StateStoreMachine(TransitionsMachine):
         lost = {task for task in self.attempts if run_of(task) == key} - left
         for task in lost:
             del self.attempts[task]
+        if lost:
+            self.ended.pop(key, None)
         if gone:
             prefix = f"{key[0]}:{key[1]}:"
             self.ended.pop(key, None)

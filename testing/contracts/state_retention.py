@@ -51,6 +51,7 @@ class RetentionContract:
         assert not store.delete_run(scenario.job_id, 1, 2)
         assert [task.name for task in store.list_tasks(scenario.job_id, 1, TaskFilter(), None, 10)] == ["t3", "t4"]
         assert scenario.run().stages[0].total == 4
+        assert scenario.told().count(("task_started", "")) == 0
         assert list(store.ended_runs(at(100), 10)) == [(scenario.job_id, 1)]
         assert not store.delete_run(scenario.job_id, 1, 2)
         assert store.delete_run(scenario.job_id, 1, 2)

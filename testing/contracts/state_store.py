@@ -13,6 +13,7 @@ from testing.contracts.state_pauses import HeldBackContract, ParkContract, Pause
 from testing.contracts.state_recovery import ExpiredLeasesContract, HistoryContract, OutboxContract
 from testing.contracts.state_retention import RetentionContract
 from testing.contracts.state_runs import FurtherRunContract, ReplayContract, ReuseContract
+from testing.contracts.state_strangers import StrangersContract
 from testing.contracts.state_tasks import ClaimContract, FinishContract, LeaseContract
 from testing.contracts.state_text import TextContract
 from testing.contracts.state_wakeups import AttentionContract, OverdueContract, StaleWakeupsContract
@@ -46,6 +47,7 @@ class StateStoreContract(
     DeadLetterContract,
     RetentionContract,
     TextContract,
+    StrangersContract,
 ):
     """Override ``store`` to give an empty store. Times are those of :mod:`testing.contracts.scenario`."""
 

@@ -76,8 +76,9 @@ class Numbers:
         self._rights.insert(place, right)
 
     def other(self, left: int) -> int:
-        """A number that was never met is one that is surely not there."""
-        return self._other.get(left, -left)
+        """A number that was never met is one that is surely not there, and beyond all that are where it can be."""
+        beyond = left > max(self._lefts[-1], self._rights[-1])
+        return self._other.get(left, left if beyond else -left)
 
 
 class TwinStores:
