@@ -342,6 +342,13 @@ PLANTED = (
         "test_locks.test_who_waits_for_a_row_holds_none_that_comes_after_it[mark_published]",
     ),
     Planted(
+        "runs are taken last where no task has a time of its own",
+        "mark_published",
+        "(SELECT count(*) FROM runs) >= 0 AND ",
+        "",
+        "test_locks.test_who_waits_for_a_row_holds_none_that_comes_after_it[mark_first_published]",
+    ),
+    Planted(
         "tasks that run are woken again",
         "reissue_tasks",
         "\nAND NOT EXISTS (\nSELECT FROM coremachine.leases l\n"

@@ -38,7 +38,9 @@ class Scene:
         self.leases = [run.claim(name) for run in (self.one, self.other) for name in (names[0], *names[3:])]
         self.paused.pause()
         self.gone.finish()
-        self.row_ids = [row.row_id for row in store.unpublished(100, at(FOREVER))]
+        unpublished = store.unpublished(100, at(FOREVER))
+        self.row_ids = [row.row_id for row in unpublished]
+        self.first_ids = [row.row_id for row in unpublished if row.message.message_id.endswith(":1")]
 
     def shuffled(self) -> list[AttemptEnd]:
         ends = [AttemptEnd(lease, DONE, None, at(5)) for lease in self.leases]
@@ -66,6 +68,7 @@ CALLS: Mapping[str, Call] = {
     "retry": lambda store, scene: Scenario(store, scene.one.job).requeue(scene.leases[0]),
     "finish_run": lambda store, scene: Scenario(store, scene.one.job).finish(),
     "mark_published": lambda store, scene: store.mark_published(scene.row_ids[::-1], at(5)),
+    "mark_first_published": lambda store, scene: store.mark_published(scene.first_ids, at(5)),
     "pause_run": lambda store, scene: Scenario(store, scene.one.job).pause(),
     "resume_run": lambda store, scene: Scenario(store, scene.paused.job).resume(),
     "create_run": lambda store, scene: again(Scenario(store, scene.gone.job)),

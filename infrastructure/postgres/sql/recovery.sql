@@ -25,7 +25,8 @@ LIMIT %(limit)s;
 
 -- name: mark_published
 -- Takes rows out of the outbox and notes when their wake-ups were published: of runs, tasks, then stages, each by key, as
--- everyone takes them. Losing this to a crash publishes them again, so the commit does not wait for the disk.
+-- everyone takes them. A step counts what the one before it did, and so comes after it also where that was nothing.
+-- Losing this to a crash publishes them again, so the commit does not wait for the disk.
 WITH relaxed AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true) AS setting
 ), rows AS MATERIALIZED (
@@ -36,22 +37,20 @@ WITH relaxed AS MATERIALIZED (
     UPDATE coremachine.runs r SET woken_at = %(now)s
     FROM rows w WHERE w.wakes = 'run' AND r.run_key = w.run_key
     RETURNING 1
-), after_runs AS MATERIALIZED (
-    SELECT count(*) AS n FROM runs
 ), tasks AS (
     UPDATE coremachine.tasks t SET woken_at = greatest(%(now)s, w.not_before)
-    FROM rows w, after_runs
-    WHERE after_runs.n >= 0 AND w.wakes = 'task' AND w.single
+    FROM rows w
+    WHERE (SELECT count(*) FROM runs) >= 0 AND w.wakes = 'task' AND w.single
         AND t.run_key = w.run_key AND t.stage = w.stage AND t.name = w.name AND t.attempt = w.attempt
     RETURNING 1
 ), woken AS MATERIALIZED (
-    SELECT w.run_key, w.stage, bool_or(w.wakes = 'stage') AS ended, bool_or(w.wakes = 'task' AND NOT w.single) AS first,
-        bool_or(w.wakes = 'task') AS tasks
-    FROM rows w, (SELECT count(*) AS n FROM tasks) after_tasks
-    WHERE after_tasks.n >= 0 AND w.stage IS NOT NULL
-    GROUP BY w.run_key, w.stage
+    SELECT run_key, stage, bool_or(wakes = 'stage') AS ended, bool_or(wakes = 'task' AND NOT single) AS first,
+        bool_or(wakes = 'task') AS tasks
+    FROM rows WHERE stage IS NOT NULL
+    GROUP BY run_key, stage
 ), held AS MATERIALIZED (
     SELECT w.* FROM coremachine.stages g JOIN woken w ON g.run_key = w.run_key AND g.number = w.stage
+    WHERE (SELECT count(*) FROM tasks) >= 0
     ORDER BY w.run_key, w.stage
     FOR NO KEY UPDATE OF g
 ), stages AS (
@@ -63,11 +62,8 @@ WITH relaxed AS MATERIALIZED (
     RETURNING 1
 )
 DELETE FROM coremachine.outbox o
-USING (
-    SELECT row_id FROM rows, (SELECT count(*) AS n FROM stages) after_stages
-    WHERE after_stages.n >= 0 ORDER BY row_id
-) w
-WHERE o.row_id = w.row_id;
+USING (SELECT row_id FROM rows ORDER BY row_id) w
+WHERE o.row_id = w.row_id AND (SELECT count(*) FROM stages) >= 0;
 
 -- name: expired_leases
 -- Leases of these task types that have ended, the longest expired first.
