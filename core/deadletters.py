@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 
 from core.errors import DeadLetterNotFound, OperationConflict
+from core.ids import MAX_MESSAGE_ID
+from core.limits import check_actor
 from core.listing import DeadLetterRecord, NewDeadLetter
+from core.outcome import storable
 from core.ports import Clock, DeadLetter, MessageBus, StateStore
 from core.relay import OutboxRelay
 
-MAX_MESSAGE_ID = 128
+MAX_LETTERS = 10_000
+"""How many letters of a queue are looked at, at most."""
 
 
 class DeadLetters:
@@ -22,9 +27,11 @@ class DeadLetters:
         self._clock = clock
 
     def collect(self, queues: Iterable[str], limit: int = 100) -> int:
-        """Write down the oldest dead letters of each queue; how many were new. They stay where they are."""
-        letters = [_letter(letter) for queue in queues for letter in self._bus.dead_letters(queue, limit)]
-        return self._store.record_dead_letters(letters, self._clock.now()) if letters else 0
+        """Write down the oldest dead letters of each queue; how many were new. They stay where they are.
+
+        A pass asks for ``limit`` of a queue, and for more only while it knows all of those.
+        """
+        return sum([self._collect(queue, limit) for queue in queues])
 
     def listed(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetterRecord]:
         """In the order in which they were written down, from behind record ``after``."""
@@ -33,8 +40,10 @@ class DeadLetters:
     def replay(self, record_id: int, actor: str) -> DeadLetterRecord:
         """Send a letter's message again, under an id that the bus has not seen; the letter as it is then.
 
-        Raises :class:`DeadLetterNotFound`, and :class:`OperationConflict` where somebody did the same at the same time.
+        Raises :class:`DeadLetterNotFound`, :class:`core.errors.InvalidParameters` for an actor that is nobody, and
+        :class:`OperationConflict` where somebody did the same at the same time.
         """
+        check_actor(actor)
         letter = self._find(record_id)
         message_id = replay_message_id(letter.letter.message_id, letter.replays + 1)
         row = self._store.replay_dead_letter(record_id, letter.replays, message_id, actor, self._clock.now())
@@ -42,6 +51,15 @@ class DeadLetters:
             raise OperationConflict(f"dead letter {record_id} was sent again by somebody else just now")
         self._relay.publish([row])
         return self._find(record_id)
+
+    def _collect(self, queue: str, limit: int) -> int:
+        letters = self._bus.dead_letters(queue, limit)
+        if not letters:
+            return 0
+        new = self._store.record_dead_letters([_letter(letter) for letter in letters], self._clock.now())
+        if new or len(letters) < limit or limit >= MAX_LETTERS:
+            return new
+        return self._collect(queue, 2 * limit)
 
     def _find(self, record_id: int) -> DeadLetterRecord:
         found = self._store.list_dead_letters(record_id - 1, 1)
@@ -51,12 +69,20 @@ class DeadLetters:
 
 
 def replay_message_id(message_id: str, replay: int) -> str:
-    """``message_id:rN``, at most 128 characters."""
+    """``message_id:rN``, at most 128 characters: of what is longer, the end is in a digest."""
     suffix = f":r{replay}"
+    if len(message_id) + len(suffix) > MAX_MESSAGE_ID:
+        suffix = f":{hashlib.sha256(message_id.encode()).hexdigest()[:16]}{suffix}"
     return message_id[: MAX_MESSAGE_ID - len(suffix)] + suffix
 
 
 def _letter(letter: DeadLetter) -> NewDeadLetter:
+    """What anybody sent may hold any text; what is written down is what a store takes."""
     return NewDeadLetter(
-        letter.queue, letter.message_id, letter.message_type, letter.body, letter.reason, letter.description
+        letter.queue,
+        storable(letter.message_id),
+        storable(letter.message_type),
+        letter.body,
+        storable(letter.reason),
+        storable(letter.description),
     )

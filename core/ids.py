@@ -29,6 +29,7 @@ MAX_ATTEMPT = 9_999
 _JOB_ID = re.compile(r"[0-9a-f]{64}")
 _TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _is_task_name = _TASK_NAME.fullmatch
+_STAGE_AND_NAME = re.compile(r"[1-9][0-9]?:" + _TASK_NAME.pattern)
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -45,9 +46,14 @@ def job_id_for(job_type: str, parameters: Mapping[str, object], tenant: str, sal
     return JobId(hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest())
 
 
+def is_job_id(text: str) -> bool:
+    """Whether ``text`` is 64 lower-case hex digits."""
+    return _JOB_ID.fullmatch(text) is not None
+
+
 def parse_job_id(text: str) -> JobId:
     """Raises :class:`InvalidIdentifier` unless ``text`` is 64 lower-case hex digits."""
-    if not _JOB_ID.fullmatch(text):
+    if not is_job_id(text):
         raise InvalidIdentifier("a job id is 64 lower-case hexadecimal digits")
     return JobId(text)
 
@@ -64,6 +70,12 @@ def task_id_under(prefix: str, name: str) -> TaskId:
             f"task name {name[:60]!r}: 1 to {MAX_TASK_NAME} of A-Z a-z 0-9 _ . - starting with a letter or digit"
         )
     return cast("TaskId", prefix + name)
+
+
+def is_task_id_of(text: str, job_id: JobId, run: int) -> bool:
+    """Whether ``text`` may be the id of a task of this run."""
+    prefix = f"{job_id}:{run}:"
+    return text.startswith(prefix) and _STAGE_AND_NAME.fullmatch(text, len(prefix)) is not None
 
 
 def task_message_id(task_id: TaskId, attempt: int) -> str:

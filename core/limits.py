@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from core.errors import CapacityExceeded, TextNotStorable
+from core.errors import CapacityExceeded, InvalidParameters, TextNotStorable
 from core.outcome import ErrorInfo
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
 """The most that parameters, a result or a checkpoint may be as JSON text. Larger things belong in blobs."""
+
+MAX_ACTOR = 200
 
 _SURELY_SMALL = MAX_JSON_BYTES // 4
 """Characters: UTF-8 takes at most four bytes for one."""
@@ -36,6 +38,13 @@ def check_json(text: str, what: str) -> None:
             f"{what}: more than {MAX_JSON_BYTES} bytes as JSON; put it into a blob", limit=MAX_JSON_BYTES
         )
     check_text(text, what)
+
+
+def check_actor(actor: str) -> None:
+    """:func:`check_text`, and :class:`InvalidParameters` for what does not say who asks."""
+    if not 1 <= len(actor.strip()) <= MAX_ACTOR:
+        raise InvalidParameters(f"actor: 1 to {MAX_ACTOR} characters that say who asks")
+    check_text(actor, "actor")
 
 
 def check_error(error: ErrorInfo) -> None:

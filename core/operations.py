@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.boundary import parse_parameters
 from core.errors import (
+    InvalidCursor,
     InvalidParameters,
     JobNotFound,
     OperationConflict,
@@ -15,8 +16,9 @@ from core.errors import (
     RunNotEnded,
     RunNotFound,
 )
-from core.ids import TaskId, parse_job_id, task_id_for, task_message_id
+from core.ids import MAX_STAGE, TaskId, parse_job_id, task_id_for, task_message_id
 from core.jsontext import dump_json
+from core.limits import check_actor
 from core.listing import RunFilter, RunSummary, TaskFilter
 from core.machine import CoreMachine
 from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage
@@ -39,7 +41,7 @@ from core.replay import REPLAYABLE, reusable_stages, stage_to_replay, tasks_to_r
 _log = logging.getLogger(__name__)
 
 PAGE = 1_000
-MAX_ACTOR = 200
+MAX_SEQUENCE = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,10 @@ class JobOperations:
     ) -> Page[TaskRecord]:
         """The tasks of a run, by stage and name."""
         found = self._run(job_id, run)
-        after = task_cursor(cursor, found)
-        tasks = self._store.list_tasks(
-            found.job_id, found.run, filters or TaskFilter(), after, checked_limit(limit) + 1
-        )
+        after, chosen = task_cursor(cursor, found), filters or TaskFilter()
+        if chosen.stage is not None and not 1 <= chosen.stage <= MAX_STAGE:
+            raise InvalidParameters(f"stage: 1 to {MAX_STAGE}")
+        tasks = self._store.list_tasks(found.job_id, found.run, chosen, after, checked_limit(limit) + 1)
         return Page.of(tasks, limit, task_cursor_text)
 
     def failed_tasks(
@@ -107,6 +109,8 @@ class JobOperations:
     def events(self, job_id: str, run: int | None = None, after: int = 0, limit: int = 100) -> Page[Event]:
         """The run's timeline from behind the event of sequence ``after``; the page's ``next`` is the next ``after``."""
         found = self._run(job_id, run)
+        if not 0 <= after <= MAX_SEQUENCE:
+            raise InvalidCursor("after: the sequence of an event, or 0")
         events = self._store.list_events(found.job_id, found.run, after, checked_limit(limit) + 1)
         return Page.of(events, limit, lambda event: str(event.sequence))
 
@@ -283,6 +287,5 @@ def _percent(run: RunRecord, stage_count: int) -> float:
 
 
 def _actor(actor: str) -> str:
-    if not 1 <= len(actor.strip()) <= MAX_ACTOR:
-        raise InvalidParameters(f"actor: 1 to {MAX_ACTOR} characters that say who asks")
+    check_actor(actor)
     return actor

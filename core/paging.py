@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from core.errors import InvalidCursor, InvalidParameters
-from core.ids import TaskId, parse_job_id
+from core.ids import MAX_RUN, JobId, TaskId, is_job_id, is_task_id_of
 from core.listing import RunCursor, RunSummary
 from core.model import RunRecord, TaskRecord
 
@@ -50,8 +50,8 @@ def run_cursor(text: str | None) -> RunCursor | None:
     if text is None:
         return None
     match _unpacked(text):
-        case [str() as at, str() as job_id, int() as run]:
-            return RunCursor(_time(at), parse_job_id(job_id), run)
+        case [str() as at, str() as job_id, int() as run] if is_job_id(job_id) and 1 <= run <= MAX_RUN:
+            return RunCursor(_time(at), JobId(job_id), run)
         case _:
             raise InvalidCursor("this is no cursor of a list of runs")
 
@@ -65,7 +65,7 @@ def task_cursor(text: str | None, run: RunRecord) -> TaskId | None:
     if text is None:
         return None
     match _unpacked(text):
-        case [str() as task_id] if task_id.startswith(f"{run.job_id}:{run.run}:"):
+        case [str() as task_id] if is_task_id_of(task_id, run.job_id, run.run):
             return TaskId(task_id)
         case _:
             raise InvalidCursor("this is no cursor of a list of this run's tasks")

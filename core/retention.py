@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +11,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from core.ids import JobId
 from core.listing import TaskFilter
 from core.model import RunRecord, TaskRecord, TaskStatus
 from core.ports import BlobStore, Clock, StateStore
@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+RUN = "run.jsonl.gz"
 JSON_LINES = "application/x-ndjson+gzip"
 
 
@@ -44,8 +45,11 @@ class Retired:
 
 
 class Retention:
-    """Safe to run anywhere, any number at once, and to be killed at any instant: a run is archived whole before
-    anything of it is deleted, under names that are its own.
+    """Safe to run anywhere, any number at once, and to be killed at any instant.
+
+    A run is archived whole before anything of it is deleted. Its parts have names made of what is in them, so that a
+    pass that still reads while another one deletes overwrites nothing; ``run.jsonl.gz``, which is written last, says
+    which of them are the archive.
     """
 
     def __init__(
@@ -62,11 +66,12 @@ class Retention:
         archived = deleted = transactions = 0
         room = -(-self._policy.max_tasks // self._policy.batch)
         for job_id, run in self._store.ended_runs(before, self._policy.max_runs):
-            archived += self._archive_run(job_id, run)
-            gone = False
-            while not gone and transactions < room:
-                gone = self._store.delete_run(job_id, run, self._policy.batch)
-                transactions += 1
+            record = self._store.load_run(job_id, run)
+            if record is None:
+                continue
+            archived += self._archive is not None and self._archive_run(record, self._archive)
+            calls, gone = self._delete_run(record, room - transactions)
+            transactions += calls
             deleted += gone
             if transactions >= room:
                 break
@@ -75,20 +80,36 @@ class Retention:
             _log.info("runs_retired", extra={"archived": archived, "deleted": deleted})
         return retired
 
-    def _archive_run(self, job_id: JobId, run: int) -> bool:
-        """Whether the run was archived now; false where that is not wanted, or was done before."""
-        record = self._store.load_run(job_id, run)
-        if self._archive is None or record is None:
+    def _delete_run(self, run: RunRecord, room: int) -> tuple[int, bool]:
+        """How many calls it took, at most ``room``, and whether the run is gone."""
+        needed = sum(stage.total for stage in run.stages) // self._policy.batch + 1
+        for call in range(1, min(needed, room) + 1):
+            if self._store.delete_run(run.job_id, run.run, self._policy.batch):
+                return call, True
+        return min(needed, room), False
+
+    def _archive_run(self, run: RunRecord, archive: BlobStore) -> bool:
+        """Whether the run was archived now; false where that was done before, or by another pass meanwhile.
+
+        Whoever deletes has written ``run.jsonl.gz``: while it is not there, all that was read is whole.
+        """
+        folder = archive_folder(run)
+        if _is_archived(archive, folder):
             return False
-        folder = archive_folder(record)
-        if any(True for _ in self._archive.names(f"{folder}/run.")):
+        parts = [*self._put_all(archive, folder, "tasks", self._tasks(run))]
+        parts += self._put_all(archive, folder, "events", self._events(run))
+        if _is_archived(archive, folder):
             return False
-        parts = {"tasks": self._tasks(record), "events": self._events(record)}
-        for name, lines in parts.items():
-            for number, part in enumerate(_chunks(lines, self._policy.batch)):
-                self._archive.put(f"{folder}/{name}-{number:05}.jsonl.gz", _packed(part), JSON_LINES)
-        self._archive.put(f"{folder}/run.jsonl.gz", _packed([asdict(record)]), JSON_LINES)
+        archive.put(f"{folder}/{RUN}", _packed([asdict(run) | {"parts": parts}]), JSON_LINES)
         return True
+
+    def _put_all(self, archive: BlobStore, folder: str, kind: str, lines: Iterable[dict[str, Any]]) -> Iterator[str]:
+        """Write lines in parts of bounded size; the parts' names."""
+        for number, some in enumerate(_chunks(lines, self._policy.batch)):
+            data = _packed(some)
+            name = f"{kind}-{number:05}-{hashlib.sha256(data).hexdigest()[:16]}.jsonl.gz"
+            archive.put(f"{folder}/{name}", data, JSON_LINES)
+            yield name
 
     def _tasks(self, run: RunRecord) -> Iterator[dict[str, Any]]:
         """The run's tasks; the timeline has the one attempt of a task that succeeded at once."""
@@ -114,6 +135,10 @@ class Retention:
 def archive_folder(run: RunRecord) -> str:
     """Where a run is archived. A job that was deleted and submitted anew has another time."""
     return f"archive/{run.job_id}/{run.run}-{run.created_at:%Y%m%dT%H%M%S%f}"
+
+
+def _is_archived(archive: BlobStore, folder: str) -> bool:
+    return any(name == f"{folder}/{RUN}" for name in archive.names(f"{folder}/run."))
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:

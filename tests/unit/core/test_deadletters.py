@@ -4,7 +4,7 @@ import pytest
 
 from core.consumer import dispatch, settle
 from core.deadletters import DeadLetters, replay_message_id
-from core.errors import DeadLetterNotFound, OperationConflict
+from core.errors import DeadLetterNotFound, InvalidParameters, OperationConflict
 from core.listing import DeadLetterRecord
 from core.machine import CoreMachine
 from core.model import OutboundMessage
@@ -74,6 +74,49 @@ def test_somebody_else_was_faster(desk: tuple[DeadLetters, MockServiceBusReposit
 
     with pytest.raises(OperationConflict):
         slow.replay(found.record_id, "bob")
+
+
+def test_what_no_store_takes_as_text_is_written_down_all_the_same(
+    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine],
+) -> None:
+    letters, bus, machine = desk
+    dead_letter(bus, machine, "a\0b")
+    dead_letter(bus, machine, "c\ud800")
+
+    assert letters.collect(["tasks"]) == 2
+    assert [found.letter.message_id for found in letters.listed()] == ["a\ufffdb", "c\ufffd\ufffd\ufffd"]
+
+
+def test_letters_behind_those_that_are_known_are_found(
+    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine],
+) -> None:
+    letters, bus, machine = desk
+    for number in range(7):
+        dead_letter(bus, machine, f"m{number}")
+
+    assert [letters.collect(["tasks"], limit=2) for _ in range(4)] == [2, 2, 3, 0]
+
+
+def test_who_sends_a_letter_again_is_somebody(
+    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine],
+) -> None:
+    letters, bus, machine = desk
+    dead_letter(bus, machine)
+    letters.collect(["tasks"])
+    (found,) = letters.listed()
+
+    for nobody in ("", " ", "x" * 201):
+        with pytest.raises(InvalidParameters, match="actor"):
+            letters.replay(found.record_id, nobody)
+
+    assert letters.listed()[0].replays == 0
+
+
+def test_new_ids_that_are_cut_stay_apart() -> None:
+    ids = {replay_message_id("x" * 127 + end, 1) for end in "ab"} | {replay_message_id("x" * 127 + "a", 2)}
+
+    assert len(ids) == 3
+    assert all(len(found) == 128 for found in ids)
 
 
 @pytest.mark.parametrize(("length", "expected"), [(3, 6), (125, 128), (128, 128)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from core.model import RunStatus
 from core.retention import Retention, RetentionPolicy, Retired, archive_folder
 from testing.clock import FakeClock
 from testing.contracts.scenario import START, Scenario, at
+from testing.contracts.state_runs import again
 from testing.memory_blobs import MemoryBlobStore
 from testing.mock_state import MockStateManager
 
@@ -34,7 +36,13 @@ class Attic:
         self.store.finish_run(scenario.job_id, 1, RunStatus.COMPLETED, "{}", None, at(10))
         return scenario
 
-    def lines(self, name: str) -> list[dict[str, Any]]:
+    def lines(self, folder: str, kind: str) -> list[dict[str, Any]]:
+        """The lines of the archive's parts of one kind, as the run's own blob lists them."""
+        (run,) = self.read(f"{folder}/run.jsonl.gz")
+        parts = [part for part in run["parts"] if part.startswith(kind)]
+        return [line for part in parts for line in self.read(f"{folder}/{part}")]
+
+    def read(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in gzip.decompress(self.blobs.get(name)).splitlines()]
 
 
@@ -66,14 +74,12 @@ def test_an_old_run_is_archived_whole_and_then_deleted_in_batches() -> None:
 
     folder = archive_folder(run)
     assert attic.store.load_run(scenario.job_id, 1) is None
-    (record,) = attic.lines(f"{folder}/run.jsonl.gz")
+    (record,) = attic.read(f"{folder}/run.jsonl.gz")
     assert (record["job_id"], record["status"], record["result_json"]) == (scenario.job_id, "completed", "{}")
-    tasks = [task for part in (0, 1) for task in attic.lines(f"{folder}/tasks-0000{part}.jsonl.gz")]
-    assert [(task["name"], json.loads(task["result_json"])) for task in tasks] == [
+    assert [(task["name"], json.loads(task["result_json"])) for task in attic.lines(folder, "tasks")] == [
         (name, {"answer": 42}) for name in "xyz"
     ]
-    names = list(attic.blobs.names(f"{folder}/events-"))
-    kinds = [event["kind"] for name in names for event in attic.lines(name)]
+    kinds = [event["kind"] for event in attic.lines(folder, "events")]
     assert (kinds[0], kinds[-1], len(kinds)) == ("job_submitted", "job_ended", 10)
 
 
@@ -88,7 +94,7 @@ def test_the_tries_of_a_task_that_did_not_succeed_at_once_are_archived_with_it()
 
     attic.retention.run_once()
 
-    (task,) = attic.lines(f"{folder}/tasks-00000.jsonl.gz")
+    (task,) = attic.lines(folder, "tasks")
     assert [attempt["outcome"] for attempt in task["attempts"]] == ["retry", "completed"]
 
 
@@ -103,6 +109,47 @@ def test_a_pass_that_was_killed_while_it_deleted_does_not_archive_what_is_left_a
     assert [one.archived for one in passes] == [1, 0, 0, 0]
     assert [one.deleted for one in passes] == [0, 0, 0, 1]
     assert len(list(attic.blobs.names(f"{folder}/tasks-"))) == 3
+
+
+def test_a_pass_that_still_reads_while_another_one_deletes_spoils_nothing() -> None:
+    attic = Attic(RetentionPolicy(keep_seconds=1_000, batch=1, max_tasks=2))
+    scenario = attic.ended("a", "x", "y", "z")
+    folder = archive_folder(scenario.run())
+    attic.clock.advance(2_000)
+
+    class Slow(MemoryBlobStore):
+        """Another pass archives and deletes while this one writes its first part."""
+
+        overtaken = False
+
+        def put(self, name: str, data: bytes, content_type: str) -> None:
+            if not self.overtaken:
+                self.overtaken = True
+                assert attic.retention.run_once() == Retired(archived=1, transactions=2)
+            attic.blobs.put(name, data, content_type)
+
+        def names(self, prefix: str) -> Iterator[str]:
+            return attic.blobs.names(prefix)
+
+    slow = Retention(attic.store, attic.clock, RetentionPolicy(keep_seconds=1_000, batch=1), Slow())
+
+    assert slow.run_once() == Retired(archived=0, deleted=1, transactions=2)
+    assert [task["name"] for task in attic.lines(folder, "tasks")] == ["x", "y", "z"]
+    assert len(attic.lines(folder, "events")) == 10
+
+
+def test_a_run_that_is_not_let_go_yet_takes_no_more_calls_than_it_needs() -> None:
+    attic = Attic(RetentionPolicy(keep_seconds=1_000, batch=1, max_tasks=50))
+    first = attic.ended("a", "x")
+    attic.ended("b", "y")
+    again(first, when=20)
+    attic.store.finish_run(first.job_id, 2, RunStatus.CANCELLED, None, None, at(5))
+    attic.clock.advance(1_008)
+
+    assert attic.retention.run_once() == Retired(archived=1, transactions=1)
+    attic.clock.advance(1_000)
+    assert [attic.retention.run_once().deleted for _ in range(3)] == [2, 1, 0]
+    assert attic.store.latest_run(first.job_id) is None
 
 
 def test_nothing_is_deleted_before_the_archive_has_it() -> None:
