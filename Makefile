@@ -6,6 +6,7 @@ FILE ?=
 DATA ?=
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
+VERSIONS ?=
 export VENV FILE DATA
 
 ifeq ($(OS),Windows_NT)
@@ -32,8 +33,8 @@ test: setup ## run all tests; PYTEST_ARGS="-k name" runs some
 test-all: ## run all tests on every supported Python that is found
 	@$(PYTHON) -m local.interpreters test
 
-test-postgres: setup ## run the tests that need PostgreSQL on versions 15 to 18, which are fetched (npm)
-	@$(RUN) -m local.postgres_versions test
+test-postgres: setup ## run the tests that need PostgreSQL on 15 to 18, which are fetched (npm); VERSIONS="15 16" on some
+	@$(RUN) -m local.postgres_versions test $(VERSIONS)
 
 check: setup ## format, lint, types and import rules
 	@$(RUN) -m ruff format --check .
@@ -45,6 +46,7 @@ bench: setup ## the benchmarks against their goals; DATA=folder adds the OCR acc
 	@missed=0; \
 	$(RUN) -m benchmarks.engine --check --peers || missed=1; \
 	$(RUN) -m benchmarks.endpoint --check || missed=1; \
+	$(RUN) -m benchmarks.postgres --check || missed=1; \
 	$(if $(DATA),$(RUN) -m benchmarks.ocr --check --data "$$DATA" || missed=1;) \
 	exit $$missed
 
