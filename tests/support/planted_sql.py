@@ -215,8 +215,8 @@ PLANTED = (
     Planted(
         "the next stage opens while one runs",
         "open_stage",
-        " AND g.status <> 'running'",
-        "",
+        ") <> 'running')",
+        ") <> 'never')",
         "test_a_stage_is_not_opened_while_the_one_before_runs",
     ),
     Planted(

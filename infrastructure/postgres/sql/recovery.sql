@@ -1,9 +1,13 @@
 -- name: unpublished
--- The oldest rows of the outbox with all that their messages are made of. Rows of runs that have ended are dropped.
--- Those that somebody else takes out at this moment are not waited for.
+-- The oldest rows of the outbox with all that their messages are made of. Of the very oldest, those of runs that have
+-- ended are dropped; what somebody else takes out at this moment is not waited for. Lookups are lateral here as
+-- everywhere, so that no statistics make a join of them that reads all runs.
 WITH ended AS MATERIALIZED (
-    SELECT o.row_id FROM coremachine.outbox o JOIN coremachine.runs r ON r.run_key = o.run_key
-    WHERE r.ended_at IS NOT NULL AND o.created_at < %(before)s
+    SELECT o.row_id
+    FROM coremachine.outbox o
+    JOIN (SELECT row_id FROM coremachine.outbox ORDER BY row_id LIMIT %(limit)s) oldest USING (row_id)
+    WHERE o.created_at < %(before)s
+        AND (SELECT r.ended_at FROM coremachine.runs r WHERE r.run_key = o.run_key) IS NOT NULL
     FOR UPDATE OF o SKIP LOCKED
 ), dropped AS (
     DELETE FROM coremachine.outbox o USING ended e WHERE o.row_id = e.row_id
@@ -13,9 +17,9 @@ SELECT o.row_id, o.wakes, o.stage, o.name, o.attempt, o.not_before, r.job_id, r.
     r.wake_queue, r.wake_message_id, r.wake_message_type, r.wake_body,
     d.queue AS letter_queue, o.letter_message_id, d.message_type AS letter_message_type, d.body AS letter_body
 FROM coremachine.outbox o
-LEFT JOIN coremachine.runs r ON r.run_key = o.run_key
-LEFT JOIN coremachine.stages g ON g.run_key = o.run_key AND g.number = o.stage
-LEFT JOIN coremachine.dead_letters d ON d.record_id = o.letter
+LEFT JOIN LATERAL (SELECT * FROM coremachine.runs WHERE run_key = o.run_key OFFSET 0) r ON true
+LEFT JOIN LATERAL (SELECT * FROM coremachine.stages WHERE run_key = o.run_key AND number = o.stage OFFSET 0) g ON true
+LEFT JOIN LATERAL (SELECT * FROM coremachine.dead_letters WHERE record_id = o.letter OFFSET 0) d ON true
 WHERE o.created_at < %(before)s AND (
     o.wakes = 'letter'
     OR (r.ended_at IS NULL AND NOT (o.wakes = 'task' AND r.paused))
@@ -67,15 +71,24 @@ WHERE o.row_id = w.row_id AND (SELECT count(*) FROM stages) >= 0;
 
 -- name: expired_leases
 -- Leases of these task types that have ended, the longest expired first.
-SELECT r.run_key, r.job_id, r.run, r.job_type, g.task_type, l.stage, l.name, l.attempt, l.token, l.owner, l.expires_at,
-    l.progressed, t.charged
-FROM coremachine.leases l
-JOIN coremachine.runs r ON r.run_key = l.run_key
-JOIN coremachine.stages g ON g.run_key = l.run_key AND g.number = l.stage
-JOIN coremachine.tasks t ON t.run_key = l.run_key AND t.stage = l.stage AND t.name = l.name
-WHERE l.expires_at <= %(now)s AND g.task_type = ANY (%(task_types)s)
-ORDER BY l.expires_at, l.token
-LIMIT %(limit)s;
+WITH expired AS MATERIALIZED (
+    SELECT l.*, g.task_type
+    FROM coremachine.leases l
+    CROSS JOIN LATERAL (
+        SELECT task_type FROM coremachine.stages WHERE run_key = l.run_key AND number = l.stage OFFSET 0
+    ) g
+    WHERE l.expires_at <= %(now)s AND g.task_type = ANY (%(task_types)s)
+    ORDER BY l.expires_at, l.token
+    LIMIT %(limit)s
+)
+SELECT e.run_key, r.job_id, r.run, r.job_type, e.task_type, e.stage, e.name, e.attempt, e.token, e.owner, e.expires_at,
+    e.progressed, t.charged
+FROM expired e
+CROSS JOIN LATERAL (SELECT job_id, run, job_type FROM coremachine.runs WHERE run_key = e.run_key OFFSET 0) r
+CROSS JOIN LATERAL (
+    SELECT charged FROM coremachine.tasks WHERE run_key = e.run_key AND stage = e.stage AND name = e.name OFFSET 0
+) t
+ORDER BY e.expires_at, e.token;
 
 -- name: reissue_runs
 -- Puts the job messages of runs that never opened a stage into the outbox again. Taking the time of publication away,
@@ -160,9 +173,9 @@ SELECT o.row_id, o.wakes, o.stage, o.name, o.attempt, o.not_before, r.job_id, r.
     r.wake_queue, r.wake_message_id, r.wake_message_type, r.wake_body,
     d.queue AS letter_queue, o.letter_message_id, d.message_type AS letter_message_type, d.body AS letter_body
 FROM coremachine.outbox o
-LEFT JOIN coremachine.runs r ON r.run_key = o.run_key
-LEFT JOIN coremachine.stages g ON g.run_key = o.run_key AND g.number = o.stage
-LEFT JOIN coremachine.dead_letters d ON d.record_id = o.letter
+LEFT JOIN LATERAL (SELECT * FROM coremachine.runs WHERE run_key = o.run_key OFFSET 0) r ON true
+LEFT JOIN LATERAL (SELECT * FROM coremachine.stages WHERE run_key = o.run_key AND number = o.stage OFFSET 0) g ON true
+LEFT JOIN LATERAL (SELECT * FROM coremachine.dead_letters WHERE record_id = o.letter OFFSET 0) d ON true
 WHERE o.row_id = ANY (%(row_ids)s)
 ORDER BY o.row_id;
 
@@ -174,25 +187,32 @@ ORDER BY deadline, run_key
 LIMIT %(limit)s;
 
 -- name: attention
--- Whether a reconciler's pass would find anything, in one look.
+-- Whether a reconciler's pass would find anything, in one look. What is looked up is asked row by row, and not joined.
 SELECT
     EXISTS (
         SELECT FROM coremachine.leases l
-        JOIN coremachine.stages g ON g.run_key = l.run_key AND g.number = l.stage
-        WHERE l.expires_at <= %(now)s AND g.task_type = ANY (%(task_types)s)
+        WHERE l.expires_at <= %(now)s AND (
+            SELECT g.task_type FROM coremachine.stages g WHERE g.run_key = l.run_key AND g.number = l.stage
+        ) = ANY (%(task_types)s)
     ) AS expired_leases,
     EXISTS (
-        SELECT FROM coremachine.outbox o LEFT JOIN coremachine.runs r ON r.run_key = o.run_key
-        WHERE o.created_at < %(unpublished_before)s
-            AND (o.wakes = 'letter' OR (r.ended_at IS NULL AND NOT (o.wakes = 'task' AND r.paused)))
+        SELECT FROM coremachine.outbox o
+        WHERE o.created_at < %(unpublished_before)s AND (o.wakes = 'letter' OR (
+            SELECT r.ended_at IS NULL AND NOT (o.wakes = 'task' AND r.paused)
+            FROM coremachine.runs r WHERE r.run_key = o.run_key
+        ))
     ) AS unpublished,
     EXISTS (
         SELECT FROM coremachine.runs r
-        LEFT JOIN coremachine.stages g ON g.run_key = r.run_key AND g.number = r.newest_stage
-        WHERE r.ended_at IS NULL AND CASE
-            WHEN g.number IS NULL THEN r.woken_at < %(stale_before)s
-            WHEN g.status = 'running' THEN NOT r.paused AND g.oldest_wakeup < %(stale_before)s
-            ELSE g.end_woken_at < %(stale_before)s
+        WHERE r.ended_at IS NULL AND CASE r.newest_stage
+            WHEN 0 THEN r.woken_at < %(stale_before)s
+            ELSE (
+                SELECT CASE g.status
+                    WHEN 'running' THEN NOT r.paused AND g.oldest_wakeup < %(stale_before)s
+                    ELSE g.end_woken_at < %(stale_before)s
+                END
+                FROM coremachine.stages g WHERE g.run_key = r.run_key AND g.number = r.newest_stage
+            )
         END
     ) AS stale_wakeups,
     EXISTS (

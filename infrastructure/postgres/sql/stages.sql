@@ -6,10 +6,9 @@ WITH opened AS (
     UPDATE coremachine.runs r
     SET status = 'processing', newest_stage = %(number)s, updated_at = greatest(r.updated_at, %(now)s)
     WHERE r.run_key = %(run_key)s AND r.ended_at IS NULL AND r.newest_stage = %(number)s - 1
-        AND (%(number)s = 1 OR EXISTS (
-            SELECT FROM coremachine.stages g
-            WHERE g.run_key = r.run_key AND g.number = %(number)s - 1 AND g.status <> 'running'
-        ))
+        AND (%(number)s = 1 OR (
+            SELECT g.status FROM coremachine.stages g WHERE g.run_key = r.run_key AND g.number = %(number)s - 1
+        ) <> 'running')
     RETURNING r.run_key, r.paused
 ), stage AS (
     INSERT INTO coremachine.stages (
