@@ -232,6 +232,8 @@ class Attempts:
         """Keep a task of a paused run for when it is resumed. Raises so that the message comes again where the pause
         has just ended.
         """
+        if message.attempt >= MAX_ATTEMPT:  # its wake-up is reissued once it is stale
+            return Processed(NotClaimed.PAUSED.value)
         wakeup, now = self._wakeup(message, message.attempt + 1, None), self._clock.now()
         if not self._store.park_task(message.task_id, message.attempt, wakeup, self._worker, now):
             raise StoreUnavailable("the run's pause ended as the task was put aside: try again")

@@ -7,7 +7,7 @@ Systems", SIGMOD 1984.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from threading import Event, Lock
 from typing import Any, Generic, TypeVar, cast
@@ -59,11 +59,12 @@ class GroupCommit:
 class _Call(Generic[Q, A]):
     """One thread's request, on its way to an answer, an error, or the lead of the next group."""
 
-    __slots__ = ("answer", "error", "request", "settled", "woken")
+    __slots__ = ("answer", "error", "leads", "request", "settled", "woken")
 
     def __init__(self, request: Q) -> None:
         self.request = request
         self.woken = Event()
+        self.leads = False
         self.settled = False
         self.answer: A | None = None
         self.error: CoreMachineError | None = None
@@ -91,12 +92,24 @@ class _Gathered(Generic[Q, A]):
         call: _Call[Q, A] = _Call(request)
         with self._lock:
             self._waiting.append(call)
-            leads, self._under_way = not self._under_way, True
-        if not leads:
-            call.woken.wait()
+            call.leads, self._under_way = not self._under_way, True
+        if not call.leads:
+            self._wait(call)
         if not call.settled:
             self._lead()
         return call.result()
+
+    def _wait(self, call: _Call[Q, A]) -> None:
+        """Wait for an answer or the lead. Who is interrupted (by Ctrl-C, say) leaves, and takes no lead along."""
+        try:
+            call.woken.wait()
+        except BaseException:
+            with self._lock:
+                if call in self._waiting:
+                    self._waiting.remove(call)
+                successor = self._successor() if call.leads and not call.settled else []
+            _wake(successor)
+            raise
 
     def _lead(self) -> None:
         """Make the call for the group that has gathered, its leader first, then hand the lead to who has come since."""
@@ -110,10 +123,16 @@ class _Gathered(Generic[Q, A]):
                 if not call.settled:
                     call.settle(None, StoreUnavailable("the call to the store was broken off"))
             with self._lock:
-                self._under_way = bool(self._waiting)
-                successor = self._waiting[:1]
-            for call in [*group, *successor]:
-                call.woken.set()
+                successor = self._successor()
+            _wake([*group, *successor])
+
+    def _successor(self) -> Sequence[_Call[Q, A]]:
+        """Who leads the next group, if anybody waits. Called with the lock held."""
+        self._under_way = bool(self._waiting)
+        successor = self._waiting[:1]
+        for call in successor:
+            call.leads = True
+        return successor
 
     def _answer(self, group: Sequence[_Call[Q, A]]) -> None:
         try:
@@ -132,3 +151,8 @@ class _Gathered(Generic[Q, A]):
         else:
             for call in group:
                 call.settle(None, error)
+
+
+def _wake(calls: Iterable[_Call[Any, Any]]) -> None:
+    for call in calls:
+        call.woken.set()

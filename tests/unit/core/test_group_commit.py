@@ -185,3 +185,38 @@ def test_results_are_those_of_the_store() -> None:
 
     assert [row.message.message_type for row in finished.outbox] == ["stage_complete"]
     assert group.load_task(scenario.task_id("x")).result_json == '{"n":1}'
+
+
+@pytest.mark.parametrize("when", ["before it is woken", "as it takes the lead"])
+def test_who_is_interrupted_while_it_waits_takes_no_lead_along(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, second = Event(), Event()
+
+    class Interruptible(Event):
+        """The first thread that waits is interrupted."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if second.is_set():
+                return super().wait(timeout)
+            second.set()
+            if when == "as it takes the lead":
+                super().wait(timeout)
+            gone.set()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.group_commit.Event", Interruptible)
+    store = Gate()
+    crowd = Crowd(store, others=3)
+    leader = crowd.end(crowd.leases[0])
+    assert store.entered.wait(30)
+    interrupted = crowd.end(crowd.leases[1])
+    assert second.wait(30)
+    if when == "before it is woken":
+        assert gone.wait(30)
+    others = [crowd.end(lease) for lease in crowd.leases[2:]]
+    crowd.wait_for(2 + (when == "as it takes the lead"))
+    store.opened.set()
+
+    assert [one.result(30).task_status for one in (leader, *others)] == [TaskStatus.COMPLETED] * 3
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.result(30)
+    assert crowd.end(crowd.leases[1]).result(30).task_status is TaskStatus.COMPLETED
