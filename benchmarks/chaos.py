@@ -13,7 +13,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from benchmarks.chaos_run import Plan, Report, Stuck, run
+from benchmarks.chaos_run import Plan, Report, run
 from benchmarks.report import Goal, finish, parser
 
 SHOWN_FAULTS = 20
@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--seed", type=int, default=USUAL.seed, help="of the choices; the instants are the machine's")
     options.add_argument("--workers", type=int, default=USUAL.workers)
     options.add_argument("--pace", type=float, default=USUAL.pace, help="seconds between two kills, on average")
+    options.add_argument(
+        "--patience", type=float, default=USUAL.patience, help="seconds in which it is to come to rest"
+    )
     chosen = options.parse_args(arguments)
     plan = Plan(
         kills=chosen.kills,
@@ -39,14 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed=chosen.seed,
         workers=chosen.workers,
         pace=chosen.pace,
+        patience=chosen.patience,
     )
     logging.disable(logging.WARNING)  # connections that break are no news here
     print(f"seed {plan.seed}: about {plan.seconds / 60:.0f} minutes", flush=True)
-    try:
-        report = run(plan, lambda line: print(line, flush=True))
-    except Stuck as stuck:
-        print(stuck, file=sys.stderr)
-        return 1
+    report = run(plan, lambda line: print(line, flush=True))
     _print(report)
     goals = [
         *(Goal(name, "<=", 0) for name in NOTHING),
@@ -61,6 +61,7 @@ def _print(report: Report) -> None:
         print(f"{name.replace('_', ' '):25} {value}")
     for fault in report.faults[:SHOWN_FAULTS]:
         print(f"{fault.kind}: {fault.subject}: {fault.what}", file=sys.stderr)
+    print("\n\n".join(report.evidence), file=sys.stderr)
 
 
 if __name__ == "__main__":

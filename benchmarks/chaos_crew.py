@@ -14,13 +14,16 @@ from random import Random
 
 from benchmarks.chaos_effects import within_a_phase
 from benchmarks.chaos_jobs import TIMEOUT_SECONDS
-from benchmarks.chaos_nursery import Nursery
+from benchmarks.chaos_nursery import DUMP, Nursery
 from benchmarks.chaos_setting import Setting
-from benchmarks.chaos_worker import ASKED_TO, DUMP
+from benchmarks.chaos_worker import ASKED_TO
 from core.attempts import LEASE_MARGIN
 
 LINES_OF_EVIDENCE = 15
 DUMP_SECONDS = 0.5
+
+ENDED_AS_ASKED = (0, -ASKED_TO)
+"""In order, or by the signal itself where it came before the process had begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class Crew:
         for members in (self._working, self._leaving):
             for member in [one for one in members if one.pid == pid]:
                 members.remove(member)
-                if members is self._working or code != 0:
+                if members is self._working or code not in ENDED_AS_ASKED:
                     self.counts.ended_by_themselves += 1
                     self.evidence.append(f"exit code {code}\n{self._last_words(member, LINES_OF_EVIDENCE)}")
 

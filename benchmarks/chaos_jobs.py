@@ -34,6 +34,9 @@ COMPLETED, FAILED = TaskStatus.COMPLETED, TaskStatus.FAILED
 
 FAILS_PERCENT = 6
 RETRIES_LATER_PERCENT = 3
+SLOW_PERCENT = 3
+SLOW_SECONDS = 0.4
+"""A phase of one task in so many, of the wall's time: whoever takes it over holds it when a zombie awakes."""
 
 
 class Hopeless(TaskError):
@@ -194,7 +197,7 @@ class Handlers:
             if context.checkpoint.should_skip(phase):
                 continue
             self._write(Act.PHASE_BEGAN, context, mark, phase)
-            self.pause(self.seconds * 2 * self._luck(context, phase) / 100)
+            self.pause(self._phase_seconds(context, phase))
             value = int(str(context.checkpoint.get_data("value", load.values[0])))
             self._save(phase, value + 1, context, mark)
             if context.should_stop:
@@ -227,9 +230,18 @@ class Handlers:
     def _write(self, act: Act, context: TaskContext, mark: str, detail: str = "") -> None:
         self.log.write(Effect(act, context.task_id, context.attempt, mark, detail))
 
+    def _phase_seconds(self, context: TaskContext, phase: str) -> float:
+        if self._drawn(context.task_id) < SLOW_PERCENT:
+            return SLOW_SECONDS
+        return self.seconds * 2 * self._luck(context, phase) / 100
+
     def _luck(self, context: TaskContext, salt: str = "") -> int:
-        """0 to 99, the same for the same attempt of the same seed."""
-        return zlib.crc32(f"{self.seed}:{context.task_id}:{context.attempt}:{salt}".encode()) % 100
+        """0 to 99, another for each attempt."""
+        return self._drawn(f"{context.task_id}:{context.attempt}:{salt}")
+
+    def _drawn(self, subject: str) -> int:
+        """0 to 99, the same for the same seed."""
+        return zlib.crc32(f"{self.seed}:{subject}".encode()) % 100
 
 
 def registries(handlers: Handlers) -> Registries:

@@ -6,6 +6,7 @@ Run as ``python -m benchmarks.chaos_nursery``; :class:`Nursery` does.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
@@ -22,6 +23,9 @@ from benchmarks.chaos_setting import Setting
 from benchmarks.chaos_worker import work
 
 ROOT = Path(__file__).parents[1]
+
+DUMP = signal.SIGUSR1
+"""Makes a process write the stacks of its threads into its log."""
 
 Role = Literal["bus", "worker"]
 
@@ -104,6 +108,7 @@ def _redirect(log: Path) -> None:
 
 
 def main(setting: Setting) -> None:
+    faulthandler.register(DUMP)  # for those that are forked too
     children: set[int] = set()
     for line in sys.stdin:
         order = json.loads(line)

@@ -29,7 +29,8 @@ from benchmarks.chaos_server import Crashes, Restart
 from benchmarks.chaos_setting import Setting
 from benchmarks.chaos_worker import opened_machine, settings_for
 from benchmarks.chaos_world import Leftovers, World, leftovers, load_world, unfinished
-from core.errors import BusUnavailable
+from core.errors import BusUnavailable, TransientError
+from core.machine import CoreMachine
 from infrastructure.postgres.migrations import migrate
 from infrastructure.postgres.pool import ConnectionPoolManager
 from infrastructure.postgres.store import PostgresStateStore
@@ -50,7 +51,7 @@ class Plan:
     """``pace`` is the seconds between two kills, on average; the others are spread over the time that this takes.
 
     ``workers`` run at a time, on about ``jobs`` jobs with stages of up to ``tasks`` tasks. ``patience`` is the seconds
-    until a run that does not come to rest is given up.
+    for which each state is waited, before what is there is judged as it is.
     """
 
     kills: int = 1_000
@@ -69,13 +70,12 @@ class Plan:
         return self.kills * self.pace
 
 
-class Stuck(AssertionError):
-    """A run that does not come to rest; the text is the evidence."""
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``unused`` are the calls of handlers that came to a result which was refused, or lost with its worker."""
+    """``unused`` are the calls of handlers that came to a result which was refused, or lost with its worker.
+
+    ``evidence`` is what can be told where a state was waited for in vain.
+    """
 
     plan: Plan
     kills: int
@@ -93,6 +93,7 @@ class Report:
     repairs: dict[str, int]
     bus: BusStats
     faults: Sequence[Fault]
+    evidence: Sequence[str]
     seconds: float
 
     def count(self, *kinds: Kind) -> int:
@@ -136,7 +137,7 @@ def _rounded(how: Callable[[Sequence[float]], float], seconds: Sequence[float]) 
 
 
 def run(plan: Plan, tell: Tell) -> Report:
-    """Raises :class:`Stuck` where it does not come to rest. Every process that it started has ended in the end."""
+    """Every process that it started has ended in the end, however it ends."""
     began = time.monotonic()
     with ExitStack() as opened:
         folder = Path(tempfile.mkdtemp(prefix="coremachine-chaos-"))
@@ -147,14 +148,12 @@ def run(plan: Plan, tell: Tell) -> Report:
         setting = Setting(str(folder), server.uri, plan.seed, time.time())
         nursery = opened.enter_context(Nursery(setting))
         nursery.start("bus", "bus")
+        tell(f"its processes have their logs in {folder}")
         pool = opened.enter_context(ConnectionPoolManager.from_settings(settings_for(server.uri)))
         found = registries(Handlers(opened.enter_context(EffectLog(setting.effects)), plan.seed))
         machine, _ = opened.enter_context(opened_machine(setting, PostgresStateStore(pool), found))
         bus = opened.enter_context(SocketBus(setting.bus_address))
-        random, of_client, of_crashes = (Random(f"{plan.seed} {part}") for part in range(3))  # noqa: S311 # to repeat
-        crew = Crew(setting, nursery, plan.workers, random)
-        client = Client(machine, server.uri, of_client, jobs=plan.jobs, largest=plan.tasks)
-        chaos = _Chaos(plan, setting, random, crew, client, Crashes(server, of_crashes), bus, tell)
+        chaos = _Chaos(plan, setting, nursery=nursery, server=server, machine=machine, bus=bus, tell=tell)
         world = chaos.run()
         return chaos.report(world, time.monotonic() - began)
 
@@ -166,25 +165,27 @@ class _Chaos:
         self,
         plan: Plan,
         setting: Setting,
-        random: Random,
-        crew: Crew,
-        client: Client,
-        crashes: Crashes,
+        *,
+        nursery: Nursery,
+        server: EmbeddedPostgres,
+        machine: CoreMachine,
         bus: SocketBus,
         tell: Tell,
     ) -> None:
         self._plan = plan
         self._setting = setting
-        self._random = random
-        self._crew = crew
-        self._client = client
-        self._crashes = crashes
+        self._random, of_client, of_crashes = (Random(f"{plan.seed} {part}") for part in range(3))  # noqa: S311 # to repeat
+        self._crew = Crew(setting, nursery, plan.workers, self._random)
+        self._client = Client(machine, server.uri, of_client, jobs=plan.jobs, largest=plan.tasks)
+        self._crashes = Crashes(server, of_crashes)
+        self._machine = machine
         self._bus = bus
         self._tell = tell
         self._began = time.monotonic()
         self._told = self._began
         self._stop = Event()
         self._enough = Event()
+        self._evidence: list[str] = []
 
     def run(self) -> World:
         with ThreadPoolExecutor(2) as threads:
@@ -194,12 +195,12 @@ class _Chaos:
                 following = threads.submit(self._client.run, self._enough, self._stop)
                 self._storm(crashing, following)
                 self._enough.set()
-                self._until("every run has ended", following.done, [following])
+                ended = self._until("every run has ended", following.done, [following])
             finally:
                 self._stop.set()
-        self._until("nothing is left to do", self._quiet)
-        self._say(f"{self._bus.echo(ECHO)} messages are delivered once more")
-        self._until("nothing is left to do again", self._quiet)
+        if ended and self._until("nothing is left to do", self._quiet):
+            self._say(f"{self._bus.echo(ECHO)} messages are delivered once more")
+            self._until("nothing is left to do again", self._quiet)
         self._crew.dismiss()
         self._until("every worker has ended", lambda: not self._crew.left)
         return load_world(self._setting, self._client.books, self._bus.stats().dead)
@@ -230,6 +231,7 @@ class _Chaos:
             repairs=dict(repairs),
             bus=self._bus.stats(),
             faults=faults,
+            evidence=self._evidence,
             seconds=seconds,
         )
 
@@ -252,22 +254,27 @@ class _Chaos:
     def _quiet(self) -> bool:
         try:
             waiting = self._bus.stats().waiting
-        except BusUnavailable:
+            # Whoever asks for them drops those of runs that have ended.
+            self._machine.store.unpublished(1, self._machine.clock.now())
+        except TransientError:
             return False
         with psycopg.connect(self._setting.database_url, autocommit=True) as connection:
             return not waiting and leftovers(connection) == Leftovers(0, 0, 0)
 
-    def _until(self, what: str, holds: Callable[[], bool], threads: Sequence[Future[None]] = ()) -> None:
-        """Tend the crew until ``holds``. Raises :class:`Stuck`, and what a thread raised."""
+    def _until(self, what: str, holds: Callable[[], bool], threads: Sequence[Future[None]] = ()) -> bool:
+        """Tend the crew until ``holds``; whether it does in time. Raises what a thread raised."""
         until = time.monotonic() + self._plan.patience
         while not holds():
             if time.monotonic() > until:
-                raise Stuck(self._evidence(what))
+                self._say(f"this was waited for in vain: {what}")
+                self._collect_evidence(what)
+                return False
             time.sleep(LOOK_SECONDS)
             _raise_failure(threads)
             self._crew.tend()
             self._progress()
         _raise_failure(threads)
+        return True
 
     def _progress(self) -> None:
         if time.monotonic() >= self._told + TELL_SECONDS:
@@ -281,19 +288,18 @@ class _Chaos:
         self._told = time.monotonic()
         self._tell(f"{self._told - self._began:5.0f} s: {what}")
 
-    def _evidence(self, what: str) -> str:
+    def _collect_evidence(self, what: str) -> None:
         """Why a wait was in vain, as far as it can be told."""
         try:
             stats: object = self._bus.stats()
         except BusUnavailable as error:
             stats = error
-        found = [
+        self._evidence += [
             f"seed {self._plan.seed}: in {self._plan.patience:.0f} s it did not come to this: {what}",
             *unfinished(self._setting.database_url),
             f"bus: {stats}\n{last_lines(self._setting.log_of('bus'), 10)}",
             *self._crew.accounts(),
         ]
-        return "\n\n".join(found)
 
 
 def _raise_failure(threads: Sequence[Future[None]]) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import faulthandler
 import logging
 import random
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,9 +29,6 @@ from testing.factories import Registries
 from testing.memory_blobs import MemoryBlobStore
 
 ASKED_TO = signal.SIGTERM
-DUMP = signal.SIGUSR1
-"""Makes a process write the stacks of its threads into its log."""
-
 MAX_BATCH = 50
 
 
@@ -120,7 +115,6 @@ class Process:
 
 def work(setting: Setting) -> None:
     """The worker's process. Its log is its standard error."""
-    faulthandler.register(DUMP, file=sys.stderr)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s %(code)s", defaults={"code": ""}))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
