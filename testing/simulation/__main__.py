@@ -33,13 +33,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m testing.simulation", description=__doc__)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--seeds", type=_natural, default=20_000, help="how many seeds to run (20,000)")
-    what.add_argument("--replay", type=_script, metavar="SCRIPT", help="show SEED, or SEED:CHOICES as a failure prints it")
+    what.add_argument("--replay", type=_script, metavar="SCRIPT", help="show SEED, or what a failure prints")
     what.add_argument("--exhaustive", action="store_true", help="run every schedule of the small world")
     parser.add_argument("--start", type=_natural, default=0, help="the first seed (0)")
     parser.add_argument("--processes", type=_natural, help="how many processes (one for each core)")
     parser.add_argument("--preemptions", type=_natural, default=1, help="with --exhaustive: how many at most (1)")
     parser.add_argument("--crashes", type=_natural, default=1, help="with --exhaustive: how many at most (1)")
-    parser.add_argument("--system", type=_system, default=SOUND_NAME, metavar="MODULE:NAME", help="simulate another system")
+    parser.add_argument("--system", type=_system, default=SOUND_NAME, metavar="MODULE:NAME", help="simulate this one")
     return parser
 
 

@@ -25,7 +25,8 @@ WITHIN = "(within)"
 
 
 class Actor:
-    """``live`` is its process. It may act from ``wake_at`` on, in seconds of the world.
+    """``live`` is its process. It may act from ``wake_at`` on, in seconds of the world, or, while it is ``idle``, when
+    there is a message.
 
     With ``early`` it waits for nothing but that time, and may be woken before. ``looks`` are the leases that it was
     told had run out.
@@ -37,6 +38,7 @@ class Actor:
         self.index = 0
         self.wake_at = 0.0
         self.early = False
+        self.idle = False
         self.clock = world.clock.skewed(skew)
         self.script = world.stream(name)
         self.thread = Thread(self._run)
@@ -66,18 +68,15 @@ class Actor:
         raise NotImplementedError
 
     @property
-    def may_act(self) -> bool:
-        return self.wake_at <= self.world.clock.seconds
-
-    @property
     def at_rest(self) -> bool:
         """Whether it has nothing in hand."""
-        return self.wake_at == NEVER or self.early
+        return self.idle or self.early or self.wake_at == NEVER
 
     def sleep(self, seconds: float, *, early: bool = False) -> None:
         self.wake_at, self.early = self.world.clock.seconds + seconds, early
         self.world.leave(self)
         self.early = False
+        self.idle = False
         self.wake_at = 0.0
 
     def _run(self) -> None:

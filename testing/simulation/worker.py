@@ -37,16 +37,6 @@ class Worker(Actor):
         self.calls: dict[TaskId, Call] = {}
         self.stop_signal: StopSignal | None = None
 
-    @property
-    def may_act(self) -> bool:
-        if self.idle:
-            return self.world.bus.ready_queue() is not None
-        return self.wake_at <= self.world.clock.seconds
-
-    @property
-    def at_rest(self) -> bool:
-        return self.idle
-
     def live(self) -> None:
         self.clear()
         while True:

@@ -103,6 +103,7 @@ class World:
         self.actors = list(self._cast(self._streams.get(SHAPE, b"")))
         for index, actor in enumerate(self.actors):
             actor.index = index
+        self._ring = self.actors * 2
         self.current = self.actors[-1]
 
     def stream(self, name: str) -> Iterator[int]:
@@ -117,7 +118,7 @@ class World:
             return next(choices, 0) % count
 
         job_type = JOB_TYPES[draw(len(JOB_TYPES))]
-        n = (3, 2, 2, 1, 2, 1, 2, 0)[draw(8)]
+        n = (3, 1, 2, 1, 2, 1, 2, 0)[draw(8)]
         submitters, janitors, workers = 1 + draw(2), 1 + draw(2), 2 + draw(3)
         prefetch, batching = (1, 1, 1, 3)[draw(4)], (0, 0, 1, 4)[draw(4)]
         for name in ACTORS:
@@ -187,7 +188,8 @@ class World:
     def _preempting(self, actor: Actor, action: int) -> Actor | None:
         distance = 1 + self.canonical(action) - Action.PREEMPT
         other = self.actors[(actor.index + distance) % len(self.actors)]
-        return other if other.may_act or other.early else None
+        may_act = self.bus.ready_queue() is not None if other.idle else other.wake_at <= self.clock.seconds
+        return other if may_act or other.early else None
 
     def message_fault(self, message_id: str) -> MessageFault:
         """What becomes of a message that the bus has accepted."""
@@ -210,11 +212,10 @@ class World:
             self.recorder.took_effect()
 
     def _next(self) -> Actor | None:
+        now, ready = self.clock.seconds, self.bus.ready_queue() is not None
         first = self.current.index + 1
-        count = len(self.actors)
-        for offset in range(count):
-            actor = self.actors[(first + offset) % count]
-            if actor.may_act:
+        for actor in self._ring[first : first + len(self.actors)]:
+            if ready if actor.idle else actor.wake_at <= now:
                 return actor
         return None
 

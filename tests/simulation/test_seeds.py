@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 
@@ -16,7 +15,7 @@ from testing.simulation.script import CONDUCT, MESSAGES, Script
 from testing.simulation.shrink import report
 from testing.simulation.simulate import simulate
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "20000"))
+SEEDS = 20_000
 
 
 def test_all_that_must_hold_holds_in_every_schedule(capsys: pytest.CaptureFixture[str]) -> None:
