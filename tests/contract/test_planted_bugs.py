@@ -9,6 +9,7 @@ import pytest
 from core.ports import StateStore
 from testing.contracts.state_store import StateStoreContract
 from testing.mock_state import MockStateManager
+from tests.support.planted_operations import PLANTED_OPERATIONS
 from tests.support.planted_stores import PLANTED
 
 
@@ -31,6 +32,6 @@ def test_the_store_as_it_is_keeps_every_promise() -> None:
     assert broken_promises(MockStateManager) == []
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.__name__)
+@pytest.mark.parametrize("planted", [*PLANTED, *PLANTED_OPERATIONS], ids=lambda planted: planted.__name__)
 def test_the_contract_catches(planted: type[MockStateManager]) -> None:
     assert broken_promises(planted) != []
