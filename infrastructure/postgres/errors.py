@@ -23,6 +23,7 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from core.errors import (
     CapacityExceeded,
     CoreMachineError,
+    StoreBusy,
     StoreFull,
     StoreInconsistent,
     StoreMisconfigured,
@@ -48,11 +49,9 @@ EXHAUSTED = Rule(
     StoreUnavailable, "no connection of the pool became free in time: raise DOCKER_DB_POOL_MAX, or try again"
 )
 CLOSED = Rule(StoreUnavailable, "the connection pool is closed: this process is ending")
-TIMED_OUT = Rule(
-    StoreUnavailable, "the statement was cancelled, or ran into DATABASE_STATEMENT_TIMEOUT_SECONDS: try again"
-)
-LOCKED = Rule(StoreUnavailable, "a lock was not free within DATABASE_LOCK_TIMEOUT_SECONDS: try again")
-COLLIDED = Rule(StoreUnavailable, "another transaction was in the way, and this one was rolled back: try again")
+TIMED_OUT = Rule(StoreBusy, "the statement was cancelled, or ran into DATABASE_STATEMENT_TIMEOUT_SECONDS: try again")
+LOCKED = Rule(StoreBusy, "a lock was not free within DATABASE_LOCK_TIMEOUT_SECONDS: try again")
+COLLIDED = Rule(StoreBusy, "another transaction was in the way, and this one was rolled back: try again")
 IDLE = Rule(StoreUnavailable, "the server ended a session that did nothing for too long: try again")
 SERVER_TROUBLE = Rule(StoreUnavailable, "the database server has trouble with its own system: look at its log")
 UNKNOWN_HOST = Rule(StoreUnavailable, "the name of the database's host was not resolved: check it, and the DNS")
@@ -134,6 +133,7 @@ BY_CLASS: Mapping[str, Rule] = {
     "57": STARTING,
     "58": SERVER_TROUBLE,
     "72": COLLIDED,
+    "XX": SERVER_TROUBLE,
     "F0": SERVER_SETTINGS,
 }
 

@@ -261,6 +261,6 @@ CREATE UNIQUE INDEX jobs_idempotency_key ON coremachine.jobs USING btree (tenant
 
 CREATE INDEX runs_ended ON coremachine.runs USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 
-CREATE INDEX runs_listed ON coremachine.runs USING btree (created_at DESC, job_id DESC, run DESC);
+CREATE INDEX runs_listed ON coremachine.runs USING btree (created_at);
 
 CREATE INDEX runs_open ON coremachine.runs USING btree (run_key) WHERE (ended_at IS NULL);

@@ -236,8 +236,8 @@ PLANTED = (
     Planted(
         "a run ends without the stage that just opened",
         "end_run",
-        "coalesce(g.status = 'running', e.newest_stage > 0)",
-        "coalesce(g.status = 'running', false)",
+        "), newest_stage > 0) AS stage_runs",
+        "), false) AS stage_runs",
         "TestOpening.test_a_cancellation_waits_for_a_stage_that_opens_and_ends_it[names0]",
     ),
     Planted(
@@ -351,8 +351,7 @@ PLANTED = (
     Planted(
         "tasks that run are woken again",
         "reissue_tasks",
-        "\nAND NOT EXISTS (\nSELECT FROM coremachine.leases l\n"
-        "WHERE l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name\n)",
+        "\nAND t.name NOT IN (SELECT name FROM coremachine.leases WHERE run_key = %(run_key)s AND stage = %(stage)s)",
         "",
         "test_the_wake_ups_of_queued_tasks_are_given_again_and_of_no_others",
     ),
@@ -360,7 +359,7 @@ PLANTED = (
         "two passes wake one run twice",
         "reissue_runs",
         "\nFOR NO KEY UPDATE OF r SKIP LOCKED\n), taken AS (\n"
-        "UPDATE coremachine.runs r SET woken_at = NULL FROM stale s WHERE r.run_key = s.run_key\n",
+        "UPDATE coremachine.runs r SET woken_at = NULL FROM stale s WHERE r.run_key = ANY (ARRAY[s.run_key])\n",
         "\n",
         "TestReissuing.test_the_second_of_two_passes_gives_nothing_whether_or_not_the_first_is_committed",
     ),

@@ -48,7 +48,7 @@ CREATE TABLE coremachine.runs (
 
 CREATE INDEX runs_open ON coremachine.runs (run_key) WHERE ended_at IS NULL;
 CREATE INDEX runs_ended ON coremachine.runs (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX runs_listed ON coremachine.runs (created_at DESC, job_id DESC, run DESC);
+CREATE INDEX runs_listed ON coremachine.runs (created_at);
 
 CREATE TABLE coremachine.stages (
     run_key bigint NOT NULL,

@@ -187,8 +187,13 @@ SELECT t.name, g.task_type,
     c.checkpoint_json, c.progress_percent, coalesce(c.progress_message, '') AS progress_message
 FROM coremachine.tasks t
 JOIN coremachine.stages g ON g.run_key = t.run_key AND g.number = t.stage
-LEFT JOIN coremachine.leases l ON l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
-LEFT JOIN coremachine.checkpoints c ON c.run_key = t.run_key AND c.stage = t.stage AND c.name = t.name
+LEFT JOIN LATERAL (
+    SELECT token FROM coremachine.leases WHERE run_key = t.run_key AND stage = t.stage AND name = t.name OFFSET 0
+) l ON true
+LEFT JOIN LATERAL (
+    SELECT checkpoint_json, progress_percent, progress_message FROM coremachine.checkpoints
+    WHERE run_key = t.run_key AND stage = t.stage AND name = t.name OFFSET 0
+) c ON true
 WHERE t.run_key = %(run_key)s
     AND (%(stage)s::bigint IS NULL OR t.stage = %(stage)s)
     AND (
@@ -290,12 +295,13 @@ WITH doomed AS MATERIALIZED (
     FOR UPDATE
 ), attempts AS (
     DELETE FROM coremachine.attempts a USING doomed s
-    WHERE a.run_key = s.run_key AND a.stage = s.stage AND a.name = s.name
+    WHERE a.run_key = ANY (ARRAY[s.run_key]) AND a.stage = s.stage AND a.name = s.name
 ), checkpoints AS (
     DELETE FROM coremachine.checkpoints c USING doomed s
-    WHERE c.run_key = s.run_key AND c.stage = s.stage AND c.name = s.name
+    WHERE c.run_key = ANY (ARRAY[s.run_key]) AND c.stage = s.stage AND c.name = s.name
 )
-DELETE FROM coremachine.tasks t USING doomed s WHERE t.run_key = s.run_key AND t.stage = s.stage AND t.name = s.name;
+DELETE FROM coremachine.tasks t USING doomed s
+WHERE t.run_key = ANY (ARRAY[s.run_key]) AND t.stage = s.stage AND t.name = s.name;
 
 -- name: delete_stages
 -- Deletes the stages of a run that has no tasks left.

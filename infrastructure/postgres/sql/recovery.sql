@@ -39,13 +39,13 @@ WITH relaxed AS MATERIALIZED (
     ORDER BY o.run_key, o.stage, o.name, o.row_id
 ), runs AS (
     UPDATE coremachine.runs r SET woken_at = %(now)s
-    FROM rows w WHERE w.wakes = 'run' AND r.run_key = w.run_key
+    FROM rows w WHERE w.wakes = 'run' AND r.run_key = ANY (ARRAY[w.run_key])
     RETURNING 1
 ), tasks AS (
     UPDATE coremachine.tasks t SET woken_at = greatest(%(now)s, w.not_before)
     FROM rows w
     WHERE (SELECT count(*) FROM runs) >= 0 AND w.wakes = 'task' AND w.single
-        AND t.run_key = w.run_key AND t.stage = w.stage AND t.name = w.name AND t.attempt = w.attempt
+        AND t.run_key = ANY (ARRAY[w.run_key]) AND t.stage = w.stage AND t.name = w.name AND t.attempt = w.attempt
     RETURNING 1
 ), woken AS MATERIALIZED (
     SELECT run_key, stage, bool_or(wakes = 'stage') AS ended, bool_or(wakes = 'task' AND NOT single) AS first,
@@ -53,16 +53,17 @@ WITH relaxed AS MATERIALIZED (
     FROM rows WHERE stage IS NOT NULL
     GROUP BY run_key, stage
 ), held AS MATERIALIZED (
-    SELECT w.* FROM coremachine.stages g JOIN woken w ON g.run_key = w.run_key AND g.number = w.stage
+    SELECT w.* FROM (SELECT * FROM woken ORDER BY run_key, stage) w
+    CROSS JOIN LATERAL (
+        SELECT FROM coremachine.stages WHERE run_key = w.run_key AND number = w.stage FOR NO KEY UPDATE
+    ) g
     WHERE (SELECT count(*) FROM tasks) >= 0
-    ORDER BY w.run_key, w.stage
-    FOR NO KEY UPDATE OF g
 ), stages AS (
     UPDATE coremachine.stages g
     SET woken_at = CASE WHEN h.first THEN %(now)s ELSE g.woken_at END,
         oldest_wakeup = CASE WHEN h.tasks THEN least(g.oldest_wakeup, %(now)s) ELSE g.oldest_wakeup END,
         end_woken_at = CASE WHEN h.ended THEN %(now)s ELSE g.end_woken_at END
-    FROM held h WHERE g.run_key = h.run_key AND g.number = h.stage
+    FROM held h WHERE g.run_key = ANY (ARRAY[h.run_key]) AND g.number = h.stage
     RETURNING 1
 )
 DELETE FROM coremachine.outbox o
@@ -92,16 +93,17 @@ ORDER BY e.expires_at, e.token;
 
 -- name: reissue_runs
 -- Puts the job messages of runs that never opened a stage into the outbox again. Taking the time of publication away,
--- until the next, is what a second pass meets that began before this one was committed.
+-- until the next, is what a second pass meets that began before this one was committed. Here and below NOT IN is looked
+-- up in a table that is made of the outbox once.
 WITH stale AS (
     SELECT r.run_key FROM coremachine.runs r
     WHERE r.ended_at IS NULL AND r.newest_stage = 0 AND r.woken_at < %(before)s
-        AND NOT EXISTS (SELECT FROM coremachine.outbox o WHERE o.run_key = r.run_key)
+        AND r.run_key NOT IN (SELECT o.run_key FROM coremachine.outbox o WHERE o.run_key IS NOT NULL)
     ORDER BY r.run_key
     LIMIT %(limit)s
     FOR NO KEY UPDATE OF r SKIP LOCKED
 ), taken AS (
-    UPDATE coremachine.runs r SET woken_at = NULL FROM stale s WHERE r.run_key = s.run_key
+    UPDATE coremachine.runs r SET woken_at = NULL FROM stale s WHERE r.run_key = ANY (ARRAY[s.run_key])
 )
 INSERT INTO coremachine.outbox (run_key, wakes, created_at)
 SELECT run_key, 'run', %(now)s FROM stale
@@ -111,18 +113,15 @@ RETURNING row_id;
 -- Puts the messages of ended stages that did not advance into the outbox again, as reissue_runs.
 WITH stale AS (
     SELECT g.run_key, g.number FROM coremachine.runs r
-    JOIN coremachine.stages g ON g.run_key = r.run_key AND g.number = r.newest_stage
+    JOIN coremachine.stages g ON g.run_key = ANY (ARRAY[r.run_key]) AND g.number = r.newest_stage
     WHERE r.ended_at IS NULL AND g.status <> 'running' AND g.end_woken_at < %(before)s
-        AND NOT EXISTS (
-            SELECT FROM coremachine.outbox o
-            WHERE o.run_key = g.run_key AND o.stage = g.number AND o.wakes = 'stage'
-        )
+        AND (g.run_key, g.number) NOT IN (SELECT o.run_key, o.stage FROM coremachine.outbox o WHERE o.wakes = 'stage')
     ORDER BY g.run_key, g.number
     LIMIT %(limit)s
     FOR NO KEY UPDATE OF g SKIP LOCKED
 ), taken AS (
     UPDATE coremachine.stages g SET end_woken_at = NULL
-    FROM stale s WHERE g.run_key = s.run_key AND g.number = s.number
+    FROM stale s WHERE g.run_key = ANY (ARRAY[s.run_key]) AND g.number = s.number
 )
 INSERT INTO coremachine.outbox (run_key, wakes, stage, created_at)
 SELECT run_key, 'stage', number, %(now)s FROM stale
@@ -131,7 +130,7 @@ RETURNING row_id;
 -- name: stages_to_look_at
 -- Running stages in which a wake-up may be stale, each held by one pass at a time.
 SELECT g.run_key, g.number FROM coremachine.runs r
-JOIN coremachine.stages g ON g.run_key = r.run_key AND g.number = r.newest_stage
+JOIN coremachine.stages g ON g.run_key = ANY (ARRAY[r.run_key]) AND g.number = r.newest_stage
 WHERE r.ended_at IS NULL AND NOT r.paused AND g.status = 'running' AND g.oldest_wakeup < %(before)s
 ORDER BY g.run_key, g.number
 LIMIT 100
@@ -140,27 +139,24 @@ FOR NO KEY UPDATE OF g SKIP LOCKED;
 -- name: reissue_tasks
 -- Puts the stale wake-ups of one stage's queued tasks into the outbox again, and notes the oldest that are left. A task
 -- with a row in the outbox is not given another; what that row's publication will not renew is left to be looked at.
-WITH waiting AS MATERIALIZED (
+WITH unsent AS MATERIALIZED (
+    SELECT name, attempt FROM coremachine.outbox
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND wakes = 'task'
+), waiting AS MATERIALIZED (
     SELECT t.name, t.attempt, t.ordinal, coalesce(t.woken_at, g.woken_at) AS woken_at,
-        bool_or(o.row_id IS NOT NULL) AS unpublished, bool_or(o.attempt IS NOT DISTINCT FROM t.attempt) AS renewed
-    FROM coremachine.stages g
-    JOIN coremachine.tasks t ON t.run_key = g.run_key AND t.stage = g.number AND t.status = 'queued'
-    LEFT JOIN coremachine.outbox o
-        ON o.run_key = t.run_key AND o.stage = t.stage AND o.name = t.name AND o.wakes = 'task'
+        t.name IN (SELECT name FROM unsent) AS unpublished,
+        (t.name, t.attempt) IN (SELECT name, attempt FROM unsent) AS renewed
+    FROM coremachine.stages g, coremachine.tasks t
     WHERE g.run_key = %(run_key)s AND g.number = %(stage)s
-        AND NOT EXISTS (
-            SELECT FROM coremachine.leases l
-            WHERE l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
-        )
-    GROUP BY t.name, t.attempt, t.ordinal, coalesce(t.woken_at, g.woken_at)
+        AND t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.status = 'queued'
+        AND t.name NOT IN (SELECT name FROM coremachine.leases WHERE run_key = %(run_key)s AND stage = %(stage)s)
 ), stale AS MATERIALIZED (
     SELECT name, attempt FROM waiting WHERE woken_at < %(before)s AND NOT unpublished ORDER BY ordinal LIMIT %(limit)s
 ), left_over AS (
-    UPDATE coremachine.stages g SET oldest_wakeup = (
-        SELECT min(woken_at) FROM waiting w
-        WHERE NOT renewed AND NOT EXISTS (SELECT FROM stale s WHERE s.name = w.name)
+    UPDATE coremachine.stages SET oldest_wakeup = (
+        SELECT min(woken_at) FROM waiting WHERE NOT renewed AND name NOT IN (SELECT name FROM stale)
     )
-    WHERE g.run_key = %(run_key)s AND g.number = %(stage)s
+    WHERE run_key = %(run_key)s AND number = %(stage)s
 )
 INSERT INTO coremachine.outbox (run_key, wakes, stage, name, attempt, created_at, single)
 SELECT %(run_key)s, 'task', %(stage)s, name, attempt, %(now)s, true FROM stale

@@ -39,7 +39,7 @@ SELECT
     r.retries_used, r.retry_budget, r.paused, r.deadline,
     g.number, g.name, g.task_type, g.status AS stage_status, g.failure_policy, g.total, s.remaining, s.failed
 FROM coremachine.runs r
-LEFT JOIN coremachine.stages g ON g.run_key = r.run_key
+LEFT JOIN LATERAL (SELECT * FROM coremachine.stages WHERE run_key = r.run_key OFFSET 0) g ON true
 LEFT JOIN LATERAL (
     SELECT coalesce(sum(remaining), 0)::integer AS remaining, coalesce(sum(failed), 0)::integer AS failed
     FROM coremachine.stage_shards WHERE run_key = g.run_key AND stage = g.number
@@ -61,8 +61,10 @@ WITH ended AS (
         AND (%(newest_stage)s::integer IS NULL OR newest_stage = %(newest_stage)s)
     RETURNING run_key, newest_stage
 ), found AS (
-    SELECT e.run_key, e.newest_stage, coalesce(g.status = 'running', e.newest_stage > 0) AS stage_runs
-    FROM ended e LEFT JOIN coremachine.stages g ON g.run_key = e.run_key AND g.number = e.newest_stage
+    SELECT run_key, newest_stage, coalesce((
+        SELECT status = 'running' FROM coremachine.stages g WHERE g.run_key = e.run_key AND g.number = e.newest_stage
+    ), newest_stage > 0) AS stage_runs
+    FROM ended e
 ), event AS (
     INSERT INTO coremachine.events (run_key, number, at, kind, detail, actor)
     SELECT run_key, nextval('coremachine.event_numbers'), %(now)s, 'job_ended', %(status)s, %(actor)s
@@ -81,7 +83,7 @@ WITH waiting AS MATERIALIZED (
 )
 UPDATE coremachine.tasks t SET status = 'cancelled'
 FROM waiting w
-WHERE t.run_key = w.run_key AND t.stage = w.stage AND t.name = w.name AND t.name IS DISTINCT FROM %(spared)s;
+WHERE t.run_key = ANY (ARRAY[w.run_key]) AND t.stage = w.stage AND t.name = w.name AND t.name IS DISTINCT FROM %(spared)s;
 
 -- name: end_cancelled_stage
 -- Ends the newest stage with its run, unless its last task was faster: revokes the leases of the cancelled tasks,

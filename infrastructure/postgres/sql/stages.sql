@@ -56,9 +56,11 @@ FROM opened o;
 -- name: stage_results
 -- What the tasks of a stage came to, in the order in which they were created.
 SELECT t.name,
-    CASE WHEN t.status = 'queued' AND l.token IS NOT NULL THEN 'running' ELSE t.status END AS status,
+    CASE WHEN t.status = 'queued' AND (
+        SELECT l.token FROM coremachine.leases l
+        WHERE l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
+    ) IS NOT NULL THEN 'running' ELSE t.status END AS status,
     t.result_json, t.error_code, t.error_message, t.error_retryable
 FROM coremachine.tasks t
-LEFT JOIN coremachine.leases l ON l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
 WHERE t.run_key = %(run_key)s AND t.stage = %(stage)s
 ORDER BY t.ordinal;

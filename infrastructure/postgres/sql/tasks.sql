@@ -22,9 +22,11 @@ SELECT target.status, target.attempt, target.charged, target.parameters_json, ta
     l.token, l.attempt AS lease_attempt, l.owner, l.expires_at, l.progressed
 FROM target
 LEFT JOIN granted ON true
-LEFT JOIN coremachine.leases l ON l.run_key = target.run_key AND l.stage = target.stage AND l.name = target.name
-LEFT JOIN coremachine.checkpoints c
-    ON c.run_key = target.run_key AND c.stage = target.stage AND c.name = target.name;
+LEFT JOIN LATERAL (
+    SELECT token, attempt, owner, expires_at, progressed FROM coremachine.leases
+    WHERE granted.token IS NULL AND run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s OFFSET 0
+) l ON true
+LEFT JOIN coremachine.checkpoints c ON c.run_key = %(run_key)s AND c.stage = %(stage)s AND c.name = %(name)s;
 
 -- name: claim_tasks
 -- claim_task for many tasks, each there once, given in key order, in which their rows are taken. A lookup is lateral, so
@@ -60,14 +62,19 @@ WITH input AS MATERIALIZED (
     ON CONFLICT DO NOTHING
     RETURNING token
 )
-SELECT n.position, n.status, n.attempt, n.charged, n.parameters_json, n.paused,
-    n.job_type, n.task_type,
-    CASE WHEN n.new_token IN (SELECT token FROM granted) THEN n.new_token END AS granted, c.checkpoint_json,
-    l.token, l.attempt AS lease_attempt, l.owner, l.expires_at, l.progressed
-FROM numbered n
-LEFT JOIN coremachine.leases l ON l.run_key = n.run_key AND l.stage = n.stage AND l.name = n.name
-LEFT JOIN coremachine.checkpoints c
-    ON c.run_key = n.run_key AND c.stage = n.stage AND c.name = n.name;
+SELECT n.position, n.status, n.attempt, n.charged, n.parameters_json, n.paused, n.job_type, n.task_type,
+    n.granted, c.checkpoint_json, l.token, l.attempt AS lease_attempt, l.owner, l.expires_at, l.progressed
+FROM (
+    SELECT *, CASE WHEN new_token IN (SELECT token FROM granted) THEN new_token END AS granted FROM numbered OFFSET 0
+) n
+LEFT JOIN LATERAL (
+    SELECT token, attempt, owner, expires_at, progressed FROM coremachine.leases
+    WHERE n.granted IS NULL AND run_key = n.run_key AND stage = n.stage AND name = n.name OFFSET 0
+) l ON true
+LEFT JOIN LATERAL (
+    SELECT checkpoint_json FROM coremachine.checkpoints
+    WHERE run_key = n.run_key AND stage = n.stage AND name = n.name OFFSET 0
+) c ON true;
 
 -- name: hold_task
 -- Holds a task, so that the next statement sees the lease that was granted on it.
@@ -91,9 +98,9 @@ WITH target AS MATERIALIZED (
     SELECT run_key, stage, name, attempt, 0, nextval('coremachine.event_numbers'), %(owner)s, %(now)s, %(now)s, 'parked'
     FROM target
 ), parked AS (
-    UPDATE coremachine.tasks t SET attempt = t.attempt + 1, woken_at = NULL
-    FROM target k WHERE t.run_key = k.run_key AND t.stage = k.stage AND t.name = k.name
-    RETURNING t.run_key, t.stage, t.name, t.attempt
+    UPDATE coremachine.tasks SET attempt = attempt + 1, woken_at = NULL
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND EXISTS (SELECT FROM target)
+    RETURNING run_key, stage, name, attempt
 )
 INSERT INTO coremachine.outbox (run_key, wakes, stage, name, attempt, created_at, single)
 SELECT run_key, 'task', stage, name, attempt, %(now)s, true FROM parked
@@ -189,7 +196,9 @@ LEFT JOIN closed c ON c.open_shards = 0;
 -- name: end_tasks
 -- Ends attempts whose tasks end with them: fencing, history, results, countdown, and the end of each stage that this
 -- takes to zero, with its outbox row. Attempts are given in key order, in which rows are taken, tasks before shards
--- before stages. What is read of a row that was waited for is read again, as in complete_task.
+-- before stages. What is read of a row that was waited for is read again, as in complete_task. A key that is compared
+-- with an array of one is looked up whatever the statistics say: nothing else can be made of such a condition, while of
+-- an equality a join is made that reads all of a table which was empty when the plan was.
 WITH input AS MATERIALIZED (
     SELECT * FROM unnest(
         string_to_array(%(run_keys)s, %(separator)s)::bigint[], string_to_array(%(stages)s, %(separator)s)::smallint[],
@@ -208,7 +217,7 @@ WITH input AS MATERIALIZED (
     ) t
 ), released AS (
     DELETE FROM coremachine.leases l USING held h
-    WHERE l.run_key = h.run_key AND l.stage = h.stage AND l.name = h.name
+    WHERE l.run_key = ANY (ARRAY[h.run_key]) AND l.stage = h.stage AND l.name = h.name
         AND l.token = h.token AND l.attempt = h.attempt
     RETURNING h.*, l.owner, l.started_at
 ), history AS (
@@ -226,27 +235,31 @@ WITH input AS MATERIALIZED (
         charged = t.charged + (r.code IS NOT NULL)::integer,
         result_json = CASE WHEN r.code IS NULL THEN r.result_json END,
         error_code = r.code, error_message = r.message, error_retryable = r.retryable
-    FROM released r WHERE t.run_key = r.run_key AND t.stage = r.stage AND t.name = r.name
+    FROM released r WHERE t.run_key = ANY (ARRAY[r.run_key]) AND t.stage = r.stage AND t.name = r.name
 ), tally AS (
     SELECT run_key, stage, shard, count(*)::integer AS ended, count(code)::integer AS failed, max(now) AS now,
         max(position) AS last
     FROM released GROUP BY run_key, stage, shard
 ), shards AS MATERIALIZED (
-    SELECT y.* FROM coremachine.stage_shards s JOIN tally y USING (run_key, stage, shard)
-    ORDER BY run_key, stage, shard
-    FOR NO KEY UPDATE OF s
+    SELECT y.* FROM (SELECT * FROM tally ORDER BY run_key, stage, shard) y
+    CROSS JOIN LATERAL (
+        SELECT FROM coremachine.stage_shards
+        WHERE run_key = y.run_key AND stage = y.stage AND shard = y.shard
+        FOR NO KEY UPDATE
+    ) s
 ), counted AS (
     UPDATE coremachine.stage_shards s SET remaining = s.remaining - y.ended, failed = s.failed + y.failed
-    FROM shards y WHERE s.run_key = y.run_key AND s.stage = y.stage AND s.shard = y.shard
+    FROM shards y WHERE s.run_key = ANY (ARRAY[y.run_key]) AND s.stage = y.stage AND s.shard = y.shard
     RETURNING s.run_key, s.stage, s.remaining, s.failed, y.now, y.last
 ), emptied AS (
     SELECT run_key, stage, count(*)::smallint AS shards, sum(failed)::integer AS failed, max(now) AS now,
         max(last) AS last
     FROM counted WHERE remaining = 0 GROUP BY run_key, stage
 ), stages AS MATERIALIZED (
-    SELECT e.* FROM coremachine.stages g JOIN emptied e ON g.run_key = e.run_key AND g.number = e.stage
-    ORDER BY e.run_key, e.stage
-    FOR NO KEY UPDATE OF g
+    SELECT e.* FROM (SELECT * FROM emptied ORDER BY run_key, stage) e
+    CROSS JOIN LATERAL (
+        SELECT FROM coremachine.stages WHERE run_key = e.run_key AND number = e.stage FOR NO KEY UPDATE
+    ) g
 ), closed AS (
     UPDATE coremachine.stages g
     SET open_shards = g.open_shards - e.shards, failed = g.failed + e.failed,
@@ -256,7 +269,7 @@ WITH input AS MATERIALIZED (
             ELSE 'completed_with_errors'
         END,
         updated_at = CASE WHEN g.open_shards > e.shards THEN g.updated_at ELSE greatest(g.updated_at, e.now) END
-    FROM stages e WHERE g.run_key = e.run_key AND g.number = e.stage
+    FROM stages e WHERE g.run_key = ANY (ARRAY[e.run_key]) AND g.number = e.stage
     RETURNING g.run_key, g.number, g.status, g.open_shards, e.now, e.last,
         g.end_queue, g.end_message_id, g.end_message_type, g.end_body
 ), event AS (
@@ -293,7 +306,7 @@ WITH held AS MATERIALIZED (
     FOR NO KEY UPDATE
 ), released AS (
     DELETE FROM coremachine.leases l USING held h
-    WHERE l.run_key = h.run_key AND l.stage = h.stage AND l.name = h.name
+    WHERE l.run_key = %(run_key)s AND l.stage = %(stage)s AND l.name = %(name)s
         AND l.token = %(token)s AND l.attempt = h.attempt
     RETURNING h.*, l.token, l.owner, l.started_at
 ), history AS (
@@ -308,7 +321,7 @@ WITH held AS MATERIALIZED (
 UPDATE coremachine.tasks t
 SET status = 'failed', charged = t.charged + 1, error_code = %(code)s, error_message = %(message)s,
     error_retryable = %(retryable)s
-FROM released r WHERE t.run_key = r.run_key AND t.stage = r.stage AND t.name = r.name
+FROM released WHERE t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.name = %(name)s
 RETURNING t.shard;
 
 -- name: requeue_task
@@ -319,7 +332,7 @@ WITH held AS MATERIALIZED (
     FOR NO KEY UPDATE
 ), released AS (
     DELETE FROM coremachine.leases l USING held h
-    WHERE l.run_key = h.run_key AND l.stage = h.stage AND l.name = h.name
+    WHERE l.run_key = %(run_key)s AND l.stage = %(stage)s AND l.name = %(name)s
         AND l.token = %(token)s AND l.attempt = h.attempt
     RETURNING h.*, l.token, l.owner, l.started_at
 ), history AS (
@@ -333,14 +346,14 @@ WITH held AS MATERIALIZED (
 ), requeued AS (
     UPDATE coremachine.tasks t
     SET attempt = t.attempt + 1, charged = t.charged + %(charged)s::boolean::integer, woken_at = NULL
-    FROM released r WHERE t.run_key = r.run_key AND t.stage = r.stage AND t.name = r.name
+    FROM released WHERE t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.name = %(name)s
     RETURNING t.run_key, t.stage, t.name, t.attempt
 ), sent AS (
     INSERT INTO coremachine.outbox (run_key, wakes, stage, name, attempt, not_before, created_at, single)
     SELECT run_key, 'task', stage, name, attempt, %(not_before)s, %(now)s, true FROM requeued
-    RETURNING row_id, run_key
+    RETURNING row_id
 )
-SELECT s.row_id, r.paused FROM sent s JOIN coremachine.runs r ON r.run_key = s.run_key;
+SELECT s.row_id, r.paused FROM sent s JOIN coremachine.runs r ON r.run_key = %(run_key)s;
 
 -- name: load_task
 -- A task with its checkpoint and its newest progress.
