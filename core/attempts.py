@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from core.boundary import run_handler
 from core.context import StopSignal, TaskContext
 from core.decisions import FailFinally, Requeue, Transition, after_attempt, after_lost_lease
-from core.errors import CapacityExceeded, CoreMachineError, LeaseLost, MessageInvalid, StoreUnavailable, TextNotStorable
+from core.errors import (
+    CapacityExceeded,
+    CoreMachineError,
+    LeaseLost,
+    MessageInvalid,
+    StoreBusy,
+    StoreUnavailable,
+    TextNotStorable,
+    TransientError,
+)
 from core.handlers import TaskHandler
 from core.ids import MAX_ATTEMPT, WorkerId
 from core.messages import TaskQueueMessage
@@ -45,6 +55,11 @@ ATTEMPTS_EXHAUSTED = ErrorInfo("ATTEMPTS_EXHAUSTED", f"the task was tried {MAX_A
 REFUSED = (CapacityExceeded, TextNotStorable)
 """What a store raises for an outcome that it will never take, with nothing written: the attempt fails with it."""
 
+KEPT = 1_000
+"""How many outcomes are kept that the store was away for; the oldest go first, and their tasks are tried again."""
+
+KEPT_AT_ONCE = 100
+
 APPLIED = "applied"
 
 
@@ -59,8 +74,7 @@ class Processed:
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """An attempt that is held and has not been run."""
 
     message: TaskQueueMessage
@@ -69,8 +83,7 @@ class Started:
     lease_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """An attempt that was run, and how it is to be committed. ``outcome`` is the handler's."""
 
     message: TaskQueueMessage
@@ -112,6 +125,7 @@ class Attempts:
         self._ids = ids
         self._queues = queues
         self._worker = WorkerId(ids.new_id())
+        self._kept: deque[Ended] = deque(maxlen=KEPT)
 
     def claim(self, message: TaskQueueMessage, lease_seconds: float | None) -> Started | Processed:
         """Claim the task that ``message`` wakes.
@@ -119,6 +133,8 @@ class Attempts:
         Raises :class:`core.errors.UnknownTaskType`, and :class:`core.errors.MessageInvalid` for a message that
         contradicts itself.
         """
+        if self._kept:
+            self.commit_kept()
         request = self._request(message, lease_seconds)
         return self._claimed(message, request, self._store.claim_task(*request))
 
@@ -127,10 +143,11 @@ class Attempts:
 
         Raises :class:`core.errors.TransientError` where the store is away.
         """
+        self.commit_kept()
         asked: list[ClaimRequest | CoreMachineError] = [_or_error(self._request, message) for message in messages]
-        claims = iter(self._store.claim_tasks([one for one in asked if isinstance(one, ClaimRequest)]))
+        claims = iter(self._claims([one for one in asked if isinstance(one, ClaimRequest)]))
         return [
-            _or_error(self._claimed, message, one, next(claims)) if isinstance(one, ClaimRequest) else one
+            self._claimed_or_error(message, one, next(claims)) if isinstance(one, ClaimRequest) else one
             for message, one in zip(messages, asked, strict=True)
         ]
 
@@ -167,14 +184,17 @@ class Attempts:
             lease = self._store.renew_lease(lease, started.lease_seconds, now)
         except LeaseLost:
             return _lost(None)
-        return replace(started, claim=started.claim._replace(lease=lease))
+        return started._replace(claim=started.claim._replace(lease=lease))
 
     def given_back(self, started: Started) -> Ended:
         """The end of an attempt whose handler is not called after all; it costs nothing."""
         return Ended(started.message, started.claim.lease, Requeue("given_back", False), None)
 
     def commit(self, ended: Ended) -> Processed:
-        """Commit how an attempt ended, and publish what that caused."""
+        """Commit how an attempt ended, and publish what that caused.
+
+        Raises :class:`core.errors.TransientError` where the store is away, and keeps ``ended`` for :meth:`commit_kept`.
+        """
         end = self._end(ended)
         try:
             finished = self._store.finish_attempt(*end)
@@ -185,6 +205,9 @@ class Attempts:
                 raise
             failed = Failed(describe(error), error)
             return self.commit(Ended(ended.message, ended.lease, FailFinally(failed.error), failed))
+        except TransientError:
+            self._kept.append(ended)
+            raise
         if finished.outbox:
             self._relay.publish(finished.outbox)
         return _applied(ended, end.transition, finished)
@@ -192,18 +215,47 @@ class Attempts:
     def commit_many(self, ended: Sequence[Ended]) -> Committed:
         """:meth:`commit` for each, in one call to the store. What they caused is left to be published.
 
-        Raises :class:`core.errors.TransientError` where the store is away. What it refuses is refused alone.
+        Raises as :meth:`commit`. What the store refuses is refused alone, and a run whose rows are held by somebody
+        does not hold up the others.
         """
         ends = [self._end(one) for one in ended]
         try:
             finished = self._store.finish_attempts(ends)
         except REFUSED:
             return Committed([_or_error(self.commit, one) for one in ended], [])
+        except StoreBusy as error:
+            return self._commit_by_run(ended, error)
+        except TransientError:
+            self._kept.extend(ended)
+            raise
         processed: list[Processed | CoreMachineError] = [
             _applied(one, end.transition, found) if found is not None else _lost(one.outcome)
             for one, end, found in zip(ended, ends, finished, strict=True)
         ]
         return Committed(processed, [row for one in finished if one is not None for row in one.outbox])
+
+    def commit_kept(self) -> None:
+        """Commit what the store was away for. A result is not thrown away while its lease may still be good."""
+        while self._kept:
+            some = [self._kept.popleft() for _ in range(min(len(self._kept), KEPT_AT_ONCE))]
+            self._relay.publish(self.commit_many(some).outbox)
+
+    def _commit_by_run(self, ended: Sequence[Ended], error: StoreBusy) -> Committed:
+        runs = list(dict.fromkeys((one.message.job_id, one.message.run) for one in ended))
+        if len(runs) == 1:
+            self._kept.extend(ended)
+            raise error
+        processed: dict[int, Processed | CoreMachineError] = {}
+        outbox: list[OutboxRow] = []
+        for run in runs:
+            places = [index for index, one in enumerate(ended) if (one.message.job_id, one.message.run) == run]
+            committed = _or_error(self.commit_many, [ended[index] for index in places])
+            if isinstance(committed, CoreMachineError):
+                processed |= dict.fromkeys(places, committed)
+            else:
+                processed |= dict(zip(places, committed.processed, strict=True))
+                outbox += committed.outbox
+        return Committed([processed[index] for index in range(len(ended))], outbox)
 
     def end_lost(self, message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
         """End an attempt whose holder vanished, by its own fencing token."""
@@ -216,6 +268,21 @@ class Attempts:
         _check_ids(message)
         seconds = handler.timeout + LEASE_MARGIN if lease_seconds is None else lease_seconds
         return ClaimRequest(message.task_id, message.attempt, self._worker, seconds, self._clock.now())
+
+    def _claims(self, requests: Sequence[ClaimRequest]) -> Sequence[ClaimResult | CoreMachineError]:
+        try:
+            return self._store.claim_tasks(requests)
+        except StoreBusy:
+            if len(requests) == 1:
+                raise
+            return [_or_error(self._store.claim_task, *request) for request in requests]
+
+    def _claimed_or_error(
+        self, message: TaskQueueMessage, request: ClaimRequest, claim: ClaimResult | CoreMachineError
+    ) -> Started | Processed | CoreMachineError:
+        if isinstance(claim, CoreMachineError):
+            return claim
+        return _or_error(self._claimed, message, request, claim)
 
     def _claimed(self, message: TaskQueueMessage, request: ClaimRequest, claim: ClaimResult) -> Started | Processed:
         if isinstance(claim, Claimed):

@@ -22,6 +22,7 @@
     |   +-- TextNotStorable              NUL or half a surrogate pair in a text
     +-- TransientError                   retryable: the same call may succeed later
     |   +-- StoreUnavailable
+    |   |   +-- StoreBusy                somebody holds what is needed; nothing was written
     |   |   +-- StoreReadOnly            a standby, or a server that was set to read-only
     |   |   +-- StoreFull                no disk, memory or configured room left on the server
     |   |   +-- StoreMisconfigured       password, database, privilege or TLS: a person has to act
@@ -151,6 +152,10 @@ class TransientError(CoreMachineError):
 
 class StoreUnavailable(TransientError):
     code = "STORE_UNAVAILABLE"
+
+
+class StoreBusy(StoreUnavailable):
+    code = "STORE_BUSY"
 
 
 class StoreReadOnly(StoreUnavailable):

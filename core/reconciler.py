@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from core.attempts import APPLIED
-from core.errors import CoreMachineError, TransientError
+from core.errors import CoreMachineError, StoreBusy, TransientError
 from core.ids import JobId
 from core.machine import CoreMachine
 from core.messages import TaskQueueMessage
@@ -113,9 +113,9 @@ def _each(repair: Callable[[T], bool], found: Iterable[T]) -> tuple[int, int]:
     for one in found:
         try:
             made += repair(one)
-        except TransientError:
-            raise
         except CoreMachineError as error:
+            if isinstance(error, TransientError) and not isinstance(error, StoreBusy):
+                raise
             _log.error("not_repaired", extra={"subject": str(one)[:200], "code": error.code})
             failed += 1
     return made, failed

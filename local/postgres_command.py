@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
@@ -22,7 +23,7 @@ def serve(data: Path | None, port: int | None) -> int:
     """
     with _signalled() as stop, EmbeddedPostgres(data, port=port) as server:
         if not stop.is_set():
-            print(f"DATABASE_URL={server.uri}", flush=True)
+            print(f"DATABASE_URL={shlex.quote(server.uri)}", flush=True)
             kept = f"in {server.data_directory}" if data else "removed at the end"
             print(f"PostgreSQL {server.version}; its data is {kept}; Ctrl-C stops it.", file=sys.stderr)
         while not stop.wait(LOOK_SECONDS):

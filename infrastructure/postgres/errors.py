@@ -133,7 +133,6 @@ BY_CLASS: Mapping[str, Rule] = {
     "57": STARTING,
     "58": SERVER_TROUBLE,
     "72": COLLIDED,
-    "XX": SERVER_TROUBLE,
     "F0": SERVER_SETTINGS,
 }
 

@@ -1,77 +1,147 @@
-"""What becomes of a message that wakes a task of a paused run."""
+"""What happens to outcomes while the store is away, or holds up some of them."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 
 import pytest
 
-from core.consumer import AbandonMessage, dispatch
-from core.errors import StoreUnavailable
-from core.ids import MAX_ATTEMPT, TaskId, WorkerId
-from core.model import OutboundMessage, TaskStatus
-from testing.factories import SingleTaskTest, setup_single_task_test
+from core.attempts import Ended, Started
+from core.context import StopSignal
+from core.errors import CoreMachineError, StoreBusy, StoreUnavailable
+from core.messages import JobQueueMessage, TaskQueueMessage
+from core.model import ClaimResult, Finished, RunStatus
+from core.ports import AttemptEnd, ClaimRequest
+from testing.clock import FakeClock
+from testing.factories import MachineOnMocks, create_test_core_machine
 from testing.mock_state import MockStateManager
 
 
-def paused(state: MockStateManager | None = None) -> SingleTaskTest:
-    """A task that waits, of a run that is paused, and the message that wakes it."""
-    test = setup_single_task_test("hello_world_greeting", {"index": 0, "message": "hi"}, state=state)
-    assert test.state.pause_run(test.message.job_id, 1, "alice", test.machine.clock.now())
-    return test
+class Troubled(MockStateManager):
+    """A store that is away for some calls, and in which somebody holds the rows of some jobs."""
+
+    away = 0
+    held = ""
+
+    def claim_tasks(self, requests: Sequence[ClaimRequest]) -> Sequence[ClaimResult]:
+        if len(requests) > 1 and any(self._is_held(one.task_id) for one in requests):
+            raise StoreBusy("held")
+        return super().claim_tasks(requests)
+
+    def finish_attempts(self, ends: Sequence[AttemptEnd]) -> Sequence[Finished | None]:
+        self._trouble([end.lease.task_id for end in ends])
+        return super().finish_attempts(ends)
+
+    def finish_attempt(self, *end: object) -> Finished:
+        self._trouble([end[0].task_id])  # type: ignore[attr-defined]
+        return super().finish_attempt(*end)  # type: ignore[arg-type]
+
+    def _trouble(self, task_ids: Sequence[str]) -> None:
+        if self.away:
+            self.away -= 1
+            raise StoreUnavailable("away")
+        if any(self._is_held(task_id) for task_id in task_ids):
+            raise StoreBusy("held")
+
+    def _is_held(self, task_id: str) -> bool:
+        return bool(self.held) and task_id.startswith(self.held)
 
 
-def test_it_waits_for_its_next_attempt_and_the_message_is_completed() -> None:
-    machine, state, bus, message = paused()
-
-    assert machine.process_task_message(message).effect == "parked"
-
-    task = state.load_task(message.task_id)
-    assert task is not None
-    assert (task.status, task.attempt, task.charged) == (TaskStatus.QUEUED, 2, 0)
-    assert bus.get_sent_messages() == []
-    rows = state.resume_run(message.job_id, 1, "bob", machine.clock.now())
-    assert rows is not None
-    assert [row.message.message_id for row in rows] == [f"{message.task_id}:2"]
-    assert machine.process_task_message(message.model_copy(update={"attempt": 2})).effect == "applied"
+@pytest.fixture
+def made() -> MachineOnMocks:
+    clock = FakeClock()
+    return create_test_core_machine(clock=clock, state=Troubled(clock))
 
 
-def test_a_second_copy_of_the_message_finds_nothing_to_do() -> None:
-    machine, state, _, message = paused()
-    machine.process_task_message(message)
-
-    assert machine.process_task_message(message).effect == "stale"
-    assert len(state.list_attempts(message.task_id)) == 1
+def troubled(made: MachineOnMocks) -> Troubled:
+    assert isinstance(made.state, Troubled)
+    return made.state
 
 
-def test_where_the_pause_ends_at_that_moment_the_message_comes_again() -> None:
-    class Resumed(MockStateManager):
-        """The pause ends between the claim and the parking."""
+def messages(made: MachineOnMocks, n: int, note: str = "") -> list[TaskQueueMessage]:
+    """The task messages of a job's first stage."""
+    run = made.machine.submit("hello_world", {"n": n, "message": note or "Hello"}).run
+    received = made.bus.receive("jobs", 100)
+    for message in received:
+        made.machine.process_job_message(JobQueueMessage.decode(message.body))
+        made.bus.complete(message)
+    tasks = [TaskQueueMessage.decode(message.body) for message in made.bus.receive("tasks", 100)]
+    return [task for task in tasks if task.job_id == run.job_id]
 
-        def park_task(
-            self, task_id: TaskId, attempt: int, wakeup: OutboundMessage, worker: WorkerId, now: datetime
-        ) -> bool:
-            self.resume_run(task_id_job, 1, "bob", now)
-            return super().park_task(task_id, attempt, wakeup, worker, now)
 
-    state = Resumed()
-    machine, _, _, message = paused(state)
-    task_id_job = message.job_id
+def ended(made: MachineOnMocks, tasks: Sequence[TaskQueueMessage]) -> list[Ended]:
+    """The tasks claimed and run."""
+    found = []
+    for started in made.machine.attempts.claim_many(tasks):
+        assert isinstance(started, Started)
+        one = made.machine.attempts.run(started, StopSignal())
+        assert isinstance(one, Ended)
+        found.append(one)
+    return found
 
+
+def statuses(made: MachineOnMocks) -> list[str]:
+    return sorted(task["status"] for task in made.state.get_state_snapshot()["tasks"].values())
+
+
+def test_a_result_that_the_store_was_away_for_is_committed_when_its_message_comes_again(made: MachineOnMocks) -> None:
+    (task,) = messages(made, 1)
+    troubled(made).away = 1
     with pytest.raises(StoreUnavailable):
-        machine.process_task_message(message)
+        made.machine.process_task_message(task)
 
-    assert not isinstance(dispatch(machine, message.encode()), AbandonMessage)
-    task = state.load_task(message.task_id)
-    assert task is not None
-    assert task.status is TaskStatus.COMPLETED
+    again = made.machine.process_task_message(task)
+
+    assert again.effect == "ended"
+    assert statuses(made) == ["completed"]
+    assert [one.outcome for one in made.state.list_attempts(task.task_id)] == ["completed"]
 
 
-def test_the_last_attempt_that_a_message_can_name_is_left_for_the_reconciler() -> None:
-    machine, state, _, message = paused()
-    state._tasks[message.task_id].attempt = MAX_ATTEMPT
+def test_results_that_were_to_be_committed_together_are_kept_together(made: MachineOnMocks) -> None:
+    some = ended(made, messages(made, 3))
+    troubled(made).away = 2
+    with pytest.raises(StoreUnavailable):
+        made.machine.attempts.commit_many(some)
+    with pytest.raises(StoreUnavailable):
+        made.machine.attempts.commit_kept()
 
-    processed = machine.process_task_message(message.model_copy(update={"attempt": MAX_ATTEMPT}))
+    made.machine.attempts.commit_kept()
 
-    assert processed.effect == "paused"
-    assert state.list_attempts(message.task_id) == []
+    assert statuses(made) == ["completed"] * 3
+
+
+def test_a_kept_result_whose_lease_went_to_another_is_dropped(made: MachineOnMocks) -> None:
+    (task,) = messages(made, 1)
+    (one,) = ended(made, [task])
+    troubled(made).away = 1
+    with pytest.raises(StoreUnavailable):
+        made.machine.attempts.commit(one)
+    made.state.finish_run(task.job_id, 1, RunStatus.CANCELLED, None, None, made.bus.clock.now())
+
+    made.machine.attempts.commit_kept()
+
+    assert statuses(made) == ["cancelled"]
+
+
+def test_a_run_whose_rows_somebody_holds_does_not_hold_up_the_others(made: MachineOnMocks) -> None:
+    one, other = ended(made, messages(made, 2)), ended(made, messages(made, 2, "Hi"))
+    troubled(made).held = one[0].message.job_id
+
+    committed = made.machine.attempts.commit_many([one[0], other[0], one[1], other[1]])
+
+    kinds = [type(found).__name__ for found in committed.processed]
+    assert kinds == ["StoreBusy", "Processed", "StoreBusy", "Processed"]
+    assert statuses(made) == ["completed", "completed", "running", "running"]
+    troubled(made).held = ""
+    made.machine.attempts.commit_kept()
+    assert statuses(made) == ["completed"] * 4
+
+
+def test_claims_that_are_held_up_together_are_made_one_by_one(made: MachineOnMocks) -> None:
+    one, other = messages(made, 1), messages(made, 1, "Hi")
+    troubled(made).held = one[0].job_id
+
+    claims = made.machine.attempts.claim_many([*one, *other])
+
+    assert not any(isinstance(claim, CoreMachineError) for claim in claims)
+    assert all(isinstance(claim, Started) for claim in claims)

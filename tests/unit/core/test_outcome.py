@@ -58,6 +58,7 @@ def test_only_what_may_pass_is_retryable() -> None:
     assert retryable == {
         "TransientError",
         "StoreUnavailable",
+        "StoreBusy",
         "StoreReadOnly",
         "StoreFull",
         "StoreMisconfigured",

@@ -293,6 +293,26 @@ def test_an_outcome_does_not_wait_for_a_handler_that_is_slow(desk: Desk) -> None
     assert desk.run(job_id).status is RunStatus.COMPLETED
 
 
+def test_what_was_committed_is_settled_between_two_tasks_of_a_batch(desk: Desk) -> None:
+    settled = []
+
+    def act(number: int) -> None:
+        if number == 1:
+            while desk.worker._committer.done.empty():
+                pass  # until the commit of 0 is told
+        if number == 2:
+            settled.append("completed 0" in desk.log)
+
+    desk.open(3)
+    desk.grow(3)
+    desk.act = act
+
+    with desk.worker:
+        desk.work()
+
+    assert settled == [True]
+
+
 def test_what_ends_while_a_commit_lasts_is_committed_together(desk: Desk) -> None:
     all_ran, sizes = threading.Event(), []
 
