@@ -21,6 +21,8 @@ STATEMENTS = {block.name: block.statement for block in read_blocks(Path(__file__
 LOOK_SECONDS = 0.01
 GIVE_UP_SECONDS = 60.0
 MAX_ABSENCE = 0.5
+LEAST_SECONDS = 0.5
+"""From one crash's end to the next."""
 
 
 class Restart(NamedTuple):
@@ -42,8 +44,15 @@ class Crashes:
         self.restarts: list[Restart] = []
 
     def run(self, wanted: int, seconds: float, stop: Event) -> None:
-        """``wanted`` times or until ``stop`` is set, ``seconds`` apart on average. The server runs in the end."""
-        while len(self.restarts) < wanted and not stop.wait(seconds * self._random.uniform(0.5, 1.5)):
+        """``wanted`` times or until ``stop`` is set, each ``seconds`` after the one before on average.
+
+        The server runs in the end.
+        """
+        began = time.monotonic()
+        for number in range(wanted):
+            due = began + seconds * (number + self._random.random())
+            if stop.wait(max(LEAST_SECONDS, due - time.monotonic())):
+                return
             self.restarts.append(self._restart(stop))
 
     def _restart(self, stop: Event) -> Restart:
