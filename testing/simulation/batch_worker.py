@@ -53,8 +53,6 @@ class SteppedCommitter(_Committer):
         gathered, self._gathered = self._gathered, []
         if gathered:
             self._commit([message for message, _ in gathered], [ended for _, ended in gathered])
-            for _, ended in gathered:
-                self._worker.calls.pop(ended.lease.task_id, None)
 
     def lose_patience(self) -> None:
         """The handler that runs is slow, if the script says so: what waits behind it is given back."""

@@ -281,9 +281,8 @@ class Witness:
 
     def _own_call(self, lease: Lease) -> Call | None:
         """The call that its own worker is about to end; none where somebody ends it for its worker."""
-        calls: Mapping[TaskId, Call] = getattr(self._world.current, "calls", {})
-        call = calls.get(lease.task_id)
-        return call if call is not None and call.lease.token == lease.token else None
+        calls: Mapping[tuple[TaskId, int], Call] = getattr(self._world.current, "calls", {})
+        return calls.get((lease.task_id, lease.token))
 
     def _given_back(self, lease: Lease, transition: Transition) -> bool:
         """Whether a worker ends its own attempt, whose handler it did not call."""

@@ -25,7 +25,8 @@ SUBMIT_AGAIN_AFTER = 5.0
 class Worker(Actor):
     """Receives messages, up to ``prefetch`` at a time, and processes them one by one.
 
-    ``leases`` are the newest that it was granted, ``calls`` its handlers' calls that have not ended, by task.
+    ``leases`` are the newest that it was granted, by task; ``calls`` what its process called handlers for, by task and
+    token.
     """
 
     def __init__(self, world: World, name: str, skew: float, prefetch: int) -> None:
@@ -34,7 +35,7 @@ class Worker(Actor):
         self.prefetch = prefetch
         self.idle = True  # its process starts with the first message
         self.leases: dict[TaskId, Lease] = {}
-        self.calls: dict[TaskId, Call] = {}
+        self.calls: dict[tuple[TaskId, int], Call] = {}
         self.stop_signal: StopSignal | None = None
 
     def live(self) -> None:
@@ -66,13 +67,13 @@ class Worker(Actor):
         for message in messages:
             self.stop_signal = StopSignal()
             self.world.system.consume(self.machine, self.bus, message, self.stop_signal)
-            self.calls.clear()
         self.stop_signal = None
 
     # --- what its handlers do ---
 
     def begin(self, context: TaskContext) -> Call:
-        call = self.calls[context.task_id] = self.world.witness.begin(self, context)
+        call = self.world.witness.begin(self, context)
+        self.calls[call.lease.task_id, call.lease.token] = call
         return call
 
     def heartbeat(self, lease: Lease) -> None:
