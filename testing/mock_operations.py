@@ -55,9 +55,9 @@ class MockOperations(MockLetters, MockTables):
             self._note("create_run", new.job_id, "refused")
             return None
         _check_reuse(source, new)
-        size = len(source.parameters_json) + sum(task.size for stage in source.stages for task in stage.tasks)
-        self._check_room(sum(stage.total for stage in source.stages))
-        self._charge(size)
+        copied = source.stages[: new.reuse_stages + (new.replayed is not None)]
+        self._check_room(sum(len(stage.tasks) for stage in copied))
+        self._charge(len(source.parameters_json) + sum(task.size for stage in copied for task in stage.tasks))
         run = source.next_run(new.message, now)
         run.deadline = new.deadline
         self._add_run(run)

@@ -151,6 +151,19 @@ class TestDraining:
 
         assert away.asked <= 3 * 31
 
+    def test_a_paused_run_is_left_where_it_is_and_goes_on_when_it_is_resumed(self) -> None:
+        harness, _ = create_test_harness()
+        run = harness.submit("hello_world", {"n": 2})
+        assert harness.state.pause_run(run.job_id, 1, "alice", harness.clock.now())
+
+        harness.drain()
+
+        assert [one.current_stage for one in harness.state.open_runs()] == [1]
+        rows = harness.state.resume_run(run.job_id, 1, "alice", harness.clock.now())
+        harness.machine.relay.publish(rows or ())
+        harness.drain()
+        assert harness.state.open_runs() == []
+
     def test_a_message_that_nobody_can_read_is_raised(self, harness: Harness) -> None:
         harness.bus.send([OutboundMessage("jobs", "1", "job", b"not json")])
 

@@ -8,6 +8,7 @@ from core.model import Claimed, FailurePolicy, RunStatus
 from core.ports import StateStore
 from testing.clock import FakeClock
 from testing.contracts.scenario import DONE, LEASE, START, WORKER, Scenario, at, new_job
+from testing.contracts.state_runs import again, onward
 from testing.mock_state import MockStateManager
 
 JOB_ID = "b" * 64
@@ -199,6 +200,31 @@ class TestBounds:
 
         assert (state.get_state_snapshot(), scenario.outbox(), state.list_attempts(lease.task_id)) == before
         assert scenario.complete(lease).task_status == "completed"
+
+    def test_another_run_that_does_not_fit_is_refused_and_nothing_is_written(self) -> None:
+        state = MockStateManager(max_tasks=3)
+        scenario = Scenario.started(state, "a", "b")
+        for name in ("a", "b"):
+            scenario.complete(scenario.claim(name))
+        scenario.finish()
+        before = (state.get_state_snapshot(), scenario.waiting())
+
+        with pytest.raises(CapacityExceeded):
+            onward(scenario, 1)
+
+        assert (state.get_state_snapshot(), scenario.waiting()) == before
+        assert again(scenario) is not None
+
+    def test_a_run_that_is_deleted_gives_its_room_back(self) -> None:
+        state = MockStateManager(max_tasks=2, max_bytes=100)
+        for second in range(5):
+            scenario = Scenario.started(state, "a", "b", content=str(second))
+            scenario.complete(scenario.claim("a"))
+            scenario.finish()
+
+            assert state.delete_run(scenario.job_id, 1, 10)
+
+        assert state.get_state_snapshot() == {"jobs": {}, "tasks": {}, "stage_stats": {}}
 
     def test_a_checkpoint_that_replaces_another_is_charged_for_the_difference(self) -> None:
         state = MockStateManager(max_bytes=200)
