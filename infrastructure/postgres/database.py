@@ -92,4 +92,4 @@ def lists(**columns: Sequence[object]) -> dict[str, object]:
         held = "".join(texts.values())
         separator = next(other for other in map("\x1f{}\x1e".format, count()) if other not in held)
         texts = {name: separator.join(map(str, values)) for name, values in columns.items()}
-    return {**texts, "separator": separator}
+    return {**texts, "sep": separator}

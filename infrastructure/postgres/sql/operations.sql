@@ -101,7 +101,7 @@ RETURNING row_id;
 -- those that the stage had, and how many of its tasks are missing.
 WITH again AS MATERIALIZED (
     SELECT name, parameters_json, place FROM unnest(
-        string_to_array(%(names)s, %(separator)s), string_to_array(%(parameters)s, %(separator)s)
+        string_to_array(%(names)s, %(sep)s), string_to_array(%(parameters)s, %(sep)s)
     ) WITH ORDINALITY AS a (name, parameters_json, place)
 ), copied AS (
     INSERT INTO coremachine.tasks (
@@ -161,7 +161,7 @@ SELECT array_agg(row_id ORDER BY row_id) AS task_rows,
 FROM sent;
 
 -- name: list_runs
--- A page of runs, newest first.
+-- A page of runs, newest first. What bounds created_at is there for the index, which an alternative would hide.
 SELECT r.job_id, r.run, r.job_type, r.tenant, r.status, r.paused, r.created_at,
     greatest(r.updated_at, (SELECT max(g.updated_at) FROM coremachine.stages g WHERE g.run_key = r.run_key)) AS updated_at,
     r.error_code, r.error_message, r.error_retryable
@@ -170,8 +170,9 @@ WHERE (%(job_type)s::text IS NULL OR r.job_type = %(job_type)s)
     AND (%(tenant)s::text IS NULL OR r.tenant = %(tenant)s)
     AND (%(statuses)s::text[] IS NULL OR r.status = ANY (%(statuses)s))
     AND (%(paused)s::boolean IS NULL OR r.paused = %(paused)s)
-    AND (%(created_from)s::timestamptz IS NULL OR r.created_at >= %(created_from)s)
-    AND (%(created_before)s::timestamptz IS NULL OR r.created_at < %(created_before)s)
+    AND r.created_at >= coalesce(%(created_from)s::timestamptz, '-infinity')
+    AND r.created_at < coalesce(%(created_before)s::timestamptz, 'infinity')
+    AND r.created_at <= coalesce(%(after_at)s::timestamptz, 'infinity')
     AND (
         %(after_at)s::timestamptz IS NULL
         OR (r.created_at, r.job_id, r.run) < (%(after_at)s, %(after_job)s::text, %(after_run)s::bigint)
@@ -195,15 +196,12 @@ LEFT JOIN LATERAL (
     WHERE run_key = t.run_key AND stage = t.stage AND name = t.name OFFSET 0
 ) c ON true
 WHERE t.run_key = %(run_key)s
-    AND (%(stage)s::bigint IS NULL OR t.stage = %(stage)s)
+    AND t.stage >= coalesce(%(stage)s::bigint, 0) AND t.stage <= coalesce(%(stage)s::bigint, 32767)
     AND (
         %(statuses)s::text[] IS NULL
         OR CASE WHEN t.status = 'queued' AND l.token IS NOT NULL THEN 'running' ELSE t.status END = ANY (%(statuses)s)
     )
-    AND (
-        %(after_stage)s::smallint IS NULL
-        OR (t.stage, t.name) > (%(after_stage)s, %(after_name)s::text COLLATE "C")
-    )
+    AND (t.stage, t.name) > (coalesce(%(after_stage)s::integer, -1), coalesce(%(after_name)s::text, '') COLLATE "C")
 ORDER BY t.stage, t.name
 LIMIT %(limit)s;
 

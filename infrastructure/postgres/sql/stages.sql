@@ -26,7 +26,7 @@ WITH opened AS (
 ), created AS (
     INSERT INTO coremachine.tasks (run_key, stage, name, ordinal, shard, parameters_json)
     SELECT o.run_key, %(number)s, t.name, t.ordinal, (t.ordinal - 1) %% %(shards)s, t.parameters_json
-    FROM opened o, unnest(string_to_array(%(names)s, %(separator)s), string_to_array(%(parameters)s, %(separator)s))
+    FROM opened o, unnest(string_to_array(%(names)s, %(sep)s), string_to_array(%(parameters)s, %(sep)s))
         WITH ORDINALITY AS t (name, parameters_json, ordinal)
 ), events AS (
     INSERT INTO coremachine.events (run_key, number, at, kind, stage, detail)
@@ -40,7 +40,7 @@ WITH opened AS (
 ), sent AS (
     INSERT INTO coremachine.outbox (run_key, wakes, stage, name, attempt, created_at)
     SELECT o.run_key, 'task', %(number)s, t.name, 1, %(now)s
-    FROM opened o, unnest(string_to_array(%(names)s, %(separator)s)) WITH ORDINALITY AS t (name, ordinal)
+    FROM opened o, unnest(string_to_array(%(names)s, %(sep)s)) WITH ORDINALITY AS t (name, ordinal)
     ORDER BY t.ordinal
     RETURNING row_id
 ), sent_end AS (

@@ -33,10 +33,10 @@ LEFT JOIN coremachine.checkpoints c ON c.run_key = %(run_key)s AND c.stage = %(s
 -- that no statistics of a table that was empty a moment ago can make a join of it.
 WITH input AS MATERIALIZED (
     SELECT * FROM unnest(
-        string_to_array(%(run_keys)s, %(separator)s)::bigint[], string_to_array(%(stages)s, %(separator)s)::smallint[],
-        string_to_array(%(names)s, %(separator)s), string_to_array(%(attempts)s, %(separator)s)::integer[],
-        string_to_array(%(owners)s, %(separator)s), string_to_array(%(times)s, %(separator)s)::timestamptz[],
-        string_to_array(%(ends)s, %(separator)s)::timestamptz[], string_to_array(%(positions)s, %(separator)s)::integer[]
+        string_to_array(%(run_keys)s, %(sep)s)::bigint[], string_to_array(%(stages)s, %(sep)s)::smallint[],
+        string_to_array(%(names)s, %(sep)s), string_to_array(%(attempts)s, %(sep)s)::integer[],
+        string_to_array(%(owners)s, %(sep)s), string_to_array(%(times)s, %(sep)s)::timestamptz[],
+        string_to_array(%(ends)s, %(sep)s)::timestamptz[], string_to_array(%(positions)s, %(sep)s)::integer[]
     ) AS i (run_key, stage, name, asked, owner, now, expires_at, position)
 ), target AS MATERIALIZED (
     SELECT i.*, t.status, t.attempt, t.charged, t.parameters_json, r.paused, r.job_type, g.task_type
@@ -199,16 +199,16 @@ LEFT JOIN closed c ON c.open_shards = 0;
 -- before stages. What is read of a row that was waited for is read again, as in complete_task. A key that is compared
 -- with an array of one is looked up whatever the statistics say: nothing else can be made of such a condition, while of
 -- an equality a join is made that reads all of a table which was empty when the plan was.
-WITH input AS MATERIALIZED (
+WITH input AS (
     SELECT * FROM unnest(
-        string_to_array(%(run_keys)s, %(separator)s)::bigint[], string_to_array(%(stages)s, %(separator)s)::smallint[],
-        string_to_array(%(names)s, %(separator)s), string_to_array(%(tokens)s, %(separator)s)::bigint[],
-        string_to_array(%(times)s, %(separator)s)::timestamptz[], string_to_array(%(results)s, %(separator)s),
-        string_to_array(%(positions)s, %(separator)s)::integer[],
-        %(codes)s::text[], %(messages)s::text[], %(retryables)s::boolean[]
-    ) AS i (run_key, stage, name, token, now, result_json, position, code, message, retryable)
+        string_to_array(%(run_keys)s, %(sep)s)::bigint[], string_to_array(%(stages)s, %(sep)s)::smallint[],
+        string_to_array(%(names)s, %(sep)s), string_to_array(%(tokens)s, %(sep)s)::bigint[],
+        string_to_array(%(times)s, %(sep)s)::timestamptz[], string_to_array(%(results)s, %(sep)s),
+        string_to_array(%(positions)s, %(sep)s)::int[],
+        %(codes)s::text[], %(messages)s::text[], %(retryables)s::bool[]
+    ) AS i (run_key, stage, name, token, now, result, position, code, message, retryable)
 ), held AS MATERIALIZED (
-    SELECT i.*, t.attempt, t.shard
+    SELECT i.*, t.attempt, t.shard, CASE WHEN i.code IS NULL THEN 'completed' ELSE 'failed' END AS outcome
     FROM input i
     CROSS JOIN LATERAL (
         SELECT attempt, shard FROM coremachine.tasks
@@ -226,19 +226,17 @@ WITH input AS MATERIALIZED (
         error_code, error_message, error_retryable
     )
     SELECT run_key, stage, name, attempt, token, nextval('coremachine.event_numbers'), owner, started_at, now,
-        CASE WHEN code IS NULL THEN 'completed' ELSE 'failed' END, code, message, retryable
+        outcome, code, message, retryable
     FROM released ORDER BY position
     RETURNING ended
 ), ended AS (
     UPDATE coremachine.tasks t
-    SET status = CASE WHEN r.code IS NULL THEN 'completed' ELSE 'failed' END,
-        charged = t.charged + (r.code IS NOT NULL)::integer,
-        result_json = CASE WHEN r.code IS NULL THEN r.result_json END,
-        error_code = r.code, error_message = r.message, error_retryable = r.retryable
+    SET status = r.outcome,
+        charged = charged + (code IS NOT NULL)::int, result_json = CASE WHEN code IS NULL THEN r.result END,
+        error_code = code, error_message = message, error_retryable = retryable
     FROM released r WHERE t.run_key = ANY (ARRAY[r.run_key]) AND t.stage = r.stage AND t.name = r.name
 ), tally AS (
-    SELECT run_key, stage, shard, count(*)::integer AS ended, count(code)::integer AS failed, max(now) AS now,
-        max(position) AS last
+    SELECT run_key, stage, shard, count(*)::int AS ended, count(code)::int AS failed, max(now) AS now, max(position) AS last
     FROM released GROUP BY run_key, stage, shard
 ), shards AS MATERIALIZED (
     SELECT y.* FROM (SELECT * FROM tally ORDER BY run_key, stage, shard) y
@@ -248,12 +246,11 @@ WITH input AS MATERIALIZED (
         FOR NO KEY UPDATE
     ) s
 ), counted AS (
-    UPDATE coremachine.stage_shards s SET remaining = s.remaining - y.ended, failed = s.failed + y.failed
+    UPDATE coremachine.stage_shards s SET remaining = remaining - y.ended, failed = s.failed + y.failed
     FROM shards y WHERE s.run_key = ANY (ARRAY[y.run_key]) AND s.stage = y.stage AND s.shard = y.shard
     RETURNING s.run_key, s.stage, s.remaining, s.failed, y.now, y.last
 ), emptied AS (
-    SELECT run_key, stage, count(*)::smallint AS shards, sum(failed)::integer AS failed, max(now) AS now,
-        max(last) AS last
+    SELECT run_key, stage, count(*)::int AS shards, sum(failed)::int AS failed, max(now) AS now, max(last) AS last
     FROM counted WHERE remaining = 0 GROUP BY run_key, stage
 ), stages AS MATERIALIZED (
     SELECT e.* FROM (SELECT * FROM emptied ORDER BY run_key, stage) e
@@ -268,15 +265,14 @@ WITH input AS MATERIALIZED (
             WHEN g.failed + e.failed = 0 THEN 'completed'
             ELSE 'completed_with_errors'
         END,
-        updated_at = CASE WHEN g.open_shards > e.shards THEN g.updated_at ELSE greatest(g.updated_at, e.now) END
+        updated_at = greatest(g.updated_at, CASE WHEN g.open_shards = e.shards THEN e.now END)
     FROM stages e WHERE g.run_key = ANY (ARRAY[e.run_key]) AND g.number = e.stage
     RETURNING g.run_key, g.number, g.status, g.open_shards, e.now, e.last,
         g.end_queue, g.end_message_id, g.end_message_type, g.end_body
 ), event AS (
     INSERT INTO coremachine.events (run_key, number, at, kind, stage, detail)
-    SELECT c.run_key, nextval('coremachine.event_numbers'), c.now, 'stage_ended', c.number, c.status
-    FROM closed c, (SELECT max(ended) AS last FROM history) h
-    WHERE c.open_shards = 0 AND h.last > 0
+    SELECT run_key, nextval('coremachine.event_numbers'), now, 'stage_ended', number, status
+    FROM closed WHERE open_shards = 0 AND (SELECT max(ended) FROM history) > 0
 ), sent AS (
     INSERT INTO coremachine.outbox (run_key, wakes, stage, created_at)
     SELECT run_key, 'stage', number, now FROM closed WHERE open_shards = 0 ORDER BY last
@@ -284,8 +280,8 @@ WITH input AS MATERIALIZED (
 )
 SELECT r.position, s.row_id, c.end_queue, c.end_message_id, c.end_message_type, c.end_body
 FROM released r
-LEFT JOIN sent s ON s.run_key = r.run_key AND s.stage = r.stage
-LEFT JOIN closed c ON c.run_key = s.run_key AND c.number = s.stage;
+LEFT JOIN sent s USING (run_key, stage)
+LEFT JOIN closed c ON c.run_key = r.run_key AND c.number = s.stage;
 
 -- name: failure_policy
 -- What a failed task does to its run, where it is held under this token.

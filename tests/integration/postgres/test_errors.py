@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 from core.errors import (
     CapacityExceeded,
     CoreMachineError,
+    StoreBusy,
     StoreInconsistent,
     StoreMisconfigured,
     StoreReadOnly,
@@ -83,7 +84,7 @@ def refusal(connection: Connection, statement: str, *parameters: object) -> Core
         ("SELECT %s::jsonb", ('"\\u0000"',), TextNotStorable),
         ("SELECT %s::jsonb", ('"\\ud800"',), TextNotStorable),
         ("SELECT repeat('x', 2000000000)", (), CapacityExceeded),
-        ("SELECT pg_sleep(60)", (), StoreUnavailable),
+        ("SELECT pg_sleep(60)", (), StoreBusy),
         ("SELECT pg_terminate_backend(pg_backend_pid())", (), StoreUnavailable),
     ],
 )
@@ -105,7 +106,7 @@ def test_a_lock_is_not_waited_for_without_end(connect: Connect) -> None:
         holder.execute("UPDATE public.items SET number = 5 WHERE id = 1")
         found = refusal(waiter, "UPDATE public.items SET number = 6 WHERE id = 1")
 
-    assert type(found) is StoreUnavailable
+    assert type(found) is StoreBusy
     assert "DATABASE_LOCK_TIMEOUT_SECONDS" in found.message
 
 
@@ -130,7 +131,7 @@ def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(database: Data
     lock(1, 2)
     other.join(10)
 
-    assert [(type(error), error.details["sqlstate"]) for error in errors] == [(StoreUnavailable, "40P01")]
+    assert [(type(error), error.details["sqlstate"]) for error in errors] == [(StoreBusy, "40P01")]
 
 
 def test_a_serialization_failure_is_told_to_try_again(connect: Connect) -> None:
@@ -141,7 +142,7 @@ def test_a_serialization_failure_is_told_to_try_again(connect: Connect) -> None:
         second.execute("UPDATE public.items SET number = 8 WHERE id = 1")
         found = refusal(first, "UPDATE public.items SET number = 9 WHERE id = 1")
 
-    assert (type(found), found.details["sqlstate"]) == (StoreUnavailable, "40001")
+    assert (type(found), found.details["sqlstate"]) == (StoreBusy, "40001")
 
 
 def test_a_read_only_database_says_so(connect: Connect) -> None:
