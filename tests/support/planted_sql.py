@@ -185,7 +185,7 @@ PLANTED = (
     Planted(
         "batches are counted down from what was read before",
         "end_tasks",
-        "SET remaining = s.remaining - y.ended,",
+        "SET remaining = remaining - y.ended,",
         "SET remaining = (SELECT remaining FROM coremachine.stage_shards o"
         " WHERE o.run_key = s.run_key AND o.stage = s.stage AND o.shard = s.shard) - y.ended,",
         "TestTheLastTwoOfAStage.test_two_batches_end_it_once",
