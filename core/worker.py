@@ -124,10 +124,11 @@ class Worker:
 
     def _store_answers(self) -> bool:
         """Asked before messages are taken, once something was away: a delivery that comes to nothing counts against
-        its message, and a few of them bury it.
+        its message, and a few of them bury it. What the store was away for is committed first.
         """
         self._settle_done()
         try:
+            self._machine.attempts.commit_kept()
             self._machine.store.load_run(_NO_JOB, 1)
         except TransientError as error:
             self._note_away(error)
