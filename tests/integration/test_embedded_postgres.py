@@ -300,11 +300,13 @@ def test_the_command_ends_when_the_server_does_and_keeps_the_data(folder: Path) 
 
 def refusal(server: EmbeddedPostgres) -> LocalError:
     """Why it does not start; with nothing left behind."""
-    before = set(Path(tempfile.gettempdir()).glob("coremachine-postgres-*"))
-    with pytest.raises(LocalError) as caught:
-        server.start()
+    with tempfile.TemporaryDirectory() as scratch, pytest.MonkeyPatch.context() as patch:
+        Path(scratch).chmod(0o755)
+        patch.setattr(tempfile, "tempdir", scratch)
+        with pytest.raises(LocalError) as caught:
+            server.start()
+        assert list(Path(scratch).iterdir()) == []
     assert not server.running
-    assert set(Path(tempfile.gettempdir()).glob("coremachine-postgres-*")) <= before
     return caught.value
 
 
