@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.chaos_effects import within_a_phase
-from benchmarks.chaos_jobs import TIMEOUT_SECONDS
+from benchmarks.chaos_jobs import SLOW_SECONDS, TIMEOUT_SECONDS, is_slow
 from benchmarks.chaos_nursery import DUMP, Nursery
 from benchmarks.chaos_setting import Setting
 from benchmarks.chaos_worker import ASKED_TO
@@ -21,6 +21,7 @@ from core.attempts import LEASE_MARGIN
 
 LINES_OF_EVIDENCE = 15
 DUMP_SECONDS = 0.5
+LOOK_SECONDS = 0.01
 
 ENDED_AS_ASKED = (0, -ASKED_TO)
 """In order, or by the signal itself where it came before the process had begun."""
@@ -61,7 +62,7 @@ class Crew:
     @property
     def pause_seconds(self) -> float:
         """Longer than any lease, of the wall's time."""
-        return 1.5 * (TIMEOUT_SECONDS + LEASE_MARGIN) / self._setting.speed
+        return 2.0 * (TIMEOUT_SECONDS + LEASE_MARGIN) / self._setting.speed
 
     def tend(self) -> None:
         """Note who has ended, wake who was paused for long enough, and start who is missing."""
@@ -82,11 +83,10 @@ class Crew:
         self.tend()
 
     def pause(self) -> None:
-        """Let one stand still for so long that it loses its leases, then go on as if it had them: one that is in the
-        midst of a phase, where there is one.
+        """Let one stand still for so long that it loses its leases, then go on as if it had them: one that is in a slow
+        task, where there is one.
         """
-        busy = within_a_phase(self._setting.effects)
-        member = self._chosen([member for member in self._working if member.pid in busy])
+        member = self._chosen(self._slow())
         os.kill(member.pid, signal.SIGSTOP)
         self._paused.append((time.monotonic() + self.pause_seconds, member))
         self.counts.pauses += 1
@@ -136,6 +136,17 @@ class Crew:
         member = self._random.choice(candidates or self._working)
         self._working.remove(member)
         return member
+
+    def _slow(self) -> Sequence[Member]:
+        """Those who are in a slow task, waited for in vain if need be."""
+        found: list[Member] = []
+        until = time.monotonic() + SLOW_SECONDS
+        while not found and time.monotonic() < until:
+            tasks = within_a_phase(self._setting.effects)
+            busy = [member for member in self._working if member.pid in tasks]
+            found = [member for member in busy if is_slow(self._setting.seed, tasks[member.pid])]
+            time.sleep(LOOK_SECONDS)
+        return found
 
     def _resume(self) -> None:
         _, member = self._paused.pop(0)

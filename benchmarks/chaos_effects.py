@@ -67,13 +67,13 @@ class EffectLog:
         self.write(Effect(Act.REPAIRED, NO_TASK, 0, "", json.dumps(counts)))
 
 
-def within_a_phase(path: Path) -> set[int]:
-    """The processes that were in the midst of a phase a moment ago."""
+def within_a_phase(path: Path) -> dict[int, TaskId]:
+    """The processes that were in the midst of a phase a moment ago, and of which task."""
     with path.open("rb") as log:
         log.seek(-min(TAIL_BYTES, log.seek(0, os.SEEK_END)), os.SEEK_END)
         lines = log.read().decode("ascii").splitlines()[1:]
-    last = {effect.mark.partition(".")[0]: effect.act for effect in map(_parsed, lines) if effect.mark}
-    return {int(pid) for pid, act in last.items() if act is Act.PHASE_BEGAN}
+    last = {int(effect.mark.partition(".")[0]): effect for effect in map(_parsed, lines) if effect.mark}
+    return {pid: effect.task_id for pid, effect in last.items() if effect.act is Act.PHASE_BEGAN}
 
 
 def read_effects(path: Path) -> Iterator[Effect]:

@@ -18,7 +18,7 @@ from benchmarks.chaos_effects import Act, Effect, EffectLog, new_mark
 from core.context import TaskContext
 from core.errors import LeaseLost, TaskError, TransientTaskError
 from core.handlers import HandlerFunction, task_handler
-from core.ids import JobId
+from core.ids import JobId, TaskId
 from core.jobs import JobContext, JobDefinition, Parallelism, StageDefinition, TaskSpec
 from core.model import FailurePolicy, RunStatus, TaskResult, TaskStatus
 from core.outcome import Interrupted, RetryLater
@@ -34,9 +34,9 @@ COMPLETED, FAILED = TaskStatus.COMPLETED, TaskStatus.FAILED
 
 FAILS_PERCENT = 6
 RETRIES_LATER_PERCENT = 3
-SLOW_PERCENT = 3
-SLOW_SECONDS = 0.4
-"""A phase of one task in so many, of the wall's time: whoever takes it over holds it when a zombie awakes."""
+SLOW_PERCENT = 2
+SLOW_SECONDS = 0.8
+"""A phase of a slow task, of the wall's time: so long that somebody else holds the task when a zombie awakes."""
 
 
 class Hopeless(TaskError):
@@ -156,6 +156,16 @@ def _hopeless(task_type: str, number: int) -> bool:
     return (task_type == "double_but_some" and number % 4 == 3) or (task_type == "double_but_one" and number == 5)
 
 
+def is_slow(seed: int, task_id: TaskId) -> bool:
+    """Whether each phase of a task takes :data:`SLOW_SECONDS`."""
+    return _drawn(seed, task_id) < SLOW_PERCENT
+
+
+def _drawn(seed: int, subject: str) -> int:
+    """0 to 99, always the same for the same."""
+    return zlib.crc32(f"{seed}:{subject}".encode()) % 100
+
+
 @dataclass(frozen=True, slots=True)
 class Handlers:
     """The handlers of one process. ``seconds`` is how long a phase takes, of the wall's time and on average."""
@@ -231,17 +241,13 @@ class Handlers:
         self.log.write(Effect(act, context.task_id, context.attempt, mark, detail))
 
     def _phase_seconds(self, context: TaskContext, phase: str) -> float:
-        if self._drawn(context.task_id) < SLOW_PERCENT:
+        if is_slow(self.seed, context.task_id):
             return SLOW_SECONDS
         return self.seconds * 2 * self._luck(context, phase) / 100
 
     def _luck(self, context: TaskContext, salt: str = "") -> int:
         """0 to 99, another for each attempt."""
-        return self._drawn(f"{context.task_id}:{context.attempt}:{salt}")
-
-    def _drawn(self, subject: str) -> int:
-        """0 to 99, the same for the same seed."""
-        return zlib.crc32(f"{self.seed}:{subject}".encode()) % 100
+        return _drawn(self.seed, f"{context.task_id}:{context.attempt}:{salt}")
 
 
 def registries(handlers: Handlers) -> Registries:
