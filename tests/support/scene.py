@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
-from core.model import FailurePolicy
+from core.model import Claimed, FailurePolicy
 from core.ports import AttemptEnd, ClaimRequest, StateStore
 from testing.contracts.scenario import DONE, FOREVER, LEASE, TASK_TYPE, WORKER, Scenario, at, new_job
 from testing.contracts.state_runs import again, replay
@@ -35,7 +35,9 @@ class Scene:
         self.gone, self.queued = Scenario.started(store, "x", content="d"), Scenario.submitted(store, "e")
         for run in (self.one, self.other):
             run.requeue(run.claim(names[1]), charged=False)
-        self.leases = [run.claim(name) for run in (self.one, self.other) for name in (names[0], *names[3:])]
+        running = [run.task_id(name) for run in (self.one, self.other) for name in (names[0], *names[3:])]
+        claims = store.claim_tasks([ClaimRequest(task_id, 1, WORKER, LEASE, at(1)) for task_id in running])
+        self.leases = [claim.lease for claim in claims if isinstance(claim, Claimed)]
         self.paused.pause()
         self.gone.finish()
         unpublished = store.unpublished(100, at(FOREVER))

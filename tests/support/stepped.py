@@ -25,6 +25,12 @@ PATIENT = 30.0
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'coremachine'"
 
+WORKING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()
+        AND backend_type = 'client backend'
+"""
+
 
 class OneConnection:
     """A pool of one connection, which is given to one caller after the other."""
@@ -104,15 +110,17 @@ class Arena:
         assert row is not None
         return int(row[0])
 
-    def everything(self) -> dict[str, list[str]]:
-        """All that is stored, by table."""
+    def everything(self, without: Sequence[str] = ()) -> dict[str, list[str]]:
+        """All that is stored, by table, but for columns of these names."""
         tables = [row[0] for row in self.admin.execute(TABLES)]
+        rows = "SELECT (to_jsonb(t) - %s::text[])::text FROM coremachine.{} t ORDER BY 1"
         return {
-            name: [
-                row[0] for row in self.admin.execute(f"SELECT t::text FROM coremachine.{name} t ORDER BY 1".encode())
-            ]
-            for name in tables
+            name: [row[0] for row in self.admin.execute(rows.format(name).encode(), [list(without)])] for name in tables
         }
+
+    def until_alone(self) -> None:
+        """Return once nobody else works, or has a transaction."""
+        until(lambda: self.number(WORKING) == 0)
 
     def close(self) -> None:
         """Who still waits, since a test failed, is woken."""
