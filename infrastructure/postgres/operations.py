@@ -20,7 +20,7 @@ from infrastructure.postgres.rows import (
     run_summary,
     task_record,
 )
-from infrastructure.postgres.run_keys import MAX_INTEGER, RunKeys, can_be
+from infrastructure.postgres.run_keys import MAX_INTEGER, MAX_SMALL, RunKeys, can_be, position
 from infrastructure.postgres.runs import message_columns
 from infrastructure.postgres.sql_blocks import load_blocks
 
@@ -84,17 +84,17 @@ class OperationStatements:
     def list_tasks(
         self, job_id: JobId, run: int, filters: TaskFilter, after: TaskId | None, limit: int
     ) -> Sequence[TaskRecord]:
+        stage, name = position(after) if after is not None else (None, None)
         key = self._keys.find(job_id, run, afresh=True)
-        last = self._keys.place(after) if after is not None else None
-        if key is None:
+        if key is None or (filters.stage is not None and not 0 <= filters.stage <= MAX_SMALL):
             return ()
         rows = self._database.rows(
             _SQL["list_tasks"],
             run_key=key,
             stage=filters.stage,
             statuses=sorted(filters.statuses) or None,
-            after_stage=last.stage if last is not None else None,
-            after_name=last.name if last is not None else None,
+            after_stage=stage,
+            after_name=name,
             limit=limit,
         )
         return [task_record(job_id, run, row) for row in rows]

@@ -106,6 +106,14 @@ class RunKeys:
         return int(row.run_key)
 
 
+def position(task_id: TaskId) -> tuple[int, str]:
+    """Where a task is in its run: its stage and its name. Raises :class:`ValueError` for what is no task's id."""
+    parts = _TASK_ID.fullmatch(task_id)
+    if parts is None:
+        raise ValueError("this is no task's id")
+    return int(parts[3]), parts[4]
+
+
 def can_be(job_id: JobId) -> bool:
     """Whether the text can be stored at all; no job has any other for its id."""
     try:
