@@ -11,7 +11,7 @@ from core.machine import CoreMachine
 from core.model import LeaseExpired
 from core.ports import BlobStore, MessageBus, StateStore
 from testing.simulation.actions import STALLS, TICKS, Action
-from testing.simulation.ports import Call, Crash, Port, RecordedPort
+from testing.simulation.ports import Crash, Port, PortCall, RecordedPort
 from testing.simulation.recorder import subject_of
 from testing.simulation.switching import Thread
 
@@ -122,7 +122,7 @@ class Actor:
         if self.world.recorder is not None:
             action = self.recorded(name, (), action)
         if action:
-            self.meet(action, Call(name, _nothing, None), (), {})
+            self.meet(action, PortCall(name, _nothing, None), (), {})
 
     def recorded(self, name: str, arguments: tuple[object, ...], scripted: int) -> int:
         """Write a step down; the action to take."""
@@ -140,7 +140,7 @@ class Actor:
             self.world.took_effect()
         return action != 0
 
-    def meet(self, action: int, call: Call, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def meet(self, action: int, call: PortCall, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Make a call, and let happen there what ``action`` says."""
         if action == Action.GO:
             return call.method(*arguments, **named)
@@ -163,7 +163,7 @@ class Actor:
         """Ask the process to stop; whether there was anything to stop."""
         return False
 
-    def _fail(self, action: int, call: Call, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def _fail(self, action: int, call: PortCall, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         crash = action in (Action.CRASH_BEFORE, Action.CRASH_AFTER) and call.name != WITHIN
         if call.failure is None and not crash:
             return call.method(*arguments, **named)

@@ -12,8 +12,8 @@ from core.outcome import Interrupted, RetryLater
 from testing.simulation.actions import Conduct
 
 if TYPE_CHECKING:
+    from testing.simulation.call import Call
     from testing.simulation.clocks import ActorClock
-    from testing.simulation.witness import Call
 
 CALLED_AGAIN_AFTER = 5.0
 """Seconds."""

@@ -18,7 +18,7 @@ class Crash(BaseException):
     """The process of an actor ends here: nothing catches it but the actor."""
 
 
-class Call(NamedTuple):
+class PortCall(NamedTuple):
     """A call that is a step. ``failure`` is how it fails, ``None`` where it cannot."""
 
     name: str
@@ -82,7 +82,7 @@ class Port(_Port):
             action = next(self._script, 0)
             method = getattr(self._inner, name)
             if action:
-                return self._actor.meet(action, Call(name, method, self._failure), arguments, named)
+                return self._actor.meet(action, PortCall(name, method, self._failure), arguments, named)
             return method(*arguments, **named)
 
         return step
@@ -95,7 +95,7 @@ class RecordedPort(_Port):
     def _step(name: str) -> Callable[..., Any]:
         def step(self: Any, *arguments: Any, **named: Any) -> Any:
             action = self._actor.recorded(name, arguments, next(self._script, 0))
-            return self._actor.meet(action, Call(name, getattr(self._inner, name), self._failure), arguments, named)
+            return self._actor.meet(action, PortCall(name, getattr(self._inner, name), self._failure), arguments, named)
 
         return step
 

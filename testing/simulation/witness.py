@@ -10,13 +10,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel
-
 from core.context import TaskContext
 from core.decisions import LEASE_EXPIRED, Requeue, Transition
-from core.errors import CoreMachineError
 from core.ids import JobId, TaskId, WorkerId
-from core.jsontext import dump_json
 from core.model import (
     Claimed,
     ClaimResult,
@@ -33,10 +29,12 @@ from core.model import (
     RunStatus,
     Submitted,
 )
-from core.outcome import ErrorInfo, Interrupted, RetryLater, Succeeded
-from core.ports import AttemptEnd, ClaimRequest, ReceivedMessage
+from core.outcome import ErrorInfo, Succeeded
+from core.ports import AttemptEnd, ClaimRequest
 from testing.simulation.actions import Conduct
+from testing.simulation.call import Call
 from testing.simulation.jobs import JOBS, SumParams
+from testing.simulation.message_witness import MessageWitness
 from testing.simulation.ports import Observed
 from testing.simulation.rules import Violation
 from testing.simulation.run_book import RunBook
@@ -49,34 +47,6 @@ if TYPE_CHECKING:
 
 A_LOOK_COUNTS = True
 """Whether a lease that had run out when it was looked at may be taken away although it was renewed since."""
-
-
-class Call:
-    """A call of a handler: what it did, and so what the attempt must come to."""
-
-    __slots__ = ("conduct", "ending", "lease", "number", "result_json", "task", "worker")
-
-    def __init__(self, number: int, worker: Worker, lease: Lease, task: TaskBook, conduct: Conduct) -> None:
-        self.number = number
-        self.worker = worker
-        self.lease = lease
-        self.task = task
-        self.conduct = conduct
-        self.ending: Ending | None = None
-        self.result_json: str | None = None
-
-    def succeeded(self, result: BaseModel) -> None:
-        self.ending = Ending.COMPLETED
-        self.result_json = dump_json(result)
-
-    def raised(self, error: CoreMachineError) -> None:
-        self.ending = Ending.CHARGED if error.retryable else Ending.FAILED
-
-    def answered(self, answer: RetryLater | Interrupted, stop_reason: str | None) -> None:
-        """An interruption by nothing but the deadline is a failure, unless a checkpoint was saved."""
-        timed_out = stop_reason == "deadline" and not self.task.progressed
-        free = isinstance(answer, Interrupted) and not timed_out
-        self.ending = Ending.FREE if free else Ending.CHARGED
 
 
 def _is_for_another(transition: Transition) -> bool:
@@ -111,17 +81,12 @@ class ObservedBus(Observed):
     hooks: ClassVar[Mapping[str, str]] = {"send": "sent", "complete": "settled", "dead_letter": "dead_lettered"}
 
 
-class Witness:
+class Witness(MessageWitness):
     """The hooks have the parameters of the calls that they watch, after the result."""
 
     def __init__(self, world: World) -> None:
+        super().__init__(world.bus)
         self._world = world
-        self.runs: dict[tuple[JobId, int], RunBook] = {}
-        self.tasks: dict[TaskId, TaskBook] = {}
-        self._rows: dict[int, str] = {}
-        self._issued: set[str] = set()
-        self._known: set[str] = set()
-        self._published_at: dict[str, datetime] = {}
         self._calls = 0
 
     @property
@@ -139,19 +104,6 @@ class Witness:
             conduct = Conduct.SUCCEED
         return Call(self._calls, worker, lease, task, conduct)
 
-    def needed(self, message_id: str) -> bool:
-        """Whether what the message wakes still waits for it."""
-        job_id, number, stage, name, attempt = message_id.split(":")
-        run = self.runs.get((JobId(job_id), int(number)))
-        if run is None or run.ended is not None:
-            return False
-        if name == "-job":
-            return not run.stages
-        if name == "-stage_complete":
-            return len(run.stages) == int(stage) and run.stage_ended
-        task = self.tasks.get(TaskId(message_id.rpartition(":")[0]))
-        return task is not None and task.waiting and task.attempt == int(attempt)
-
     # --- runs and stages ---
 
     def submitted(self, result: Submitted, job: NewJob, now: datetime) -> None:
@@ -161,10 +113,10 @@ class Witness:
         if result.created:
             parameters = SumParams.model_validate_json(job.parameters_json)
             self.runs[key] = RunBook(job.job_id, 1, JOBS[job.job_type], parameters, job.deadline)
-        self._issue(result.outbox)
+        self.issue(result.outbox)
 
     def opened(self, result: Opened, job_id: JobId, run: int, stage: NewStage, now: datetime) -> None:
-        self._issue(result.outbox)
+        self.issue(result.outbox)
         if result.opened:
             book = self.runs[(job_id, run)]
             for task in book.open_stage(stage):
@@ -193,7 +145,7 @@ class Witness:
             raise Violation("a run is made once", f"run {new.run}")
         run = self.runs[key] = self.runs[(new.job_id, new.run - 1)].next_run(new)
         self.tasks.update({task.task_id: task for stage in run.stages for task in stage})
-        self._issue(result.outbox)
+        self.issue(result.outbox)
 
     def paused(self, result: bool, job_id: JobId, run: int, actor: str, now: datetime) -> None:
         if result:
@@ -202,7 +154,7 @@ class Witness:
     def resumed(self, result: Sequence[OutboxRow] | None, job_id: JobId, run: int, actor: str, now: datetime) -> None:
         if result is not None:
             self.runs[(job_id, run)].pause(False)
-            self._note_rows(result)
+            self.note_rows(result)
 
     # --- tasks ---
 
@@ -251,7 +203,7 @@ class Witness:
             task.end(Ending.FREE if progressed else Ending.CHARGED, result, None)
         if isinstance(transition, Succeeded) and transition.result_json != task.result_json:
             raise Violation("a result is of the call that made it", transition.result_json)
-        self._issue(result.outbox)
+        self.issue(result.outbox)
 
     def _look(self, expired: LeaseExpired, now: datetime) -> None:
         """Somebody was told that a lease has run out."""
@@ -296,59 +248,6 @@ class Witness:
         found: Worker = worker
         return found
 
-    # --- messages ---
-
-    def _issue(self, rows: Sequence[OutboxRow]) -> None:
-        """Rows of a transition's own: a message id that was used before might be dropped as a duplicate."""
-        for row in rows:
-            if row.message.message_id in self._issued:
-                raise Violation("a message id is used once", row.message.message_id)
-            self._issued.add(row.message.message_id)
-        self._note_rows(rows)
-
-    def _note_rows(self, rows: Sequence[OutboxRow]) -> None:
-        for row in rows:
-            self._rows[row.row_id] = row.message.message_id
-            self._known.add(row.message.message_id)
-
-    def listed(self, result: Sequence[OutboxRow], limit: int, before: datetime) -> None:
-        self._note_rows(result)
-        for row in result:
-            message_id = row.message.message_id
-            job_id, run, _ = message_id.split(":", 2)
-            if self.runs[(JobId(job_id), int(run))].ended is not None:
-                raise Violation("nothing is published for a run that has ended", message_id)
-
-    def published(self, result: None, row_ids: Sequence[int], now: datetime) -> None:
-        for row_id in row_ids:
-            message_id = self._rows.pop(row_id, None)
-            if message_id is None:  # somebody else published it too, and was first
-                continue
-            if message_id not in self._world.bus.accepted:
-                raise Violation("a message leaves the outbox once the bus has it", message_id)
-            self._published_at[message_id] = now
-
-    def reissued(self, result: Sequence[OutboxRow], before: datetime, now: datetime, limit: int) -> None:
-        """What waits since ``before``, and nothing else, is put into the outbox again."""
-        for row in result:
-            message_id = row.message.message_id
-            at = self._published_at.get(message_id)
-            if at is None or at >= before or not self.needed(message_id):
-                raise Violation("waiting is not lost", f"{message_id}, published at {at}")
-        self._note_rows(result)
-
     def expired(self, result: Sequence[LeaseExpired], now: datetime, limit: int, task_types: object) -> None:
         for expired in result:
             self._look(expired, now)
-
-    def sent(self, result: None, messages: Sequence[OutboundMessage]) -> None:
-        for message in messages:
-            if message.message_id not in self._known:
-                raise Violation("a message is sent after what it tells of is committed", message.message_id)
-
-    def settled(self, result: None, message: ReceivedMessage) -> None:
-        if self.needed(message.message_id):
-            raise Violation("a message is settled after what it asked for", message.message_id)
-
-    def dead_lettered(self, result: None, message: ReceivedMessage, reason: str, description: str) -> None:
-        raise Violation("a healthy message is not dead-lettered", f"{message.message_id}: {reason}, {description}")

@@ -14,7 +14,7 @@ from testing.simulation.actors import Actor
 from testing.simulation.jobs import LEASE_SECONDS
 
 if TYPE_CHECKING:
-    from testing.simulation.witness import Call
+    from testing.simulation.call import Call
     from testing.simulation.world import World
 
 POLICY = ReconcilerPolicy(unpublished_after=10.0, stale_after=180.0, limit=100)

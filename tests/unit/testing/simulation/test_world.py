@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import BlobStoreUnavailable, BusUnavailable, StoreUnavailable
 from testing.simulation.actions import STALLS, TICKS, Action
-from testing.simulation.ports import Call, Crash
+from testing.simulation.ports import Crash, PortCall
 from testing.simulation.recorder import Director, Entry, Key, Recorder, plan_of, short, subject_of
 from testing.simulation.script import CALM, Script
 from testing.simulation.simulate import quiet, simulate
@@ -123,7 +123,7 @@ def test_each_port_fails_in_its_own_way(
     failure: type[StoreUnavailable | BusUnavailable | BlobStoreUnavailable],
 ) -> None:
     with pytest.raises(failure):
-        World(CALM).actors[0].meet(Action.REFUSE, Call("put", print, failure), (), {})
+        World(CALM).actors[0].meet(Action.REFUSE, PortCall("put", print, failure), (), {})
 
 
 def test_a_plan_tells_the_same_story_as_the_script_it_was_made_from() -> None:
