@@ -83,7 +83,8 @@ class Started(NamedTuple):
     lease_seconds: float
 
 
-class Ended(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ended:
     """An attempt that was run, and how it is to be committed. ``outcome`` is the handler's."""
 
     message: TaskQueueMessage
