@@ -23,6 +23,11 @@ USUAL = Plan()
 NOTHING = ("lost", "duplicated", "runs_not_ended", "other_faults", "ended_by_themselves")
 
 
+def goals_of(plan: Plan) -> list[Goal]:
+    nothing = [Goal(name, "<=", 0) for name in NOTHING]
+    return [*nothing, Goal("kills", ">=", plan.kills), Goal("restarts", ">=", plan.restarts)]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser(__doc__ or "")
     options.add_argument("--kills", type=int, default=USUAL.kills)
@@ -48,12 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"seed {plan.seed}: about {plan.seconds / 60:.0f} minutes", flush=True)
     report = run(plan, lambda line: print(line, flush=True))
     _print(report)
-    goals = [
-        *(Goal(name, "<=", 0) for name in NOTHING),
-        Goal("kills", ">=", plan.kills),
-        Goal("restarts", ">=", plan.restarts),
-    ]
-    return finish(chosen, report.measured(), goals)
+    return finish(chosen, report.measured(), goals_of(plan))
 
 
 def _print(report: Report) -> None:
