@@ -13,7 +13,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from benchmarks.chaos_run import Plan, Report, run
+from benchmarks.chaos_report import Plan, Report
+from benchmarks.chaos_run import run
 from benchmarks.report import Goal, finish, parser
 
 SHOWN_FAULTS = 20

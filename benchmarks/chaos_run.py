@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
-import statistics
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from threading import Event
 
 import psycopg
 
-from benchmarks.chaos_bus import BusStats, SocketBus
+from benchmarks.chaos_bus import SocketBus
 from benchmarks.chaos_check import Fault, Kind, find_faults
 from benchmarks.chaos_client import Client
 from benchmarks.chaos_crew import Crew, last_lines
 from benchmarks.chaos_effects import Act, EffectLog
 from benchmarks.chaos_jobs import Handlers, registries
 from benchmarks.chaos_nursery import Nursery
-from benchmarks.chaos_server import Crashes, Restart
+from benchmarks.chaos_report import Plan, Report
+from benchmarks.chaos_server import Crashes
 from benchmarks.chaos_setting import Setting
 from benchmarks.chaos_worker import opened_machine, settings_for
 from benchmarks.chaos_world import Leftovers, World, leftovers, load_world, unfinished
@@ -44,96 +43,6 @@ ASKED_SHARE = 0.03
 """Of the kills, before which another worker is asked to end in order."""
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """``pace`` is the seconds between two kills, on average; the others are spread over the time that this takes.
-
-    ``workers`` run at a time, on about ``jobs`` jobs with stages of up to ``tasks`` tasks. ``patience`` is the seconds
-    for which each state is waited, before what is there is judged as it is.
-    """
-
-    kills: int = 1_000
-    restarts: int = 50
-    pauses: int = 50
-    seed: int = 1
-    workers: int = 4
-    jobs: int = 8
-    tasks: int = 50
-    pace: float = 0.4
-    patience: float = 300.0
-
-    @property
-    def seconds(self) -> float:
-        """How long the kills take."""
-        return self.kills * self.pace
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """``unused`` are the calls of handlers that came to a result which was refused, or lost with its worker.
-
-    ``evidence`` is what can be told where a state was waited for in vain.
-    """
-
-    plan: Plan
-    kills: int
-    pauses: int
-    asked_to_end: int
-    ended_by_themselves: int
-    restarts: Sequence[Restart]
-    jobs: int
-    tasks: int
-    attempts: int
-    calls: int
-    unused: int
-    refused: int
-    outcomes: dict[str, int]
-    repairs: dict[str, int]
-    bus: BusStats
-    faults: Sequence[Fault]
-    evidence: Sequence[str]
-    seconds: float
-
-    def count(self, *kinds: Kind) -> int:
-        return sum(fault.kind in kinds for fault in self.faults)
-
-    def measured(self) -> dict[str, object]:
-        recovered = [restart.recovered for restart in self.restarts if restart.recovered is not None]
-        down = [restart.down for restart in self.restarts]
-        return {
-            "seed": self.plan.seed,
-            "kills": self.kills,
-            "restarts": len(self.restarts),
-            "pauses": self.pauses,
-            "asked_to_end": self.asked_to_end,
-            "ended_by_themselves": self.ended_by_themselves,
-            "jobs": self.jobs,
-            "tasks": self.tasks,
-            "attempts": self.attempts,
-            "calls": self.calls,
-            "calls_unused": self.unused,
-            "writes_refused": self.refused,
-            "outcomes": self.outcomes,
-            "repairs": self.repairs,
-            "messages": self.bus.sent,
-            "bus_faults": dict(self.bus.faults),
-            "dead_letters": dict(self.bus.dead),
-            "lost": self.count(Kind.LOST),
-            "duplicated": self.count(Kind.DUPLICATED, Kind.ZOMBIE, Kind.REPEATED),
-            "runs_not_ended": self.count(Kind.NOT_ENDED),
-            "other_faults": self.count(Kind.CHANGED, Kind.WRONG, Kind.LEFT),
-            "down_seconds_median": _rounded(statistics.median, down),
-            "down_seconds_max": _rounded(max, down),
-            "recovery_seconds_median": _rounded(statistics.median, recovered),
-            "recovery_seconds_max": _rounded(max, recovered),
-            "seconds": round(self.seconds, 1),
-        }
-
-
-def _rounded(how: Callable[[Sequence[float]], float], seconds: Sequence[float]) -> float | None:
-    return round(how(seconds), 3) if seconds else None
 
 
 def run(plan: Plan, tell: Tell) -> Report:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chaos_nursery import Nursery
-from benchmarks.chaos_run import Plan, run
+from benchmarks.chaos_report import Plan
+from benchmarks.chaos_run import run
 from benchmarks.chaos_setting import Setting
 from benchmarks.chaos_worker import ASKED_TO
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.chaos import goals_of
 from benchmarks.chaos_bus import BusStats
 from benchmarks.chaos_check import Fault, Kind
-from benchmarks.chaos_run import Plan, Report
+from benchmarks.chaos_report import Plan, Report
 from benchmarks.chaos_server import Restart
 
 PLAN = Plan(kills=10, restarts=2)
