@@ -207,7 +207,7 @@ class Attempts:
             failed = Failed(describe(error), error)
             return self.commit(Ended(ended.message, ended.lease, FailFinally(failed.error), failed))
         except TransientError:
-            self._kept.append(ended)
+            self._keep([ended])
             raise
         if finished.outbox:
             self._relay.publish(finished.outbox)
@@ -227,7 +227,7 @@ class Attempts:
         except StoreBusy as error:
             return self._commit_by_run(ended, error)
         except TransientError:
-            self._kept.extend(ended)
+            self._keep(ended)
             raise
         processed: list[Processed | CoreMachineError] = [
             _applied(one, end.transition, found) if found is not None else _lost(one.outcome)
@@ -241,10 +241,14 @@ class Attempts:
             some = [self._kept.popleft() for _ in range(min(len(self._kept), KEPT_AT_ONCE))]
             self._relay.publish(self.commit_many(some).outbox)
 
+    def _keep(self, ended: Sequence[Ended]) -> None:
+        """Only what was done here: what was read of another's lost lease may be otherwise by then."""
+        self._kept.extend(one for one in ended if one.lease.owner == self._worker)
+
     def _commit_by_run(self, ended: Sequence[Ended], error: StoreBusy) -> Committed:
         runs = list(dict.fromkeys((one.message.job_id, one.message.run) for one in ended))
         if len(runs) == 1:
-            self._kept.extend(ended)
+            self._keep(ended)
             raise error
         processed: dict[int, Processed | CoreMachineError] = {}
         outbox: list[OutboxRow] = []

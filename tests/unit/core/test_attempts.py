@@ -9,8 +9,9 @@ import pytest
 from core.attempts import Ended, Started
 from core.context import StopSignal
 from core.errors import CoreMachineError, StoreBusy, StoreUnavailable
+from core.ids import WorkerId
 from core.messages import JobQueueMessage, TaskQueueMessage
-from core.model import ClaimResult, Finished, RunStatus
+from core.model import Claimed, ClaimResult, Finished, LeaseExpired, RunStatus
 from core.ports import AttemptEnd, ClaimRequest
 from testing.clock import FakeClock
 from testing.factories import MachineOnMocks, create_test_core_machine
@@ -145,3 +146,17 @@ def test_claims_that_are_held_up_together_are_made_one_by_one(made: MachineOnMoc
 
     assert not any(isinstance(claim, CoreMachineError) for claim in claims)
     assert all(isinstance(claim, Started) for claim in claims)
+
+
+def test_the_end_of_another_s_lost_lease_is_not_kept(made: MachineOnMocks) -> None:
+    (task,) = messages(made, 1)
+    claim = made.state.claim_task(task.task_id, 1, WorkerId("gone"), 60, made.bus.clock.now())
+    assert isinstance(claim, Claimed)
+    troubled(made).away = 1
+    expired = LeaseExpired(claim.lease, task.job_type, task.task_type, 0, False)
+    with pytest.raises(StoreUnavailable):
+        made.machine.attempts.end_lost(task, expired)
+
+    made.machine.attempts.commit_kept()
+
+    assert statuses(made) == ["running"]
