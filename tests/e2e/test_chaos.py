@@ -102,10 +102,12 @@ with Nursery(Setting.from_json({nowhere(tmp_path).to_json()!r})) as nursery:
     with subprocess.Popen(
         [sys.executable, "-c", owner_code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as owner:
-        assert owner.stdout is not None
-        pids = [int(pid) for pid in owner.stdout.readline().split()]
-        assert len(pids) == 2
-        owner.kill()
+        try:
+            assert owner.stdout is not None
+            pids = [int(pid) for pid in owner.stdout.readline().split()]
+            assert len(pids) == 2
+        finally:
+            owner.kill()
 
     wait_until_gone(pids)
 

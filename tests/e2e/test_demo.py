@@ -112,10 +112,13 @@ def test_sigterm_ends_the_demo_in_order(tmp_path: Path) -> None:
         text=True,
         cwd=ROOT,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("Reading ")
-        process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=60)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("Reading ")
+            process.send_signal(signal.SIGTERM)
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 143
     assert (output, errors) == ("", "")
 

@@ -116,9 +116,11 @@ with child_host(folder, folder / "host.json", {{"HANGING_TIMEOUT": "1"}}) as url
     with subprocess.Popen(
         [sys.executable, "-c", parent_code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as parent:
-        assert parent.stdout is not None
-        url = httpx.URL(parent.stdout.readline().strip())
-        parent.kill()
+        try:
+            assert parent.stdout is not None
+            url = httpx.URL(parent.stdout.readline().strip())
+        finally:
+            parent.kill()
 
     wait_until_closed(url)
 

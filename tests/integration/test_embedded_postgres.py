@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -241,9 +242,11 @@ input()
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as owner:
-        assert owner.stdout is not None
-        pid, scratch = owner.stdout.readline().split()
-        owner.kill()
+        try:
+            assert owner.stdout is not None
+            pid, scratch = owner.stdout.readline().split()
+        finally:
+            owner.kill()
 
     wait_until(lambda: not Path(scratch).exists())
     assert gone(int(pid))
@@ -252,20 +255,26 @@ input()
 # --- the command ---
 
 
-def command(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
         [sys.executable, "-m", "local", "postgres", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def url_of(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     name, _, url = process.stdout.readline().strip().partition("=")
     assert name == "DATABASE_URL"
+    (url,) = shlex.split(url)
     return url
 
 
