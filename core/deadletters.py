@@ -18,7 +18,10 @@ MAX_LETTERS = 10_000
 
 
 class DeadLetters:
-    """What became undeliverable. Sending a letter again is safe at any time: what it asks for may have been done."""
+    """What became undeliverable. Sending a letter again is safe at any time: what it asks for may have been done.
+
+    A record that :mod:`core.retention` deleted while its letter is still on the bus is written down anew.
+    """
 
     def __init__(self, store: StateStore, bus: MessageBus, relay: OutboxRelay, clock: Clock) -> None:
         self._store = store
@@ -48,6 +51,7 @@ class DeadLetters:
         message_id = replay_message_id(letter.letter.message_id, letter.replays + 1)
         row = self._store.replay_dead_letter(record_id, letter.replays, message_id, actor, self._clock.now())
         if row is None:
+            self._find(record_id)
             raise OperationConflict(f"dead letter {record_id} was sent again by somebody else just now")
         self._relay.publish([row])
         return self._find(record_id)

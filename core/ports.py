@@ -306,6 +306,13 @@ class Operations(Protocol):
         """
         ...
 
+    def delete_dead_letters(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` letters that were written down before ``before``, the longest ago first; how many.
+
+        One that was sent again at ``before`` or later is left, and so is one that is in the outbox for it.
+        """
+        ...
+
     def ended_runs(self, before: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
         """Runs that ended before ``before``, the longest ended first."""
         ...

@@ -1,4 +1,6 @@
-"""Retention: runs that ended long ago are archived to blobs and deleted, or only deleted, in bounded batches."""
+"""Retention: runs that ended long ago are archived to blobs and deleted, or only deleted, in bounded batches; so are
+records of dead letters, which are only deleted.
+"""
 
 from __future__ import annotations
 
@@ -27,21 +29,27 @@ JSON_LINES = "application/x-ndjson+gzip"
 class RetentionPolicy:
     """Runs are kept ``keep_seconds`` after their end. A pass takes at most ``max_runs`` of them and deletes about
     ``max_tasks`` tasks, ``batch`` a transaction.
+
+    Dead letters are kept ``keep_letters_seconds`` after they were written down, and after they were last sent again;
+    a pass deletes about ``max_letters``, ``batch`` a transaction.
     """
 
     keep_seconds: float = 30 * 86_400.0
     max_runs: int = 100
     max_tasks: int = 100_000
     batch: int = 1_000
+    keep_letters_seconds: float = 90 * 86_400.0
+    max_letters: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """What one pass did. ``transactions`` deleted something each."""
+    """What one pass did: runs that were archived and deleted, in how many ``transactions``, and ``letters`` deleted."""
 
     archived: int = 0
     deleted: int = 0
     transactions: int = 0
+    letters: int = 0
 
 
 class Retention:
@@ -62,6 +70,7 @@ class Retention:
 
     def run_once(self) -> Retired:
         """One pass. Raises :class:`core.errors.TransientError` where the store or the archive is away."""
+        letters = self._delete_letters()
         before = self._clock.now() - timedelta(seconds=self._policy.keep_seconds)
         archived = deleted = transactions = 0
         room = -(-self._policy.max_tasks // self._policy.batch)
@@ -75,10 +84,19 @@ class Retention:
             deleted += gone
             if transactions >= room:
                 break
-        retired = Retired(archived, deleted, transactions)
-        if deleted:
-            _log.info("runs_retired", extra={"archived": archived, "deleted": deleted})
-        return retired
+        if deleted or letters:
+            _log.info("retired", extra={"archived": archived, "deleted": deleted, "letters": letters})
+        return Retired(archived, deleted, transactions, letters)
+
+    def _delete_letters(self) -> int:
+        before = self._clock.now() - timedelta(seconds=self._policy.keep_letters_seconds)
+        deleted, batch = 0, self._policy.batch
+        for _ in range(-(-self._policy.max_letters // batch)):
+            some = self._store.delete_dead_letters(before, batch)
+            deleted += some
+            if some < batch:
+                break
+        return deleted
 
     def _delete_run(self, run: RunRecord, room: int) -> tuple[int, bool]:
         """How many calls it took, at most ``room``, and whether the run is gone."""

@@ -10,8 +10,17 @@ from itertools import islice
 from core.limits import check_text
 from core.listing import DeadLetterRecord, NewDeadLetter
 from core.model import OutboundMessage, OutboxRow
-from testing.mock_outbox import LETTER
+from testing.mock_outbox import Letter
 from testing.mock_tables import MockTables
+
+
+class Replayed(Letter):
+    """The dead letter that an outbox row sends again."""
+
+    __slots__ = ("record_id",)
+
+    def __init__(self, record_id: int) -> None:
+        self.record_id = record_id
 
 
 class MockLetters(MockTables):
@@ -38,14 +47,22 @@ class MockLetters(MockTables):
         self._letters[record_id] = replace(record, replays=replays + 1, replayed_at=now, replayed_by=actor)
         letter = record.letter
         self._note("replay_dead_letter", str(record_id), "replayed")
-        return self._outbox.add(
-            LETTER, OutboundMessage(letter.queue, message_id, letter.message_type, letter.body), now
-        )
+        message = OutboundMessage(letter.queue, message_id, letter.message_type, letter.body)
+        return self._outbox.add(Replayed(record_id), message, now)
+
+    def delete_dead_letters(self, before: datetime, limit: int) -> int:
+        waiting = {owner.record_id for owner in self._outbox.owners() if isinstance(owner, Replayed)}
+        old = [letter for letter in self._letters.values() if letter.recorded_at < before]
+        unused = [one for one in old if one.replayed_at is None or one.replayed_at < before]
+        free = sorted((one.recorded_at, one.record_id) for one in unused if one.record_id not in waiting)
+        for _, record_id in free[:limit]:
+            del self._letters[record_id]
+        return len(free[:limit])
 
     def _record(self, letter: NewDeadLetter, now: datetime) -> bool:
         key = (letter.queue, letter.message_id)
         if any((known.letter.queue, known.letter.message_id) == key for known in self._letters.values()):
             return False
-        record_id = len(self._letters) + 1
+        record_id = next(self._letter_numbers)
         self._letters[record_id] = DeadLetterRecord(record_id, letter, now)
         return True

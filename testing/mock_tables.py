@@ -31,6 +31,7 @@ class MockTables:
         self._tasks: dict[TaskId, TaskRow] = {}
         self._keys: dict[tuple[str, str], JobId] = {}
         self._letters: dict[int, DeadLetterRecord] = {}
+        self._letter_numbers = count(1)
         self._outbox = Outbox()
         self._operations = FlatLog(3)
         self._sequence = count(1)

@@ -143,6 +143,12 @@ class OperationStatements:
             )
             return outbox_rows(statements, [row.row_id])[0] if row is not None else None
 
+    def delete_dead_letters(self, before: datetime, limit: int) -> int:
+        with self._database.transaction() as statements:
+            held = statements.rows(_SQL["hold_old_letters"], before=before, limit=limit)
+            record_ids = [row.record_id for row in held]
+            return statements.count(_SQL["delete_letters"], record_ids=record_ids) if record_ids else 0
+
     def ended_runs(self, before: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
         rows = self._database.rows(_SQL["ended_runs"], before=before, limit=limit)
         return [(JobId(row.job_id), row.run) for row in rows]

@@ -257,6 +257,8 @@ ALTER TABLE ONLY coremachine.stages
 ALTER TABLE ONLY coremachine.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (run_key, stage, name);
 
+CREATE INDEX dead_letters_recorded ON coremachine.dead_letters USING btree (recorded_at, record_id);
+
 CREATE UNIQUE INDEX jobs_idempotency_key ON coremachine.jobs USING btree (tenant, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX runs_ended ON coremachine.runs USING btree (ended_at) WHERE (ended_at IS NOT NULL);

@@ -89,3 +89,57 @@ class DeadLetterContract:
         assert scenario.waiting() == [f"{scenario.task_id('x')}:1:r1"]
         store.finish_run(scenario.job_id, 1, RunStatus.FAILED, None, BROKEN, at(6))
         assert scenario.waiting() == [f"{scenario.task_id('x')}:1:r1"]
+
+    def test_old_letters_are_deleted_the_longest_ago_first_up_to_the_limit(self, store: StateStore) -> None:
+        for number, second in enumerate((30, 10, 20, 40)):
+            store.record_dead_letters([letter(f"m{number}")], at(second))
+
+        assert store.delete_dead_letters(at(10), 10) == 0
+        assert store.delete_dead_letters(at(40), 2) == 2
+        assert left(store) == ["m0", "m3"]
+        assert store.delete_dead_letters(at(40), 2) == 1
+        assert store.delete_dead_letters(at(40), 2) == 0
+        assert left(store) == ["m3"]
+
+    def test_letters_of_one_moment_go_in_the_order_of_writing(self, store: StateStore) -> None:
+        store.record_dead_letters([letter(f"m{number}") for number in range(4)], at(1))
+
+        assert [store.delete_dead_letters(at(2), 1) for _ in range(2)] == [1, 1]
+        assert left(store) == ["m2", "m3"]
+
+    def test_a_letter_that_is_in_the_outbox_stays_and_holds_up_no_other(self, store: StateStore) -> None:
+        store.record_dead_letters([letter("a"), letter("b")], at(1))
+        first = store.list_dead_letters(0, 10)[0]
+        row = store.replay_dead_letter(first.record_id, 0, "a:r1", "alice", at(2))
+        assert row is not None
+
+        assert store.delete_dead_letters(at(50), 1) == 1
+        assert store.delete_dead_letters(at(50), 1) == 0
+        assert left(store) == ["a"]
+        assert list(store.unpublished(10, at(FOREVER))) == [row]
+        store.mark_published([row.row_id], at(3))
+        assert store.delete_dead_letters(at(50), 1) == 1
+
+    def test_a_letter_that_was_sent_again_lately_stays(self, store: StateStore) -> None:
+        store.record_dead_letters([letter()], at(1))
+        (record,) = store.list_dead_letters(0, 10)
+        row = store.replay_dead_letter(record.record_id, 0, "r1", "alice", at(50))
+        assert row is not None
+        store.mark_published([row.row_id], at(50))
+
+        assert store.delete_dead_letters(at(50), 10) == 0
+        assert store.delete_dead_letters(at(51), 10) == 1
+
+    def test_a_deleted_letter_is_not_replayed_and_can_be_written_down_anew(self, store: StateStore) -> None:
+        store.record_dead_letters([letter("a"), letter("b")], at(1))
+        first, second = store.list_dead_letters(0, 10)
+        store.delete_dead_letters(at(2), 2)
+
+        assert store.replay_dead_letter(first.record_id, 0, "r1", "alice", at(3)) is None
+        assert store.record_dead_letters([letter("a")], at(4)) == 1
+        (found,) = store.list_dead_letters(second.record_id, 10)
+        assert (found.letter, found.recorded_at) == (letter("a"), at(4))
+
+
+def left(store: StateStore) -> list[str]:
+    return [record.letter.message_id for record in store.list_dead_letters(0, 10)]

@@ -18,7 +18,7 @@ from core.model import (
     TaskRecord,
     TaskStatus,
 )
-from testing.contracts.scenario import WORKER, job_message, new_task, stage_message, task_message
+from testing.contracts.scenario import WORKER, at, job_message, new_task, stage_message, task_message
 from testing.contracts.steps import ENGINE_STEPS, OPERATOR_STEPS, Step
 from testing.contracts.transitions_machine import RunKey, TransitionsMachine, run_of
 
@@ -88,6 +88,11 @@ class StateStoreMachine(TransitionsMachine):
         assert row is None or row.message.message_id == message_id
 
     # --- retention ---
+
+    def delete_letters(self, age: float, limit: int) -> None:
+        before = len(self.store.list_dead_letters(0, 100))
+        deleted = self.store.delete_dead_letters(at(self.seconds - age), limit)
+        assert deleted == before - len(self.store.list_dead_letters(0, 100)) <= limit
 
     def delete_run(self, content: str, older: int, limit: int) -> None:
         """Take away some of the tasks of a run that has ended, and the run with the last of them."""

@@ -87,5 +87,6 @@ OPERATOR_STEPS = (
     step("replay", content=contents, chosen=st.sets(picks, max_size=3), pick=picks, edited=st.booleans()),
     step("record_letters", some=st.lists(st.sampled_from("pqr"), max_size=3)),
     step("replay_letter", pick=picks, off=st.sampled_from([0, 0, 1])),
+    step("delete_letters", age=st.sampled_from([-1.0, 30.0]), limit=st.integers(1, 3)),
     step("delete_run", content=contents, older=st.integers(0, 2), limit=st.integers(1, 5)),
 )

@@ -179,6 +179,17 @@ class ReplaysALetterTwice(MockStateManager):
         return super().replay_dead_letter(record_id, replays, message_id, actor, now)
 
 
+class DeletesLettersInTheOutbox(MockStateManager):
+    """Retention takes a letter whose replay waits to be published."""
+
+    def delete_dead_letters(self, before: datetime, limit: int) -> int:
+        outbox, self._outbox = self._outbox, Outbox()
+        try:
+            return super().delete_dead_letters(before, limit)
+        finally:
+            self._outbox = outbox
+
+
 class AnswersClaimsOutOfOrder(MockStateManager):
     """Of many claims the last is granted first."""
 
@@ -202,5 +213,6 @@ PLANTED_OPERATIONS: tuple[type[MockStateManager], ...] = (
     SkipsRunsOfOneMoment,
     DeletesWhatGoesOn,
     ReplaysALetterTwice,
+    DeletesLettersInTheOutbox,
     AnswersClaimsOutOfOrder,
 )

@@ -194,3 +194,5 @@ CREATE TABLE coremachine.dead_letters (
     replayed_by text NOT NULL DEFAULT '',
     UNIQUE (queue, message_id)
 );
+
+CREATE INDEX dead_letters_recorded ON coremachine.dead_letters (recorded_at, record_id);

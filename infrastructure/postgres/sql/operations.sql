@@ -269,6 +269,22 @@ INSERT INTO coremachine.outbox (wakes, letter, letter_message_id, created_at)
 SELECT 'letter', record_id, %(message_id)s, %(now)s FROM replayed
 RETURNING row_id;
 
+-- name: hold_old_letters
+-- Holds old dead letters, the longest ago written first, but those that are in the outbox. What somebody sends again at
+-- this moment is left.
+SELECT record_id FROM coremachine.dead_letters
+WHERE recorded_at < %(before)s AND (replayed_at IS NULL OR replayed_at < %(before)s)
+    AND record_id NOT IN (SELECT letter FROM coremachine.outbox WHERE letter IS NOT NULL)
+ORDER BY recorded_at, record_id
+LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED;
+
+-- name: delete_letters
+-- Deletes dead letters that are held. The outbox is asked again: it may have got one before that was held.
+DELETE FROM coremachine.dead_letters
+WHERE record_id = ANY (%(record_ids)s)
+    AND record_id NOT IN (SELECT letter FROM coremachine.outbox WHERE letter IS NOT NULL);
+
 -- name: ended_runs
 -- Runs that ended before a time, the longest ended first.
 SELECT job_id, run FROM coremachine.runs

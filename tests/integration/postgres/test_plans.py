@@ -12,6 +12,7 @@ import pytest
 
 from infrastructure.postgres.sql_blocks import FOLDER, read_blocks
 from testing.contracts.scenario import LEASE, TASK_TYPE, Scenario, at
+from testing.contracts.state_letters import letter
 from tests.support.plans import Prepared, Recorder, nodes
 from tests.support.postgres import Database, Server
 from tests.support.scene import CALLS, Scene
@@ -98,6 +99,8 @@ def drive(recorder: Recorder) -> None:
     store.load_task(lease.task_id)
     store.stage_results(scene.one.job_id, 1, 1)
     store.attention(at(1), at(1), at(1), [TASK_TYPE])
+    store.record_dead_letters([letter()], at(1))
+    store.delete_dead_letters(at(2), 10)
 
 
 def condition(node: Mapping[str, Any]) -> str:
@@ -160,6 +163,15 @@ def test_lookups_go_by_whole_keys_whatever_the_statistics(
         plan = Prepared(connection, statement, parameters).plan(parameters, statement)
 
     assert read_otherwise(plan) == SCANS.get(name, frozenset())
+
+
+def test_old_dead_letters_are_found_by_their_age(state: Database, recorded: Mapping[str, Recorded]) -> None:
+    statement, parameters = recorded["hold_old_letters"]
+    with closing(Recorder(state.url).connection) as connection:
+        plan = Prepared(connection, statement, parameters).plan(parameters, statement)
+
+    scans = [node for node in nodes(plan) if node.get("Relation Name") == "dead_letters"]
+    assert [node.get("Index Name") for node in scans] == ["dead_letters_recorded"]
 
 
 def most_pages(plan: Mapping[str, Any]) -> int:

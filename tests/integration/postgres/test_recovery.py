@@ -193,6 +193,31 @@ class TestDeadLetters:
 
         assert (both.result(PATIENT), other.result(PATIENT)) == (0, 1)
 
+    def test_a_letter_that_is_sent_again_meanwhile_is_not_deleted(self, arena: Arena) -> None:
+        arena.store.record_dead_letters([letter("1"), letter("2")], at(1))
+        record, _ = arena.store.list_dead_letters(0, 10)
+        first, second = arena.holder(), arena.session()
+        first.store.replay_dead_letter(record.record_id, 0, "1 again", "alice", at(2))
+
+        assert second.store.delete_dead_letters(at(5), 10) == 1
+        first.commit()
+
+        assert arena.store.delete_dead_letters(at(5), 10) == 0
+        assert [row.message.message_id for row in arena.store.unpublished(10, at(FOREVER))] == ["1 again"]
+
+    def test_a_letter_that_is_being_deleted_is_not_sent_again(self, arena: Arena) -> None:
+        arena.store.record_dead_letters([letter("1")], at(1))
+        (record,) = arena.store.list_dead_letters(0, 10)
+        first, second = arena.holder(), arena.session()
+        assert first.store.delete_dead_letters(at(5), 10) == 1
+
+        late = second.start(lambda store: store.replay_dead_letter(record.record_id, 0, "1 again", "bob", at(3)))
+        assert arena.waits(second, first)
+        first.commit()
+
+        assert late.result(PATIENT) is None
+        assert arena.number("SELECT count(*) FROM coremachine.outbox") == 0
+
     def test_a_letter_is_replayed_by_one(self, arena: Arena) -> None:
         arena.store.record_dead_letters([letter("1")], at(1))
         (record,) = arena.store.list_dead_letters(0, 10)

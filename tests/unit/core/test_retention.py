@@ -12,6 +12,7 @@ from core.model import RunStatus
 from core.retention import Retention, RetentionPolicy, Retired, archive_folder
 from testing.clock import FakeClock
 from testing.contracts.scenario import START, Scenario, at
+from testing.contracts.state_letters import letter
 from testing.contracts.state_runs import again
 from testing.memory_blobs import MemoryBlobStore
 from testing.mock_state import MockStateManager
@@ -197,3 +198,26 @@ def test_a_pass_takes_no_more_runs_than_was_said() -> None:
     attic.clock.advance(20)
 
     assert [attic.retention.run_once().deleted for _ in range(3)] == [2, 1, 0]
+
+
+def written_down(attic: Attic, *seconds: float) -> None:
+    for number, second in enumerate(seconds):
+        attic.store.record_dead_letters([letter(f"m{number}")], at(second))
+
+
+def test_dead_letters_are_kept_for_a_time_of_their_own_and_deleted_in_batches() -> None:
+    attic = Attic(RetentionPolicy(keep_seconds=1e9, keep_letters_seconds=100, batch=2))
+    written_down(attic, 1, 2, 3, 4)
+    attic.clock.advance(104)
+
+    assert attic.retention.run_once() == Retired(letters=3)
+    assert [found.letter.message_id for found in attic.store.list_dead_letters(0, 10)] == ["m3"]
+    assert attic.retention.run_once() == Retired()
+
+
+def test_a_pass_deletes_no_more_dead_letters_than_was_said() -> None:
+    attic = Attic(RetentionPolicy(keep_letters_seconds=100, batch=2, max_letters=3))
+    written_down(attic, 1, 2, 3, 4, 5)
+    attic.clock.advance(1_000)
+
+    assert [attic.retention.run_once().letters for _ in range(3)] == [4, 1, 0]
