@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.ids import JobId, TaskId
+from core.limits import MAX_PROGRESS_MESSAGE
 from core.messages import TaskQueueMessage
+from core.outcome import storable
 from core.ports import BlobStore, Clock
 
 
@@ -179,5 +181,5 @@ class TaskContext:
         return self.stop_reason is not None
 
     def report_progress(self, percent: float, message: str = "") -> None:
-        """Show progress, 0 to 100. Raises :class:`core.errors.LeaseLost`."""
-        self._writes.report_progress(min(100.0, max(0.0, percent)), message)
+        """Show progress, 0 to 100. Of a long message the beginning is shown. Raises :class:`core.errors.LeaseLost`."""
+        self._writes.report_progress(min(100.0, max(0.0, percent)), storable(message, MAX_PROGRESS_MESSAGE))

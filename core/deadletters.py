@@ -7,14 +7,17 @@ from collections.abc import Iterable, Sequence
 
 from core.errors import DeadLetterNotFound, OperationConflict
 from core.ids import MAX_MESSAGE_ID
-from core.limits import check_actor
+from core.limits import LONGEST, MAX_LETTER_TEXT, check_actor
 from core.listing import DeadLetterRecord, NewDeadLetter
 from core.outcome import storable
+from core.paging import checked_after, checked_limit
 from core.ports import Clock, DeadLetter, MessageBus, StateStore
 from core.relay import OutboxRelay
 
 MAX_LETTERS = 10_000
 """How many letters of a queue are looked at, at most."""
+
+_ANY_LENGTH = 1 << 20
 
 
 class DeadLetters:
@@ -37,8 +40,12 @@ class DeadLetters:
         return sum([self._collect(queue, limit) for queue in queues])
 
     def listed(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetterRecord]:
-        """In the order in which they were written down, from behind record ``after``."""
-        return self._store.list_dead_letters(after, limit)
+        """In the order in which they were written down, from behind record ``after``.
+
+        Raises :class:`core.errors.InvalidCursor` and :class:`core.errors.InvalidParameters` for numbers that can be
+        none.
+        """
+        return self._store.list_dead_letters(checked_after(after), checked_limit(limit))
 
     def replay(self, record_id: int, actor: str) -> DeadLetterRecord:
         """Send a letter's message again, under an id that the bus has not seen; the letter as it is then.
@@ -74,7 +81,10 @@ class DeadLetters:
 
 def replay_message_id(message_id: str, replay: int) -> str:
     """``message_id:rN``, at most 128 characters: of what is longer, the end is in a digest."""
-    suffix = f":r{replay}"
+    return _bounded_id(message_id, f":r{replay}")
+
+
+def _bounded_id(message_id: str, suffix: str = "") -> str:
     if len(message_id) + len(suffix) > MAX_MESSAGE_ID:
         suffix = f":{hashlib.sha256(message_id.encode()).hexdigest()[:16]}{suffix}"
     return message_id[: MAX_MESSAGE_ID - len(suffix)] + suffix
@@ -84,9 +94,9 @@ def _letter(letter: DeadLetter) -> NewDeadLetter:
     """What anybody sent may hold any text; what is written down is what a store takes."""
     return NewDeadLetter(
         letter.queue,
-        storable(letter.message_id),
-        storable(letter.message_type),
+        _bounded_id(storable(letter.message_id, _ANY_LENGTH)),
+        storable(letter.message_type, LONGEST["message type"]),
         letter.body,
-        storable(letter.reason),
-        storable(letter.description),
+        storable(letter.reason, MAX_LETTER_TEXT),
+        storable(letter.description, MAX_LETTER_TEXT),
     )

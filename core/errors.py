@@ -20,6 +20,7 @@
     |   +-- DeadLetterNotFound
     |   +-- OperationConflict            somebody did the same, or the opposite, at the same time
     |   +-- TextNotStorable              NUL or half a surrogate pair in a text
+    |       +-- TextTooLong              over the length that a store takes
     +-- TransientError                   retryable: the same call may succeed later
     |   +-- StoreUnavailable
     |   |   +-- StoreBusy                somebody holds what is needed; nothing was written
@@ -143,6 +144,10 @@ class OperationConflict(InvalidInput):
 
 class TextNotStorable(InvalidInput):
     code = "TEXT_NOT_STORABLE"
+
+
+class TextTooLong(TextNotStorable):
+    code = "TEXT_TOO_LONG"
 
 
 class TransientError(CoreMachineError):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from core.boundary import parse_parameters
 from core.errors import (
-    InvalidCursor,
     InvalidParameters,
     JobNotFound,
     OperationConflict,
@@ -35,13 +34,12 @@ from core.model import (
     TaskRecord,
     TaskStatus,
 )
-from core.paging import Page, checked_limit, run_cursor, run_cursor_text, task_cursor, task_cursor_text
+from core.paging import Page, checked_after, checked_limit, run_cursor, run_cursor_text, task_cursor, task_cursor_text
 from core.replay import REPLAYABLE, reusable_stages, stage_to_replay, tasks_to_replay
 
 _log = logging.getLogger(__name__)
 
 PAGE = 1_000
-MAX_SEQUENCE = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +107,7 @@ class JobOperations:
     def events(self, job_id: str, run: int | None = None, after: int = 0, limit: int = 100) -> Page[Event]:
         """The run's timeline from behind the event of sequence ``after``; the page's ``next`` is the next ``after``."""
         found = self._run(job_id, run)
-        if not 0 <= after <= MAX_SEQUENCE:
-            raise InvalidCursor("after: the sequence of an event, or 0")
-        events = self._store.list_events(found.job_id, found.run, after, checked_limit(limit) + 1)
+        events = self._store.list_events(found.job_id, found.run, checked_after(after), checked_limit(limit) + 1)
         return Page.of(events, limit, lambda event: str(event.sequence))
 
     # --- changing ---

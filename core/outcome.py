@@ -10,28 +10,47 @@ from dataclasses import dataclass, field
 
 from core.errors import CoreMachineError
 
+MAX_ERROR_CODE = 100
 MAX_ERROR_MESSAGE = 2_000
+
+CUT = " [cut]"
+"""Ends a text that was longer."""
 
 HANDLER_ERROR = "HANDLER_ERROR"
 """The code of an exception that is not of our tree."""
 
 
-def storable(text: str) -> str:
-    """``text`` as any store takes it and nobody minds: bounded, U+FFFD for NUL and for half a surrogate pair.
+def shortened(text: str, longest: int) -> str:
+    """``text`` in at most ``longest`` characters; what was longer says at its end that it was cut."""
+    return text if len(text) <= longest else text[: longest - len(CUT)] + CUT
 
-    For what is told about a failure, which must not fail for how it is told.
+
+def storable(text: str, longest: int = MAX_ERROR_MESSAGE) -> str:
+    """``text`` as any store takes it and nobody minds: :func:`shortened`, U+FFFD for NUL and for half a surrogate pair.
+
+    For what is told on the way, which must not fail for how it is told.
     """
-    clean = text[:MAX_ERROR_MESSAGE].replace("\0", "\ufffd")
-    return clean if clean.isascii() else clean.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    clean = text[: longest + 1].replace("\0", "\ufffd")
+    if not clean.isascii():
+        clean = clean.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return shortened(clean, longest)
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """An error as it is stored and shown: a stable code, a bounded message, whether a retry may help."""
+    """An error as it is stored and shown: a stable code, a message, whether a retry may help.
+
+    Code and message are :func:`shortened` to 100 and 2,000 characters: no outcome is lost over the length of its error.
+    """
 
     code: str
     message: str
     retryable: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.code) > MAX_ERROR_CODE or len(self.message) > MAX_ERROR_MESSAGE:
+            object.__setattr__(self, "code", shortened(self.code, MAX_ERROR_CODE))
+            object.__setattr__(self, "message", shortened(self.message, MAX_ERROR_MESSAGE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +95,7 @@ def describe(error: BaseException) -> ErrorInfo:
     """The public form of an exception. Outside our tree only the class name is shown, never the text."""
     if isinstance(error, CoreMachineError):
         message = getattr(error, "message", "")  # not there where a subclass's __init__ did not call ours
-        return ErrorInfo(error.code, storable(str(message)), error.retryable)
+        return ErrorInfo(storable(str(error.code), MAX_ERROR_CODE), storable(str(message)), error.retryable)
     if isinstance(error, MemoryError):
         return ErrorInfo("OUT_OF_MEMORY", "the handler ran out of memory", False)
     return ErrorInfo(HANDLER_ERROR, f"the handler raised {type(error).__name__}", False)

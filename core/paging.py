@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from core.errors import InvalidCursor, InvalidParameters
@@ -18,6 +18,7 @@ from core.model import RunRecord, TaskRecord
 T = TypeVar("T")
 
 MAX_LIMIT = 1_000
+MAX_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ def checked_limit(limit: int) -> int:
     return limit
 
 
+def checked_after(after: int) -> int:
+    """Raises :class:`InvalidCursor` for what numbers no event or record, nor is 0."""
+    if not 0 <= after <= MAX_NUMBER:
+        raise InvalidCursor("after: the number of the last one that was seen, or 0")
+    return after
+
+
 def run_cursor_text(run: RunSummary) -> str:
     return _packed([run.created_at.isoformat(), run.job_id, run.run])
 
@@ -51,7 +59,7 @@ def run_cursor(text: str | None) -> RunCursor | None:
         return None
     match _unpacked(text):
         case [str() as at, str() as job_id, int() as run] if is_job_id(job_id) and 1 <= run <= MAX_RUN:
-            return RunCursor(_time(at), JobId(job_id), run)
+            return RunCursor(_time(at), JobId(job_id), int(run))
         case _:
             raise InvalidCursor("this is no cursor of a list of runs")
 
@@ -85,8 +93,8 @@ def _unpacked(text: str) -> object:
 def _time(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidCursor("this is no cursor of a list of runs") from error
-    if at.tzinfo is None:
-        raise InvalidCursor("this is no cursor of a list of runs")
-    return at
+    raise InvalidCursor("this is no cursor of a list of runs")

@@ -332,8 +332,9 @@ class StateStore(Transitions, Recovery, Operations, Protocol):
 
     Any method may raise :class:`StoreUnavailable`; the caller then does not know whether the transition
     was committed, and calling again is safe. No transition leaves a terminal status. Any of them raises
-    :class:`TextNotStorable` for text that holds NUL or half a surrogate pair, and :class:`CapacityExceeded` for
-    a JSON text over :data:`core.limits.MAX_JSON_BYTES`, with nothing written.
+    :class:`TextNotStorable` for text that holds NUL or half a surrogate pair, :class:`TextTooLong` for text over what
+    :data:`core.limits.LONGEST` says, and :class:`CapacityExceeded` for a JSON text over
+    :data:`core.limits.MAX_JSON_BYTES`, with nothing written.
     """
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
-from core.limits import check_text
+from core.limits import check_letter, check_text
 from core.listing import DeadLetterRecord, NewDeadLetter
 from core.model import OutboundMessage, OutboxRow
 from testing.mock_outbox import Letter
@@ -28,8 +28,7 @@ class MockLetters(MockTables):
 
     def record_dead_letters(self, letters: Sequence[NewDeadLetter], now: datetime) -> int:
         for letter in letters:
-            for text in (letter.queue, letter.message_id, letter.message_type, letter.reason, letter.description):
-                check_text(text, "dead letter")
+            check_letter(letter)
         return sum([self._record(letter, now) for letter in letters])
 
     def list_dead_letters(self, after: int, limit: int) -> Sequence[DeadLetterRecord]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from core.errors import DefinitionError
 from core.ids import JobId, TaskId
-from core.limits import check_json, check_text
+from core.limits import check_json, check_letter, check_text
 from core.listing import DeadLetterRecord, NewDeadLetter, RunCursor, RunFilter, RunSummary, TaskFilter
 from core.model import AttemptRecord, Event, NewRun, OutboxRow, ReplayedStage, Submitted, TaskRecord
 from infrastructure.postgres.database import Database, Row, Statements, lists
@@ -114,7 +114,7 @@ class OperationStatements:
 
     def record_dead_letters(self, letters: Sequence[NewDeadLetter], now: datetime) -> int:
         for letter in letters:
-            check_text(f"{letter.reason}{letter.description}", "dead letter")
+            check_letter(letter)
         columns = {
             "queues": [letter.queue for letter in letters],
             "message_ids": [letter.message_id for letter in letters],
@@ -131,6 +131,7 @@ class OperationStatements:
     def replay_dead_letter(
         self, record_id: int, replays: int, message_id: str, actor: str, now: datetime
     ) -> OutboxRow | None:
+        check_text(message_id, "message id")
         check_text(actor, "actor")
         with self._database.transaction() as statements:
             row = statements.row(

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from core.decisions import FailFinally, Requeue
-from core.errors import CapacityExceeded, TextNotStorable
+from core.errors import CapacityExceeded, TextNotStorable, TextTooLong
 from core.ids import WorkerId
-from core.limits import MAX_JSON_BYTES
+from core.limits import LONGEST, MAX_JSON_BYTES
 from core.listing import NewDeadLetter
 from core.model import NewRun, NewTask, ReplayedStage, RunStatus
-from core.outcome import ErrorInfo, Succeeded
+from core.outcome import CUT, MAX_ERROR_CODE, MAX_ERROR_MESSAGE, ErrorInfo, Succeeded
 from core.ports import AttemptEnd, ClaimRequest, StateStore
 from testing.contracts.scenario import (
     FLAKY,
@@ -201,3 +201,111 @@ class TextContract:
         store.finish_attempt(scenario.claim("x"), Succeeded(text), None, at(2))
 
         assert scenario.task("x").result_json == text
+
+    def refuses_longer(self, what: str, write: Write, unchanged: Callable[[], object]) -> None:
+        """A text that is one character too long raises, and nothing changes; one that is not is taken."""
+        longest, before = LONGEST[what], unchanged()
+        with pytest.raises(TextTooLong, match=f"{what}.* at most {longest}") as caught:
+            write("x" * (longest + 1))
+        assert caught.value.details == {"limit": longest}
+        assert unchanged() == before
+        write("\U0001f600" * longest)
+
+    def test_of_a_length_that_a_submission_may_not_have(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        unchanged = self.all_of(scenario)
+
+        def submit(tenant: str, key: str) -> object:
+            return store.submit_job(new_job("b", tenant=tenant, key=key), at(1))
+
+        longest = "\U0001f600" * LONGEST["tenant"]
+        self.refuses_longer("tenant", lambda text: submit(text, "k"), unchanged)
+        self.refuses_longer("idempotency key", lambda text: submit(longest, text), unchanged)
+        assert not submit(longest, "\U0001f600" * LONGEST["idempotency key"]).created  # type: ignore[attr-defined]
+
+    def test_of_a_length_that_a_worker_s_id_may_not_have(self, store: StateStore) -> None:
+        scenario, other = Scenario.started(store, "x", "y"), Scenario.started(store, "x", content="b")
+        ids, unchanged = [scenario.task_id(name) for name in "xy"], self.all_of(scenario)
+
+        def claim_many(text: str) -> object:
+            requests = [ClaimRequest(task_id, 1, WORKER, LEASE, at(1)) for task_id in ids]
+            return store.claim_tasks([requests[0], requests[1]._replace(worker=WorkerId(text))])
+
+        self.refuses_longer("worker id", claim_many, unchanged)
+        other.pause()
+        task_id, wakeup = other.task_id("x"), task_message(other.job_id, 1, "x", 2)
+        self.refuses_longer(
+            "worker id", lambda text: store.park_task(task_id, 1, wakeup, WorkerId(text), at(5)), self.all_of(other)
+        )
+        other.resume()
+        self.refuses_longer(
+            "worker id", lambda text: store.claim_task(task_id, 2, WorkerId(text), LEASE, at(6)), self.all_of(other)
+        )
+
+    def test_of_a_length_that_what_a_worker_says_may_not_have(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        lease, unchanged = scenario.claim("x"), self.all_of(scenario)
+        wakeup = task_message(scenario.job_id, 1, "x", 2)
+
+        self.refuses_longer("progress message", lambda text: store.report_progress(lease, 5, text, at(2)), unchanged)
+        self.refuses_longer(
+            "cause",
+            lambda text: store.finish_attempt(lease, Requeue(text, False), wakeup, at(2)),
+            self.all_of(scenario),
+        )
+
+    def test_of_a_length_that_who_asks_may_not_have(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        job_id, unchanged = scenario.job_id, self.all_of(scenario)
+
+        self.refuses_longer("actor", lambda text: store.pause_run(job_id, 1, text, at(2)), unchanged)
+        self.refuses_longer("actor", lambda text: store.resume_run(job_id, 1, text, at(3)), unchanged)
+        self.refuses_longer(
+            "actor",
+            lambda text: store.finish_run(job_id, 1, RunStatus.CANCELLED, None, None, at(4), actor=text),
+            unchanged,
+        )
+        self.refuses_longer(
+            "actor",
+            lambda text: store.create_run(NewRun(job_id, 2, job_message(job_id, 2), None, text), at(5)),
+            unchanged,
+        )
+
+    def test_of_a_length_that_a_dead_letter_may_not_have(self, store: StateStore) -> None:
+        good = NewDeadLetter("tasks", "1", "task", b"{}", "reason", "description")
+
+        def record(**changes: str) -> object:
+            return store.record_dead_letters([replace(good, **changes)], at(1))  # type: ignore[arg-type]
+
+        def letters() -> object:
+            return list(store.list_dead_letters(0, 10))
+
+        self.refuses_longer("queue", lambda text: record(queue=text), letters)
+        self.refuses_longer("message id", lambda text: record(message_id=text), letters)
+        self.refuses_longer("message type", lambda text: record(message_type=text, message_id="2"), letters)
+        self.refuses_longer("dead letter reason", lambda text: record(reason=text, message_id="3"), letters)
+        self.refuses_longer("dead letter description", lambda text: record(description=text, message_id="4"), letters)
+        first, second = store.list_dead_letters(0, 2)
+
+        def replay(message_id: str, actor: str, record_id: int) -> object:
+            return store.replay_dead_letter(record_id, 0, message_id, actor, at(2))
+
+        self.refuses_longer("message id", lambda text: replay(text, "alice", first.record_id), letters)
+        self.refuses_longer("actor", lambda text: replay("r1", text, second.record_id), letters)
+
+    def test_an_error_is_cut_and_not_refused_and_says_so(self, store: StateStore) -> None:
+        long = ErrorInfo("C" * 100_000, "m" * 100_000, True)
+        scenario, failed = Scenario.started(store, "x", "y"), Scenario.started(store, "x", content="b")
+        scenario.claim("y")
+
+        store.finish_attempt(
+            scenario.claim("x"), Requeue("retry", True, None, long), task_message(scenario.job_id, 1, "x", 2), at(2)
+        )
+        failed.fail(failed.claim("x"), long)
+
+        (attempt,) = store.list_attempts(scenario.task_id("x"))
+        assert attempt.error == failed.task("x").error == failed.run().error == long
+        assert (len(long.code), len(long.message)) == (MAX_ERROR_CODE, MAX_ERROR_MESSAGE)
+        assert long.code.endswith(CUT)
+        assert long.message.endswith(CUT)
+        assert ("task_failed", long.code) in failed.told()

@@ -8,6 +8,7 @@ import pytest
 from core.context import CheckpointManager, StopSignal, TaskContext
 from core.ids import JobId, TaskId
 from core.messages import TaskQueueMessage
+from core.outcome import CUT
 from testing.clock import EPOCH, FakeClock
 from testing.memory_blobs import MemoryBlobStore
 
@@ -84,6 +85,23 @@ def test_progress_is_kept_between_0_and_100(given: float, kept: float) -> None:
     desk.context.report_progress(given, "page 1")
 
     assert desk.written.progress == [(kept, "page 1")]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("x" * 1_000, "x" * 1_000),
+        ("x" * 1_001, "x" * (1_000 - len(CUT)) + CUT),
+        ("a\0b", "a\ufffdb"),
+        ("\ud800", "\ufffd\ufffd\ufffd"),
+    ],
+)
+def test_no_task_fails_over_its_progress_message(given: str, kept: str) -> None:
+    desk = Desk()
+
+    desk.context.report_progress(5, given)
+
+    assert desk.written.progress == [(5, kept)]
 
 
 def test_a_phase_is_skipped_once_it_was_saved() -> None:

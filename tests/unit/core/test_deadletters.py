@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from core.consumer import dispatch, settle
 from core.deadletters import DeadLetters, replay_message_id
-from core.errors import DeadLetterNotFound, InvalidParameters, OperationConflict
+from core.errors import DeadLetterNotFound, InvalidCursor, InvalidParameters, OperationConflict
 from core.listing import DeadLetterRecord
 from core.machine import CoreMachine
 from core.model import OutboundMessage
+from core.outcome import CUT
+from core.ports import DeadLetter
 from testing.factories import create_test_core_machine
 from testing.mock_bus import MockServiceBusRepository
 
@@ -125,3 +130,59 @@ def test_a_new_id_is_never_too_long_for_the_bus(length: int, expected: int) -> N
 
     assert len(found) == expected
     assert found.endswith(":r1")
+
+
+def test_what_is_longer_than_a_store_takes_is_cut_and_its_ids_stay_apart(
+    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters, bus, _ = desk
+    found = [DeadLetter("tasks", "i" * 500 + end, "t" * 500, b"{}", "r" * 9_000, "d" * 9_000) for end in "ab"]
+    monkeypatch.setattr(bus, "dead_letters", lambda queue, limit: found)
+
+    assert letters.collect(["tasks"]) == 2
+
+    first, second = (record.letter for record in letters.listed())
+    assert len(first.message_id) == len(second.message_id) == 128
+    assert first.message_id != second.message_id
+    assert len(first.message_type) == 128
+    assert first.reason == "r" * (4_096 - len(CUT)) + CUT
+    assert first.description == "d" * (4_096 - len(CUT)) + CUT
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 2**63 - 1, 2**63, 2**70, -(2**70)])
+def test_a_number_that_no_letter_has_is_told(
+    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine], number: int
+) -> None:
+    letters, bus, machine = desk
+    dead_letter(bus, machine)
+    letters.collect(["tasks"])
+
+    with pytest.raises(DeadLetterNotFound):
+        letters.replay(number, "alice")
+
+
+@pytest.mark.parametrize(("after", "limit"), [(-1, 5), (2**63, 5), (0, 0), (0, -1), (0, 1_001)])
+def test_a_page_of_letters_that_can_be_none_is_refused(
+    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine], after: int, limit: int
+) -> None:
+    with pytest.raises((InvalidCursor, InvalidParameters), match=r"after|limit"):
+        desk[0].listed(after, limit)
+
+
+def test_a_letter_that_was_deleted_at_the_same_time_is_told(
+    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters, bus, machine = desk
+    dead_letter(bus, machine)
+    letters.collect(["tasks"])
+    (found,) = letters.listed()
+    replay = machine.store.replay_dead_letter
+
+    def late(*arguments: Any) -> object:
+        machine.store.delete_dead_letters(machine.clock.now() + timedelta(days=1), 10)
+        return replay(*arguments)
+
+    monkeypatch.setattr(machine.store, "replay_dead_letter", late)
+
+    with pytest.raises(DeadLetterNotFound):
+        letters.replay(found.record_id, "alice")

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from core.errors import CoreMachineError, InvalidParameters, StoreUnavailable, TaskError, TransientTaskError
-from core.outcome import MAX_ERROR_MESSAGE, ErrorInfo, RetryLater, describe
+from core.outcome import CUT, MAX_ERROR_CODE, MAX_ERROR_MESSAGE, ErrorInfo, RetryLater, describe, shortened, storable
 
 
 def all_errors(root: type[CoreMachineError] = CoreMachineError) -> list[type[CoreMachineError]]:
@@ -30,8 +30,33 @@ def test_running_out_of_memory_is_told_apart() -> None:
     assert describe(MemoryError("swordfish")) == ErrorInfo("OUT_OF_MEMORY", "the handler ran out of memory", False)
 
 
-def test_a_long_text_is_cut() -> None:
-    assert len(describe(TaskError("x" * 100_000)).message) == MAX_ERROR_MESSAGE
+def test_a_long_text_is_cut_and_says_so() -> None:
+    message = describe(TaskError("x" * 100_000)).message
+
+    assert message == "x" * (MAX_ERROR_MESSAGE - len(CUT)) + CUT
+    assert describe(TaskError("x" * MAX_ERROR_MESSAGE)).message == "x" * MAX_ERROR_MESSAGE
+
+
+def test_an_error_is_never_longer_than_a_store_takes() -> None:
+    class Odd(TaskError):
+        code = "\0" * 1_000
+
+    assert ErrorInfo("X" * 101, "m").code == "X" * (MAX_ERROR_CODE - len(CUT)) + CUT
+    assert ErrorInfo("X" * 100, "m" * 2_000) == ErrorInfo(shortened("X" * 100, 100), shortened("m" * 2_000, 2_000))
+    assert describe(Odd("")).code == "\ufffd" * (MAX_ERROR_CODE - len(CUT)) + CUT
+
+
+@pytest.mark.parametrize("text", ["\ud800" * 3_000, "\U0001f600" * 3_000, "\0" * 3_000])
+def test_what_is_replaced_does_not_make_a_text_longer_than_it_may_be(text: str) -> None:
+    clean = storable(text)
+
+    assert len(clean) == MAX_ERROR_MESSAGE
+    assert clean.endswith(CUT)
+    assert clean.encode().decode() == clean
+
+
+def test_a_reason_to_be_called_later_is_cut() -> None:
+    assert RetryLater(1, "x" * 5_000).reason.endswith(CUT)
 
 
 def test_an_error_whose_constructor_forgot_ours_is_still_described() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC
 
 import pytest
 
@@ -9,7 +10,7 @@ from core.errors import InvalidCursor, InvalidParameters
 from core.ids import TaskId
 from core.listing import RunFilter
 from core.model import RunRecord
-from core.paging import Page, checked_limit, run_cursor, run_cursor_text, task_cursor, task_cursor_text
+from core.paging import Page, checked_after, checked_limit, run_cursor, run_cursor_text, task_cursor, task_cursor_text
 from testing.contracts.scenario import Scenario, new_job
 from testing.mock_state import MockStateManager
 
@@ -59,6 +60,7 @@ def test_a_limit_without_sense_is_refused(limit: int) -> None:
         ["2030-01-01T00:00:00+00:00", JOB_ID, 2**40],
         ["2030-01-01T00:00:00+00:00", "a\0b", 1],
         ["2030-01-01T00:00:00", JOB_ID, 1],
+        ["0001-01-01T00:00:00+14:00", JOB_ID, 1],
         ["yesterday", JOB_ID, 1],
     ],
 )
@@ -83,3 +85,19 @@ def test_a_cursor_of_another_run_s_tasks_is_refused() -> None:
     with pytest.raises(InvalidCursor):
         task_cursor(packed([f"{run.job_id}:2:1:x"]), run)
     assert task_cursor(packed([f"{run.job_id}:1:1:x"]), run) == TaskId(f"{run.job_id}:1:1:x")
+
+
+def test_a_cursor_says_its_time_in_utc_and_its_run_as_a_number() -> None:
+    forged = run_cursor(packed(["2030-01-01T00:00:00+00:00:30.5", JOB_ID, True]))
+
+    assert forged is not None
+    assert forged.created_at.tzinfo is UTC
+    assert forged.created_at.isoformat() == "2029-12-31T23:59:29.500000+00:00"
+    assert type(forged.run) is int
+
+
+@pytest.mark.parametrize("after", [-1, 2**63, 2**70])
+def test_what_numbers_no_event_is_refused(after: int) -> None:
+    with pytest.raises(InvalidCursor, match="after"):
+        checked_after(after)
+    assert checked_after(2**63 - 1) == 2**63 - 1
