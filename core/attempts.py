@@ -207,7 +207,7 @@ class Attempts:
             failed = Failed(describe(error), error)
             return self.commit(Ended(ended.message, ended.lease, FailFinally(failed.error), failed))
         except TransientError:
-            self._keep([ended])
+            self._kept.append(ended)
             raise
         if finished.outbox:
             self._relay.publish(finished.outbox)
@@ -227,7 +227,7 @@ class Attempts:
         except StoreBusy as error:
             return self._commit_by_run(ended, error)
         except TransientError:
-            self._keep(ended)
+            self._kept.extend(ended)
             raise
         processed: list[Processed | CoreMachineError] = [
             _applied(one, end.transition, found) if found is not None else _lost(one.outcome)
@@ -241,14 +241,10 @@ class Attempts:
             some = [self._kept.popleft() for _ in range(min(len(self._kept), KEPT_AT_ONCE))]
             self._relay.publish(self.commit_many(some).outbox)
 
-    def _keep(self, ended: Sequence[Ended]) -> None:
-        """Only what was done here: what was read of another's lost lease may be otherwise by then."""
-        self._kept.extend(one for one in ended if one.lease.owner == self._worker)
-
     def _commit_by_run(self, ended: Sequence[Ended], error: StoreBusy) -> Committed:
         runs = list(dict.fromkeys((one.message.job_id, one.message.run) for one in ended))
         if len(runs) == 1:
-            self._keep(ended)
+            self._kept.extend(ended)
             raise error
         processed: dict[int, Processed | CoreMachineError] = {}
         outbox: list[OutboxRow] = []
@@ -263,10 +259,18 @@ class Attempts:
         return Committed([processed[index] for index in range(len(ended))], outbox)
 
     def end_lost(self, message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
-        """End an attempt whose holder vanished, by its own fencing token."""
+        """End an attempt whose holder vanished, unless the holder has been heard of since."""
         policy = self._handlers.find(expired.task_type).retry
         transition = after_lost_lease(policy, expired.charged, expired.progressed)
-        return self.commit(Ended(message, expired.lease, transition, None))
+        ended = Ended(message, expired.lease, transition, None)
+        end = self._end(ended)
+        assert not isinstance(end.transition, Succeeded)
+        try:
+            finished = self._store.end_lost_attempt(expired, end.transition, end.wakeup, end.now)
+        except LeaseLost:
+            return _lost(None)
+        self._relay.publish(finished.outbox)
+        return _applied(ended, end.transition, finished)
 
     def _request(self, message: TaskQueueMessage, lease_seconds: float | None = None) -> ClaimRequest:
         handler = self._handlers.find(message.task_type)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from core.decisions import Transition
+from core.decisions import FailFinally, Requeue, Transition
 from core.ids import JobId, TaskId, WorkerId
 from core.listing import DeadLetterRecord, NewDeadLetter, RunCursor, RunFilter, RunSummary, TaskFilter
 from core.model import (
@@ -172,6 +172,15 @@ class Transitions(Protocol):
         Each is a transition of its own, but those that succeed are committed together: where this raises, any of
         them may not have happened. The outbox rows of a stage that ended are those of its last attempt's answer. A
         lease that is there twice is lost the second time.
+        """
+        ...
+
+    def end_lost_attempt(
+        self, expired: LeaseExpired, transition: FailFinally | Requeue, wakeup: OutboundMessage | None, now: datetime
+    ) -> Finished:
+        """:meth:`finish_attempt` in place of a holder that vanished, while its lease is as ``expired`` has it.
+
+        Raises :class:`LeaseLost` where the lease was renewed since, or the attempt has progressed since or ended.
         """
         ...
 

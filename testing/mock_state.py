@@ -17,6 +17,7 @@ from core.model import (
     FailurePolicy,
     Finished,
     Lease,
+    LeaseExpired,
     NewJob,
     NewStage,
     NewTask,
@@ -186,6 +187,17 @@ class MockStateManager(MockRecovery, MockOperations, MockAids, MockTables):
         for end in ends:
             check_transition(end.transition, end.wakeup)
         return [self._finish_unless_lost(end) for end in ends]
+
+    def end_lost_attempt(
+        self, expired: LeaseExpired, transition: FailFinally | Requeue, wakeup: OutboundMessage | None, now: datetime
+    ) -> Finished:
+        check_transition(transition, wakeup)
+        task = self._held(expired.lease, "end_lost_attempt")
+        seen = (expired.lease.expires_at, expired.progressed)
+        if task.lease is None or (task.lease.expires_at, task.progressed) != seen:
+            self._note("end_lost_attempt", expired.lease.task_id, "renewed")
+            raise LeaseLost("the holder is there after all", task_id=expired.lease.task_id)
+        return self.finish_attempt(expired.lease, transition, wakeup, now)
 
     def finish_run(
         self,

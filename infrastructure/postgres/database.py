@@ -44,7 +44,7 @@ class Database:
     def tuples(self, statement: LiteralString, parameters: Parameters) -> Sequence[tuple[Any, ...]]:
         """:meth:`rows` as plain tuples, for statements that every task goes through."""
         with self._pool.connection() as connection:
-            return _cursor(connection, tuple_row).execute(statement, parameters).fetchall()
+            return Statements(connection).tuples(statement, parameters)
 
     def execute(self, statement: LiteralString, **parameters: object) -> None:
         """Run one statement that gives no rows."""
@@ -74,6 +74,9 @@ class Statements:
 
     def row(self, statement: LiteralString, **parameters: object) -> Row | None:
         return _cursor(self._connection, namedtuple_row).execute(statement, parameters).fetchone()
+
+    def tuples(self, statement: LiteralString, parameters: Parameters) -> Sequence[tuple[Any, ...]]:
+        return _cursor(self._connection, tuple_row).execute(statement, parameters).fetchall()
 
     def count(self, statement: LiteralString, **parameters: object) -> int:
         """Run a statement that gives no rows; how many it changed."""

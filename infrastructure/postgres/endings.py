@@ -12,7 +12,7 @@ from psycopg import Rollback
 
 from core.decisions import FailFinally, Requeue, Transition, check_transition, within_budget
 from core.errors import LeaseLost
-from core.model import FailurePolicy, Finished, Lease, OutboundMessage, OutboxRow, RunStatus, TaskStatus
+from core.model import FailurePolicy, Finished, Lease, LeaseExpired, OutboundMessage, OutboxRow, RunStatus, TaskStatus
 from core.outcome import ErrorInfo, Succeeded
 from core.ports import AttemptEnd
 from infrastructure.postgres.database import Database, Row, Statements, lists
@@ -48,59 +48,74 @@ class EndStatements:
                 (finished[index],) = self._finish([ends[index]], [moved])
         return finished
 
+    def end_lost_attempt(
+        self, expired: LeaseExpired, transition: FailFinally | Requeue, wakeup: OutboundMessage | None, now: datetime
+    ) -> Finished:
+        check_transition(transition, wakeup)
+        end, place = AttemptEnd(expired.lease, transition, wakeup, now), self._keys.place(expired.lease.task_id)
+        finished = self._fail_or_requeue(end, place, expired)
+        if finished is None and place is not None and (moved := self._keys.moved(place)):
+            finished = self._fail_or_requeue(end, moved, expired)
+        if finished is None:
+            raise LeaseLost("the holder is there after all", task_id=expired.lease.task_id)
+        return finished
+
     def _finish(self, ends: Sequence[AttemptEnd], places: Sequence[Place | None]) -> list[Finished | None]:
         finished: list[Finished | None] = []
         together = groupby(zip(ends, places, strict=True), key=lambda pair: isinstance(pair[0].transition, Succeeded))
         for success, group in together:
             some = list(group)
-            finished += self._end_tasks(some) if success else [self._fail_or_requeue(*pair) for pair in some]
+            finished += (
+                self._end_tasks(some, self._database) if success else [self._fail_or_requeue(*pair) for pair in some]
+            )
         return finished
 
-    def _end_tasks(self, ends: Sequence[tuple[AttemptEnd, Place | None]]) -> list[Finished | None]:
+    def _end_tasks(
+        self, ends: Sequence[tuple[AttemptEnd, Place | None]], database: Database | Statements
+    ) -> list[Finished | None]:
         """End attempts whose tasks end with them and whose stages go on, in one statement."""
         known = _each_lease_once([(place, index, end) for index, (end, place) in enumerate(ends) if place is not None])
-        rows = self._end_known(known) if known else ()
+        rows = _end_known(known, database) if known else ()
         by_position = {row[0]: row for row in rows}
         last = {row[1]: row[0] for row in sorted(by_position.values(), key=itemgetter(0)) if row[1] is not None}
         return [_finished(end, by_position.get(index), last) for index, (end, _) in enumerate(ends)]
 
-    def _end_known(self, known: Sequence[tuple[Place, int, AttemptEnd]]) -> Sequence[tuple[Any, ...]]:
-        """A row for each attempt that was ended: its position, and the outbox row of the stage that it ended."""
-        ((place, position, end), *others) = known
-        if not others and position == 0 and isinstance(end.transition, Succeeded):
-            values = {"token": end.lease.token, "now": end.now, "result_json": end.transition.result_json}
-            return self._database.tuples(_TASKS["complete_task"], place.columns | values)
-        columns = lists(
-            **Place.lists([place for place, _, _ in known]),
-            tokens=[end.lease.token for _, _, end in known],
-            times=[end.now.isoformat() for _, _, end in known],
-            results=[_result(end.transition) for _, _, end in known],
-            positions=[position for _, position, _ in known],
-        )
-        return self._database.tuples(_TASKS["end_tasks"], columns | _error_lists([end for _, _, end in known]))
-
-    def _fail_or_requeue(self, end: AttemptEnd, place: Place | None) -> Finished | None:
-        if place is None:
+    def _fail_or_requeue(
+        self, end: AttemptEnd, place: Place | None, seen: LeaseExpired | None = None
+    ) -> Finished | None:
+        """``seen`` is the lease as it has to be found, where that is another's."""
+        if place is None or not 0 < end.lease.token <= MAX_BIG:
             return None
         if isinstance(end.transition, Requeue):
-            return self._requeue(end, end.transition, place)
+            return self._requeue(end, end.transition, place, seen)
         assert isinstance(end.transition, FailFinally)
-        return self._fail(end, end.transition.error, place)
+        return self._fail(end, end.transition.error, place, seen)
 
-    def _fail(self, end: AttemptEnd, error: ErrorInfo, place: Place) -> Finished | None:
+    def _fail(self, end: AttemptEnd, error: ErrorInfo, place: Place, seen: LeaseExpired | None) -> Finished | None:
         policy = self._database.row(_TASKS["failure_policy"], token=end.lease.token, **place.columns)
         if policy is None:
             return None
         if policy.failure_policy == FailurePolicy.TOLERATE:
-            (finished,) = self._end_tasks([(end._replace(transition=FailFinally(error)), place)])
-            return finished
+            return self._fail_tolerated(end._replace(transition=FailFinally(error)), place, seen)
         with self._database.transaction() as statements:
-            finished = _fail_run(statements, end, error, place)
+            finished = _fail_run(statements, end, error, place, seen)
             if finished is None:
                 raise Rollback
         return finished
 
-    def _requeue(self, end: AttemptEnd, transition: Requeue, place: Place) -> Finished | None:
+    def _fail_tolerated(self, end: AttemptEnd, place: Place, seen: LeaseExpired | None) -> Finished | None:
+        if seen is None:
+            (finished,) = self._end_tasks([(end, place)], self._database)
+            return finished
+        with self._database.transaction() as statements:
+            if not _is_as_seen(statements, place, seen):
+                return None
+            (finished,) = self._end_tasks([(end, place)], statements)
+            return finished
+
+    def _requeue(
+        self, end: AttemptEnd, transition: Requeue, place: Place, seen: LeaseExpired | None
+    ) -> Finished | None:
         assert end.wakeup is not None
         code, message, retryable = error_columns(transition.error)
         values = {
@@ -113,34 +128,58 @@ class EndStatements:
             "not_before": end.wakeup.not_before,
             "now": end.now,
         }
-        if not transition.charged:
+        if not transition.charged and seen is None:
             row = self._database.row(_TASKS["requeue_task"], **place.columns, **values)
             return _requeued(end.wakeup, row) if row is not None else None
-        return self._requeue_charged(end, transition, place, values)
-
-    def _requeue_charged(
-        self, end: AttemptEnd, transition: Requeue, place: Place, values: Mapping[str, object]
-    ) -> Finished | None:
-        wakeup = end.wakeup
-        assert wakeup is not None
         with self._database.transaction() as statements:
-            if statements.row(_RUNS["spend_retry"], run_key=place.run_key) is not None:
-                row = statements.row(_TASKS["requeue_task"], **place.columns, **values)
+            if not transition.charged or statements.row(_RUNS["spend_retry"], run_key=place.run_key) is not None:
+                row = None
+                if _is_as_seen(statements, place, seen):
+                    row = statements.row(_TASKS["requeue_task"], **place.columns, **values)
                 if row is None:
                     raise Rollback
-                return _requeued(wakeup, row)
+                return _requeued(end.wakeup, row)
         final = within_budget(transition, 0, 0)  # over the budget, or else the lease is lost, which _fail finds out
-        assert isinstance(final, FailFinally)
-        return self._fail(end, final.error, place)
+        return self._fail(end, final.error, place, seen) if isinstance(final, FailFinally) else None
 
 
-def _fail_run(statements: Statements, end: AttemptEnd, error: ErrorInfo, place: Place) -> Finished | None:
+def _end_known(
+    known: Sequence[tuple[Place, int, AttemptEnd]], database: Database | Statements
+) -> Sequence[tuple[Any, ...]]:
+    """A row for each attempt that was ended: its position, and the outbox row of the stage that it ended."""
+    ((place, position, end), *others) = known
+    if not others and position == 0 and isinstance(end.transition, Succeeded):
+        values = {"token": end.lease.token, "now": end.now, "result_json": end.transition.result_json}
+        return database.tuples(_TASKS["complete_task"], place.columns | values)
+    columns = lists(
+        **Place.lists([place for place, _, _ in known]),
+        tokens=[end.lease.token for _, _, end in known],
+        times=[end.now.isoformat() for _, _, end in known],
+        results=[_result(end.transition) for _, _, end in known],
+        positions=[position for _, position, _ in known],
+    )
+    return database.tuples(_TASKS["end_tasks"], columns | _error_lists([end for _, _, end in known]))
+
+
+def _is_as_seen(statements: Statements, place: Place, seen: LeaseExpired | None) -> bool:
+    """Whether a lease is still as somebody saw it run out, which holds its task from now on. ``None`` is one's own."""
+    if seen is None:
+        return True
+    lease = {"token": seen.lease.token, "expires_at": seen.lease.expires_at, "progressed": seen.progressed}
+    return statements.row(_TASKS["hold_lost_lease"], **place.columns, **lease) is not None
+
+
+def _fail_run(
+    statements: Statements, end: AttemptEnd, error: ErrorInfo, place: Place, seen: LeaseExpired | None
+) -> Finished | None:
     """End an attempt and its run. ``None`` is a lost lease, and then what was done is to be undone."""
     run = statements.row(_TASKS["lock_run"], run_key=place.run_key)
     if run is None or run.ended:
         return None
     stage = {"run_key": place.run_key, "stage": place.stage}
     cancelled = statements.count(_RUNS["cancel_tasks"], spared=place.name, **stage)
+    if not _is_as_seen(statements, place, seen):
+        return None
     code, message, retryable = error_columns(error)
     failed = statements.row(
         _TASKS["fail_task"],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from core.decisions import FailFinally, Requeue
+from core.decisions import LEASE_EXPIRED, FailFinally, Requeue
 from core.ids import JobId, TaskId, WorkerId, job_id_for, task_id_for
 from core.messages import JobQueueMessage, StageCompleteMessage, TaskQueueMessage
 from core.model import (
@@ -14,6 +14,7 @@ from core.model import (
     FailurePolicy,
     Finished,
     Lease,
+    LeaseExpired,
     NewJob,
     NewStage,
     NewTask,
@@ -36,6 +37,7 @@ JOB_TYPE = "contract_job"
 TASK_TYPE = "contract_task"
 BROKEN = ErrorInfo("BROKEN", "it broke", False)
 FLAKY = ErrorInfo("FLAKY", "it may work next time", True)
+LOST = Requeue("lease_expired", True, None, LEASE_EXPIRED)
 DONE = Succeeded('{"answer": 42}')
 
 
@@ -197,6 +199,18 @@ class Scenario:
         wakeup = task_message(self.job_id, int(stage), name, lease.attempt + 1, due, self.number)
         error = FLAKY if charged else None
         return self.store.finish_attempt(lease, Requeue(cause, charged, due, error), wakeup, at(when))
+
+    def end_lost(
+        self,
+        expired: LeaseExpired,
+        transition: FailFinally | Requeue = LOST,
+        when: float = 100,
+    ) -> Finished:
+        """End an attempt for its holder."""
+        stage, name = expired.lease.task_id.split(":")[2:]
+        wakeup = task_message(self.job_id, int(stage), name, expired.lease.attempt + 1, None, self.number)
+        again = wakeup if isinstance(transition, Requeue) else None
+        return self.store.end_lost_attempt(expired, transition, again, at(when))
 
     def run(self) -> RunRecord:
         found = self.store.load_run(self.job_id, self.number)

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from core.decisions import LEASE_EXPIRED, FailFinally, Requeue
+from core.errors import LeaseLost
 from core.ids import TaskId
-from core.model import EventKind, FailurePolicy, RunStatus
+from core.model import EventKind, FailurePolicy, Lease, LeaseExpired, RunStatus, TaskStatus
 from core.ports import StateStore
-from testing.contracts.scenario import BROKEN, FLAKY, FOREVER, LEASE, OTHER_WORKER, TASK_TYPE, WORKER, Scenario, at
+from testing.contracts.scenario import (
+    BROKEN,
+    FLAKY,
+    FOREVER,
+    JOB_TYPE,
+    LEASE,
+    LOST,
+    OTHER_WORKER,
+    TASK_TYPE,
+    WORKER,
+    Scenario,
+    at,
+)
 
 
 class HistoryContract:
@@ -206,7 +226,110 @@ class ExpiredLeasesContract:
         scenario.claim("x", when=0)
         (expired,) = store.expired_leases(at(100), 10, {TASK_TYPE})
 
-        scenario.requeue(expired.lease, when=100)
+        scenario.end_lost(expired, when=100)
 
         assert list(store.expired_leases(at(100), 10, {TASK_TYPE})) == []
         assert scenario.claim("x", 2, when=101).token > expired.lease.token
+
+
+SIGNS: Mapping[str, Callable[[Scenario, Lease], object]] = {
+    "renewed": lambda scenario, lease: scenario.store.renew_lease(lease, 1, at(60)),
+    "saved": lambda scenario, lease: scenario.store.save_checkpoint(lease, '{"at": 1}', 500, at(50)),
+    "saved, to the same end": lambda scenario, lease: scenario.store.save_checkpoint(lease, '{"at": 1}', 10, at(50)),
+    "ended": lambda scenario, lease: scenario.complete(lease, 50),
+    "claimed": lambda scenario, lease: [scenario.requeue(lease, when=50), scenario.claim("x", 2, when=0)],
+}
+"""What a holder may have done since its lease was seen to run out."""
+
+
+class LostAttemptsContract:
+    """The end of an attempt for a holder that vanished."""
+
+    def lost(self, scenario: Scenario) -> LeaseExpired:
+        return LeaseExpired(scenario.claim("x", when=0), JOB_TYPE, TASK_TYPE, 0, False)
+
+    def test_it_is_queued_again_with_its_wake_up(self, store: StateStore) -> None:
+        for charged in (True, False):
+            scenario = Scenario.started(store, "x", content=str(charged))
+            scenario.publish_all()
+
+            finished = scenario.end_lost(self.lost(scenario), replace(LOST, charged=charged))
+
+            assert (finished.task_status, finished.run_status) == (TaskStatus.QUEUED, RunStatus.PROCESSING)
+            assert [row.message.message_id for row in finished.outbox] == [f"{scenario.task_id('x')}:2"]
+            assert scenario.waiting() == [f"{scenario.task_id('x')}:2"]
+            assert (scenario.task("x").charged, scenario.run().retries_used) == (charged, charged)
+            (only,) = store.list_attempts(scenario.task_id("x"))
+            assert (only.outcome, only.error) == ("lease_expired", LEASE_EXPIRED)
+
+    def test_it_fails_its_task_as_the_policy_says(self, store: StateStore) -> None:
+        for policy in FailurePolicy:
+            scenario = Scenario.started(store, "x", policy=policy, content=policy)
+
+            finished = scenario.end_lost(self.lost(scenario), FailFinally(LEASE_EXPIRED))
+
+            ended = policy is FailurePolicy.FAIL_FAST
+            assert finished.task_status is TaskStatus.FAILED
+            assert finished.run_status is (RunStatus.FAILED if ended else RunStatus.PROCESSING)
+            assert [row.message.message_type for row in finished.outbox] == ([] if ended else ["stage_complete"])
+            assert scenario.task("x").error == LEASE_EXPIRED
+
+    def test_a_lost_attempt_over_the_budget_is_final(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x", budget=0)
+
+        scenario.end_lost(self.lost(scenario))
+
+        assert scenario.run().status is RunStatus.FAILED
+
+    def test_nothing_is_written_where_the_holder_was_heard_of_since(self, store: StateStore) -> None:
+        transitions: Sequence[FailFinally | Requeue] = (LOST, replace(LOST, charged=False), FailFinally(LEASE_EXPIRED))
+        ways = product(SIGNS, transitions, FailurePolicy)
+        for number, (sign, transition, policy) in enumerate(ways):
+            scenario = Scenario.started(store, "x", "y", policy=policy, content=str(number))
+            scenario.publish_all()
+            expired = self.lost(scenario)
+            SIGNS[sign](scenario, expired.lease)
+            before = (scenario.run(), scenario.task("x"), scenario.told(), scenario.waiting())
+
+            with pytest.raises(LeaseLost):
+                scenario.end_lost(expired, transition)
+
+            assert (scenario.run(), scenario.task("x"), scenario.told(), scenario.waiting()) == before, sign
+
+    def test_a_holder_that_was_given_up_writes_nothing(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        expired = self.lost(scenario)
+        scenario.end_lost(expired)
+
+        with pytest.raises(LeaseLost):
+            scenario.complete(expired.lease)
+        with pytest.raises(LeaseLost):
+            scenario.end_lost(expired)
+
+    def test_one_that_progressed_is_ended_as_such(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        store.save_checkpoint(scenario.claim("x", when=0), '{"at": 1}', LEASE, at(1))
+        (expired,) = store.expired_leases(at(100), 10, {TASK_TYPE})
+
+        assert expired.progressed
+        assert scenario.end_lost(expired).task_status is TaskStatus.QUEUED
+
+    def test_the_wake_up_of_a_lost_task_of_a_paused_run_is_kept(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.publish_all()
+        expired = self.lost(scenario)
+        scenario.pause()
+
+        assert scenario.end_lost(expired).outbox == ()
+        assert scenario.resume() == [f"{scenario.task_id('x')}:2"]
+
+    def test_the_attempt_of_a_task_that_is_not_there_is_lost_already(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        expired = self.lost(scenario)
+        other = scenario.of_run(7).task_id("x")
+
+        for lease in (expired.lease._replace(task_id=other), expired.lease._replace(token=2**63)):
+            with pytest.raises(LeaseLost):
+                scenario.end_lost(expired._replace(lease=lease))
+        with pytest.raises(ValueError, match="wake-up"):
+            store.end_lost_attempt(expired, Requeue("lease_expired", False), None, at(100))

@@ -10,7 +10,12 @@ from testing.contracts.state_jobs import RunEndContract, StageContract, StageRes
 from testing.contracts.state_letters import DeadLetterContract
 from testing.contracts.state_lists import EventListContract, RunListContract, TaskListContract
 from testing.contracts.state_pauses import HeldBackContract, ParkContract, PauseContract
-from testing.contracts.state_recovery import ExpiredLeasesContract, HistoryContract, OutboxContract
+from testing.contracts.state_recovery import (
+    ExpiredLeasesContract,
+    HistoryContract,
+    LostAttemptsContract,
+    OutboxContract,
+)
 from testing.contracts.state_retention import RetentionContract
 from testing.contracts.state_runs import FurtherRunContract, ReplayContract, ReuseContract
 from testing.contracts.state_strangers import StrangersContract
@@ -38,6 +43,7 @@ class StateStoreContract(
     HistoryContract,
     OutboxContract,
     ExpiredLeasesContract,
+    LostAttemptsContract,
     StaleWakeupsContract,
     OverdueContract,
     AttentionContract,

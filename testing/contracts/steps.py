@@ -65,6 +65,12 @@ CLAIM = step("claim", pick=picks, off=st.sampled_from([0, 0, 0, 0, 1, -1]), othe
 CLAIM_MANY = step("claim_many", some=st.lists(st.tuples(picks, st.booleans()), max_size=5))
 FINISH = step("finish", pick=picks, how=hows)
 FINISH_MANY = step("finish_many", some=st.lists(st.tuples(picks, hows), max_size=6))
+END_LOST = step(
+    "end_lost",
+    pick=picks,
+    how=st.sampled_from(["fail", "retry", "retry", "interrupted"]),
+    heard_of=st.sampled_from([False, False, True]),
+)
 WORK = step("work", content=contents, ways=st.lists(hows, min_size=1, max_size=3))
 WRITE = step("write", pick=picks, kind=st.sampled_from(["renew", "checkpoint", "progress"]), text=names)
 FINISH_RUN = step("finish_run", content=contents, status=st.sampled_from(ENDS), off=st.sampled_from([None, 0, 0, 1]))
@@ -76,7 +82,20 @@ ENGINE_STEPS = (
     *(WORK,) * 4,
     *(CLAIM,) * 5,
     *(FINISH,) * 5,
-    *(CLAIM_MANY, CLAIM_MANY, FINISH_MANY, FINISH_MANY, WRITE, WRITE, FINISH_RUN, PUBLISH, PUBLISH, REISSUE, WAIT),
+    *(
+        CLAIM_MANY,
+        CLAIM_MANY,
+        FINISH_MANY,
+        FINISH_MANY,
+        END_LOST,
+        WRITE,
+        WRITE,
+        FINISH_RUN,
+        PUBLISH,
+        PUBLISH,
+        REISSUE,
+        WAIT,
+    ),
     step("submit", content=contents),
 )
 

@@ -30,6 +30,7 @@ from core.model import (
     StageRecord,
     StageStatus,
 )
+from core.outcome import Succeeded
 from core.ports import AttemptEnd, ClaimRequest, StateStore
 from testing.contracts.scenario import OTHER_WORKER, TASK_TYPE, WORKER, at, new_stage, task_message
 from testing.contracts.steps import JOBS, LEASE_SECONDS, MIN_GRANTS, TRANSITIONS
@@ -125,6 +126,23 @@ class TransitionsMachine(RuleBasedStateMachine):
                 assert not self._holds(lease)
             else:
                 self._finished(lease, finished)
+
+    def end_lost(self, pick: int, how: str, heard_of: bool) -> None:
+        """End an attempt for its holder, who was perhaps heard of since."""
+        leases = self.store.expired_leases(at(self.seconds + LEASE_SECONDS), 100, {TASK_TYPE})
+        if not leases:
+            return
+        expired, transition = leases[pick % len(leases)], TRANSITIONS[how]
+        assert not isinstance(transition, Succeeded)
+        if heard_of:
+            self.store.renew_lease(expired.lease, LEASE_SECONDS + 0.5, self._now())
+        try:
+            finished = self.store.end_lost_attempt(expired, transition, _wakeup(expired.lease, how), self._now())
+        except LeaseLost:
+            assert heard_of
+        else:
+            assert not heard_of
+            self._finished(expired.lease, finished)
 
     def work(self, content: str, ways: list[str]) -> None:
         """Claim and end every task of the newest run that waits, in these ways by turns; a pause ends first."""

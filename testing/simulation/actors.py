@@ -6,9 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, cast
 
 from core.errors import BlobStoreUnavailable, BusUnavailable, StoreUnavailable, TransientError
-from core.ids import TaskId
 from core.machine import CoreMachine
-from core.model import LeaseExpired
 from core.ports import BlobStore, MessageBus, StateStore
 from testing.simulation.actions import STALLS, TICKS, Action
 from testing.simulation.ports import Crash, Port, PortCall, RecordedPort
@@ -28,8 +26,7 @@ class Actor:
     """``live`` is its process. It may act from ``wake_at`` on, in seconds of the world, or, while it is ``idle``, when
     there is a message.
 
-    With ``early`` it waits for nothing but that time, and may be woken before. ``looks`` are the leases that it was
-    told had run out.
+    With ``early`` it waits for nothing but that time, and may be woken before.
     """
 
     def __init__(self, world: World, name: str, skew: float) -> None:
@@ -42,7 +39,6 @@ class Actor:
         self.clock = world.clock.skewed(skew)
         self.script = world.stream(name)
         self.thread = Thread(self._run)
-        self.looks: dict[TaskId, LeaseExpired] = {}
         self._ports: list[Port | RecordedPort] = []
 
     # --- its process ---
@@ -50,7 +46,6 @@ class Actor:
     def boot(self) -> None:
         """Start the process: a machine with a new identity."""
         world = self.world
-        self.looks.clear()
         self.store = cast(StateStore, self._port(world.store, StoreUnavailable))
         self.bus = cast(MessageBus, self._port(world.observed_bus, BusUnavailable))
         blobs = cast(BlobStore, self._port(world.blobs, BlobStoreUnavailable))

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.context import TaskContext
-from core.decisions import LEASE_EXPIRED, Requeue, Transition
+from core.decisions import Requeue, Transition
 from core.ids import JobId, TaskId, WorkerId
 from core.model import (
     Claimed,
@@ -38,20 +38,11 @@ from testing.simulation.message_witness import MessageWitness
 from testing.simulation.ports import Observed
 from testing.simulation.rules import Violation
 from testing.simulation.run_book import RunBook
-from testing.simulation.task_book import Ending, TaskBook
+from testing.simulation.task_book import Ending
 
 if TYPE_CHECKING:
     from testing.simulation.worker import Worker
     from testing.simulation.world import World
-
-
-A_LOOK_COUNTS = True
-"""Whether a lease that had run out when it was looked at may be taken away although it was renewed since."""
-
-
-def _is_for_another(transition: Transition) -> bool:
-    """Whether an attempt is ended for a holder that vanished. A worker may do so to itself, if it was slow."""
-    return not isinstance(transition, Succeeded) and transition.error == LEASE_EXPIRED
 
 
 class ObservedStore(Observed):
@@ -65,6 +56,7 @@ class ObservedStore(Observed):
         "report_progress": "reported",
         "finish_attempt": "finished",
         "finish_attempts": "all_finished",
+        "end_lost_attempt": "lost_ended",
         "finish_run": "run_finished",
         "create_run": "created",
         "pause_run": "paused",
@@ -194,15 +186,28 @@ class Witness(MessageWitness):
         task = self.tasks[lease.task_id]
         task.check_holder(lease)
         call = self._own_call(lease)
-        if call is not None and not _is_for_another(transition):
+        if call is not None:
             task.end(call.ending, result, call.result_json)
         elif self._given_back(lease, transition):
             task.end(Ending.FREE, result, None)
         else:
-            progressed = self._check_abandoned(task, lease, now)
-            task.end(Ending.FREE if progressed else Ending.CHARGED, result, None)
+            raise Violation("an attempt is ended by its worker", f"{task}: {transition}")
         if isinstance(transition, Succeeded) and transition.result_json != task.result_json:
             raise Violation("a result is of the call that made it", transition.result_json)
+        self.issue(result.outbox)
+
+    def lost_ended(
+        self,
+        result: Finished,
+        expired: LeaseExpired,
+        transition: Transition,
+        wakeup: OutboundMessage | None,
+        now: datetime,
+    ) -> None:
+        """Somebody ended an attempt for a holder that vanished, which may be the holder itself, if it was slow."""
+        task = self.tasks[expired.lease.task_id]
+        task.check_expired(expired, now)
+        task.end(Ending.FREE if task.progressed else Ending.CHARGED, result, None)
         self.issue(result.outbox)
 
     def _look(self, expired: LeaseExpired, now: datetime) -> None:
@@ -210,17 +215,6 @@ class Witness(MessageWitness):
         if now > self._world.current.clock.now():
             raise Violation("a live lease is not taken away", f"somebody asks as if it were {now}")
         self.tasks[expired.lease.task_id].check_expired(expired, now)
-        self._world.current.looks[expired.lease.task_id] = expired
-
-    def _check_abandoned(self, task: TaskBook, lease: Lease, now: datetime) -> bool:
-        """Somebody ends an attempt for its holder; whether the attempt is known to have progressed."""
-        look = self._world.current.looks.get(lease.task_id)
-        if not A_LOOK_COUNTS:
-            task.check_ran_out(now)
-            return task.progressed
-        if look is None or look.lease.token != lease.token:
-            raise Violation("a live lease is not taken away", f"{task}: it was not seen to run out")
-        return look.progressed
 
     def all_claimed(self, results: Sequence[ClaimResult], requests: Sequence[ClaimRequest]) -> None:
         for result, request in zip(results, requests, strict=True):

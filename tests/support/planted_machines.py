@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, cast
 
-from core.attempts import Attempts, Ended, Processed
+from core.attempts import APPLIED, Attempts, Ended, Processed
 from core.consumer import AbandonMessage, DeadLetterMessage, dispatch, settle
 from core.context import StopSignal
 from core.decisions import FailFinally, Requeue
@@ -73,14 +73,17 @@ class LostLeaseIsFinal(Attempts):
     """A task whose worker died has failed."""
 
     def end_lost(self, message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
-        return self.commit(Ended(message, expired.lease, FailFinally(BROKEN), None))
+        self._store.end_lost_attempt(expired, FailFinally(BROKEN), None, self._clock.now())
+        return Processed(APPLIED)
 
 
 class LostLeaseIsFree(Attempts):
     """A task that kills its worker is tried for ever."""
 
     def end_lost(self, message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
-        return self.commit(Ended(message, expired.lease, Requeue("lease_expired", False), None))
+        wakeup = self._wakeup(message, expired.lease.attempt + 1, None)
+        self._store.end_lost_attempt(expired, Requeue("lease_expired", False), wakeup, self._clock.now())
+        return Processed(APPLIED)
 
 
 class SendsBeforeItCommits(Attempts):

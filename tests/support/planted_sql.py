@@ -89,6 +89,20 @@ PLANTED = (
         "test_a_zombie_is_refused_after_another_worker_took_over",
     ),
     Planted(
+        "a holder that renewed its lease is taken for lost",
+        "hold_lost_lease",
+        "l.expires_at = %(expires_at)s AND l.progressed",
+        "l.progressed",
+        "test_nothing_is_written_where_the_holder_was_heard_of_since",
+    ),
+    Planted(
+        "a holder that saved a checkpoint is taken for lost",
+        "hold_lost_lease",
+        " AND l.progressed = %(progressed)s",
+        "",
+        "test_nothing_is_written_where_the_holder_was_heard_of_since",
+    ),
+    Planted(
         "a task fails without fencing",
         "fail_task",
         "\nAND l.token = %(token)s AND l.attempt = h.attempt",

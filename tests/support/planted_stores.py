@@ -252,6 +252,15 @@ class LeasesHaveRunOut(MockStateManager):
         return super().expired_leases(now + timedelta(days=1), limit, task_types)
 
 
+class EndsWhoeverWasSlow(MockStateManager):
+    """A holder that renews after it was taken for lost loses its lease all the same."""
+
+    def end_lost_attempt(
+        self, expired: LeaseExpired, transition: FailFinally | Requeue, wakeup: OutboundMessage | None, now: datetime
+    ) -> Finished:
+        return self.finish_attempt(expired.lease, transition, wakeup, now)
+
+
 class ChargesAnAttemptTwice(MockStateManager):
     """An attempt that costs one costs two."""
 
@@ -330,6 +339,7 @@ PLANTED: tuple[type[MockStateManager], ...] = (
     RestartsItsTokens,
     LeasesNeverRunOut,
     LeasesHaveRunOut,
+    EndsWhoeverWasSlow,
     ChargesAnAttemptTwice,
     ForgetsTheCheckpoint,
     ClaimsInAPause,

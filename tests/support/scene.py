@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
-from core.model import Claimed, FailurePolicy
+from core.decisions import FailFinally
+from core.model import Claimed, FailurePolicy, Lease, LeaseExpired
 from core.ports import AttemptEnd, ClaimRequest, StateStore
-from testing.contracts.scenario import DONE, FOREVER, LEASE, TASK_TYPE, WORKER, Scenario, at, new_job
+from testing.contracts.scenario import BROKEN, DONE, FOREVER, JOB_TYPE, LEASE, TASK_TYPE, WORKER, Scenario, at, new_job
 from testing.contracts.state_runs import again, replay
 from tests.support.stepped import Arena
 
@@ -54,6 +55,10 @@ class Scene:
         return [ClaimRequest(task_id, 1 + (task_id[-1] == "1"), WORKER, LEASE, at(5)) for task_id in waiting]
 
 
+def _lost(lease: Lease) -> LeaseExpired:
+    return LeaseExpired(lease, JOB_TYPE, TASK_TYPE, 0, False)
+
+
 Call = Callable[[StateStore, Scene], object]
 
 CALLS: Mapping[str, Call] = {
@@ -68,6 +73,13 @@ CALLS: Mapping[str, Call] = {
     "fail": lambda store, scene: Scenario(store, scene.other.job).fail(scene.leases[-7]),
     "requeue": lambda store, scene: Scenario(store, scene.one.job).requeue(scene.leases[0], charged=False),
     "retry": lambda store, scene: Scenario(store, scene.one.job).requeue(scene.leases[0]),
+    "end_lost": lambda store, scene: Scenario(store, scene.one.job).end_lost(_lost(scene.leases[0])),
+    "fail_lost": lambda store, scene: Scenario(store, scene.one.job).end_lost(
+        _lost(scene.leases[7]), FailFinally(BROKEN)
+    ),
+    "tolerate_lost": lambda store, scene: Scenario(store, scene.other.job).end_lost(
+        _lost(scene.leases[-7]), FailFinally(BROKEN)
+    ),
     "finish_run": lambda store, scene: Scenario(store, scene.one.job).finish(),
     "mark_published": lambda store, scene: store.mark_published(scene.row_ids[::-1], at(5)),
     "mark_first_published": lambda store, scene: store.mark_published(scene.first_ids, at(5)),

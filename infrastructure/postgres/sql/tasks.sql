@@ -320,6 +320,19 @@ SET status = 'failed', charged = t.charged + 1, error_code = %(code)s, error_mes
 FROM released WHERE t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.name = %(name)s
 RETURNING t.shard;
 
+-- name: hold_lost_lease
+-- Holds a task, then its lease where that is still as somebody saw it run out.
+WITH held AS MATERIALIZED (
+    SELECT run_key, stage, name, attempt FROM coremachine.tasks
+    WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND status = 'queued'
+    FOR NO KEY UPDATE
+)
+SELECT l.token FROM held h
+JOIN coremachine.leases l ON l.run_key = %(run_key)s AND l.stage = %(stage)s AND l.name = %(name)s
+WHERE l.token = %(token)s AND l.attempt = h.attempt
+    AND l.expires_at = %(expires_at)s AND l.progressed = %(progressed)s
+FOR UPDATE OF l;
+
 -- name: requeue_task
 -- Ends an attempt whose task waits for another one, with its wake-up in the outbox.
 WITH held AS MATERIALIZED (
