@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from benchmarks.chaos_report import Plan, Report
 from benchmarks.chaos_run import run
-from benchmarks.report import Goal, finish, parser
+from benchmarks.report import Goal, at_least, finish, parser
 
 SHOWN_FAULTS = 20
 
@@ -31,11 +31,11 @@ def goals_of(plan: Plan) -> list[Goal]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser(__doc__ or "")
-    options.add_argument("--kills", type=int, default=USUAL.kills)
-    options.add_argument("--restarts", type=int, default=USUAL.restarts)
-    options.add_argument("--pauses", type=int, default=USUAL.pauses)
+    options.add_argument("--kills", type=at_least(0), default=USUAL.kills)
+    options.add_argument("--restarts", type=at_least(0), default=USUAL.restarts)
+    options.add_argument("--pauses", type=at_least(0), default=USUAL.pauses)
     options.add_argument("--seed", type=int, default=USUAL.seed, help="of the choices; the instants are the machine's")
-    options.add_argument("--workers", type=int, default=USUAL.workers)
+    options.add_argument("--workers", type=at_least(1), default=USUAL.workers)
     options.add_argument("--pace", type=float, default=USUAL.pace, help="seconds between two kills, on average")
     options.add_argument(
         "--patience", type=float, default=USUAL.patience, help="seconds in which it is to come to rest"

@@ -1,6 +1,10 @@
 -- Statements of benchmarks.postgres. The baseline is the completion that people write by hand: a lock on the stage, so
 -- that only one counts at a time, and a count of what is left.
 
+-- name: drop_tables
+-- What an earlier turn left.
+DROP TABLE IF EXISTS tasks, messages;
+
 -- name: create_tasks
 -- The baseline's tasks.
 CREATE TABLE tasks (
@@ -49,11 +53,15 @@ INSERT INTO messages (job_id, stage) VALUES (%(job_id)s, %(stage)s);
 -- How often the stage was told to have ended.
 SELECT count(*) FROM messages WHERE job_id = %(job_id)s AND stage = %(stage)s;
 
+-- name: may_write
+-- Whether the server refuses writes, and whether this user may create databases.
+SELECT current_setting('transaction_read_only')::boolean, rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user;
+
 -- name: settings
 -- The server's settings that the numbers depend on.
 SELECT name, current_setting(name) FROM unnest(ARRAY[
     'server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method', 'shared_buffers',
-    'max_connections', 'max_wal_size', 'autovacuum'
+    'max_connections', 'max_wal_size', 'autovacuum', 'autovacuum_naptime'
 ]) AS name;
 
 -- name: is_counting
@@ -76,3 +84,10 @@ SELECT c.relname, pg_table_size(c.oid), pg_indexes_size(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND pg_total_relation_size(c.oid) > 0
 ORDER BY pg_total_relation_size(c.oid) DESC, c.relname;
+
+-- name: size_now
+-- Bytes of our tables and indexes, how often the server vacuumed one by itself, and how many tasks there are.
+SELECT
+    (SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_stat_user_tables WHERE schemaname = 'coremachine'),
+    (SELECT sum(autovacuum_count)::bigint FROM pg_stat_user_tables WHERE schemaname = 'coremachine'),
+    (SELECT count(*) FROM coremachine.tasks);

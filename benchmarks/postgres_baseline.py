@@ -16,8 +16,9 @@ RESULT = '{"value": 1}'
 
 
 def prepare(url: str, tasks: int) -> None:
+    """A fresh stage of ``tasks`` tasks, in tables of their own."""
     with psycopg.connect(url, autocommit=True) as connection:
-        for name in ("create_tasks", "create_tasks_index", "create_messages"):
+        for name in ("drop_tables", "create_tasks", "create_tasks_index", "create_messages"):
             connection.execute(STATEMENTS[name])
         connection.execute(STATEMENTS["add_tasks"], {**STAGE, "tasks": tasks})
         connection.execute(STATEMENTS["analyze_tasks"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 
 from benchmarks.postgres_clients import End, timed_clients
@@ -39,38 +40,41 @@ def opened_store(url: str, connections: int) -> Iterator[StateStore]:
 
 @dataclass(frozen=True, slots=True)
 class StageOfTasks:
-    """Stage 1 of a submitted job, not opened yet."""
+    """Stage 1 of a job that was submitted ``began`` seconds after the start, not opened yet."""
 
     store: StateStore
     job_id: JobId
     stage: NewStage
+    began: float = 0.0
 
     @classmethod
-    def submitted(cls, store: StateStore, tasks: int) -> StageOfTasks:
+    def submitted(cls, store: StateStore, tasks: int, began: float = 0.0) -> StageOfTasks:
         job = new_job(f"benchmark {next(_numbers)}")
-        rows = store.submit_job(job, at(0)).outbox
-        store.mark_published([row.row_id for row in rows], at(0))
-        return cls(store, job.job_id, new_stage(job.job_id, 1, [f"{number:06}" for number in range(tasks)]))
+        rows = store.submit_job(job, at(began)).outbox
+        store.mark_published([row.row_id for row in rows], at(began))
+        return cls(store, job.job_id, new_stage(job.job_id, 1, [f"{number:06}" for number in range(tasks)]), began)
 
     def open(self) -> list[int]:
         """Create the tasks with their outbox rows; the rows."""
-        opened = self.store.open_stage(self.job_id, 1, self.stage, at(1))
+        opened = self.store.open_stage(self.job_id, 1, self.stage, self._at(1))
         assert opened.opened
         return [row.row_id for row in opened.outbox]
 
     def publish(self, rows: Sequence[int]) -> None:
         """Take the rows out of the outbox, as the relay does."""
         for first in range(0, len(rows), RELAY_BATCH):
-            self.store.mark_published(rows[first : first + RELAY_BATCH], at(2))
+            self.store.mark_published(rows[first : first + RELAY_BATCH], self._at(2))
 
     def claim(self, first: int, last: int) -> list[Lease]:
         """Claim tasks one by one."""
         tasks = self.stage.tasks[first:last]
-        return _leases([self.store.claim_task(task.task_id, 1, WORKER, LEASE_SECONDS, at(3)) for task in tasks])
+        return _leases([self.store.claim_task(task.task_id, 1, WORKER, LEASE_SECONDS, self._at(3)) for task in tasks])
 
     def claim_many(self, last: int | None = None) -> list[Lease]:
         """Claim the tasks before ``last``, or all, many at a time."""
-        requests = [ClaimRequest(task.task_id, 1, WORKER, LEASE_SECONDS, at(3)) for task in self.stage.tasks[:last]]
+        requests = [
+            ClaimRequest(task.task_id, 1, WORKER, LEASE_SECONDS, self._at(3)) for task in self.stage.tasks[:last]
+        ]
         claims = [
             claim
             for first in range(0, len(requests), CLAIM_BATCH)
@@ -79,10 +83,10 @@ class StageOfTasks:
         return _leases(claims)
 
     def end(self, lease: Lease) -> None:
-        self.store.finish_attempt(lease, DONE, None, at(4))
+        self.store.finish_attempt(lease, DONE, None, self._at(4))
 
     def end_many(self, leases: Sequence[Lease]) -> None:
-        finished = self.store.finish_attempts([AttemptEnd(lease, DONE, None, at(4)) for lease in leases])
+        finished = self.store.finish_attempts([AttemptEnd(lease, DONE, None, self._at(4)) for lease in leases])
         assert None not in finished
 
     def check_ended(self) -> None:
@@ -94,7 +98,10 @@ class StageOfTasks:
         assert bodies.count(self.stage.on_end.body) == 1
 
     def end_run(self) -> None:
-        assert self.store.finish_run(self.job_id, 1, RunStatus.COMPLETED, "{}", None, at(5))
+        assert self.store.finish_run(self.job_id, 1, RunStatus.COMPLETED, "{}", None, self._at(5))
+
+    def _at(self, seconds: float) -> datetime:
+        return at(self.began + seconds)
 
 
 _numbers = count()

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier
 
+from core.errors import CoreMachineError
+from infrastructure.postgres.connection import ConnectionSource, connecting
 from infrastructure.postgres.sql_blocks import read_blocks
+from infrastructure.settings import Settings
+from local.errors import LocalError
 from local.postgres import EmbeddedPostgres
 
 STATEMENTS = {block.name: block.statement for block in read_blocks(Path(__file__).with_name("postgres.sql"))}
 
-COUNTING = {"shared_preload_libraries": "pg_stat_statements"}
+EMBEDDED = {"shared_preload_libraries": "pg_stat_statements", "autovacuum_naptime": "15s"}
+"""What the embedded server is not by itself: it counts statements, and it looks for work for vacuums more often than
+each minute, in which more comes and goes here than elsewhere in an hour.
+"""
+
+
+SCHEMES = ("postgresql", "postgres")
+
+
+class ServerUnusable(Exception):
+    """There is no server to measure on; the message is one line that says what to do."""
 
 
 class TableSize(NamedTuple):
@@ -32,9 +48,10 @@ class BenchmarkServer:
     """Makes databases on a server, empty ones, and drops those that it made."""
 
     def __init__(self, url: str, kind: str) -> None:
+        """Raises :class:`ServerUnusable`."""
         self.kind = kind
         self._url = url
-        self._admin = psycopg.connect(url, autocommit=True)
+        self._admin = _connected(url)
         self._made: dict[str, str] = {}
         self.counts_statements = self._prepare_counter()
 
@@ -59,8 +76,9 @@ class BenchmarkServer:
         return int(row[0])
 
     def close(self) -> None:
-        for name in list(self._made):
-            self.drop(name)
+        with suppress(psycopg.OperationalError):  # a server that went away is told by what failed first
+            for name in list(self._made):
+                self.drop(name)
         self._admin.close()
 
     def _prepare_counter(self) -> bool:
@@ -78,12 +96,20 @@ def table_sizes(url: str) -> list[TableSize]:
 
 @contextmanager
 def benchmark_server() -> Iterator[BenchmarkServer]:
-    """On the server of ``DATABASE_URL``, which is to be a URL, or on an embedded one, durable as it comes."""
+    """On the server of ``DATABASE_URL``, which is to be a URL, or on an embedded one, durable as it comes.
+
+    Raises :class:`ServerUnusable`.
+    """
     given = os.environ.get("DATABASE_URL")
     if given:
         yield from _serving(given, "DATABASE_URL")
         return
-    with EmbeddedPostgres(settings=COUNTING) as embedded:
+    embedded = EmbeddedPostgres(settings=EMBEDDED)
+    try:
+        embedded.start()
+    except LocalError as error:
+        raise ServerUnusable(str(error)) from error
+    with embedded:
         yield from _serving(embedded.uri, "embedded")
 
 
@@ -93,3 +119,35 @@ def _serving(url: str, kind: str) -> Iterator[BenchmarkServer]:
         yield server
     finally:
         server.close()
+
+
+def _connected(url: str) -> psycopg.Connection[TupleRow]:
+    """A connection to a server on which databases can be made, with TLS and timeouts as the store's, but none of the
+    settings of its sessions.
+    """
+    if url.partition("://")[0] not in SCHEMES:
+        raise ServerUnusable("DATABASE_URL: the benchmark takes a URL, postgresql://user:password@host/database")
+    try:
+        source = ConnectionSource.from_settings(Settings.from_environment({"DATABASE_URL": url}))
+        parameters = {name: value for name, value in source.parameters.items() if name != "options"}
+        with connecting():
+            connection = psycopg.connect(make_conninfo(**parameters), autocommit=True)
+    except CoreMachineError as error:
+        raise ServerUnusable(error.message) from error
+    try:
+        _check(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: psycopg.Connection[TupleRow]) -> None:
+    """Raises :class:`ServerUnusable` where no database can be made."""
+    row = connection.execute(STATEMENTS["may_write"]).fetchone()
+    assert row is not None
+    read_only, may_create = row
+    if read_only:
+        raise ServerUnusable("the database takes no writes: name a primary in DATABASE_URL that is not read-only")
+    if not may_create:
+        raise ServerUnusable("the user may not create databases: grant it CREATEDB, or name another in DATABASE_URL")

@@ -9,12 +9,17 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-_HOLDS: Mapping[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge, "<": operator.lt}
+_HOLDS: Mapping[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """``measured[name]`` is to be ``relation`` (``<=``, ``>=`` or ``<``) ``bound``, in ``unit``."""
+    """``measured[name]`` is to be ``relation`` (``<=``, ``>=``, ``<`` or ``>``) ``bound``, in ``unit``."""
 
     name: str
     relation: str
@@ -36,6 +41,21 @@ def parser(description: str) -> argparse.ArgumentParser:
     found.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     found.add_argument("--check", action="store_true", help="exit 1, with a line for each goal that is missed")
     return found
+
+
+def at_least(bound: int) -> Callable[[str], int]:
+    """An argument's type: a whole number from ``bound`` up."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+        if value < bound:
+            raise argparse.ArgumentTypeError(f"{value} is less than {bound}")
+        return value
+
+    return number
 
 
 def finish(options: argparse.Namespace, measured: Mapping[str, object], goals: Sequence[Goal]) -> int:

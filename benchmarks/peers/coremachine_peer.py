@@ -1,151 +1,197 @@
-"""CoreMachine: the machine on PostgreSQL, with a bus in this process.
+"""CoreMachine on PostgreSQL, as it is deployed but for the bus: a thread submits, the worker's loop and its committer
+run in theirs.
 
-A job of three stages: one task that plans, as many as asked for, and one that adds up what they gave.
+A job of three stages: one task that plans, as many as asked for, and one that adds up what they gave. Who submitted is
+told of a job's end once that is committed, and then reads its result from the store. The others here are told by the
+last task, which has committed its result while the queue's own record of it may be still to come.
 """
 
 from __future__ import annotations
 
 import itertools
-import threading
-import time
-from collections.abc import Sequence
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from importlib.metadata import version
-from types import TracebackType
-from typing import ClassVar, Self
-
-from pydantic import BaseModel
+from threading import Event, Thread
+from typing import Any, cast
 
 from benchmarks.peers.child import Measured, Order, answer, check_sum, read_order, repeat, wait_for_end
+from benchmarks.peers.coremachine_bus import Connect, Wakeup, bus_inside, bus_outside
+from benchmarks.peers.coremachine_jobs import Number, registries
 from benchmarks.postgres_ours import opened_store
-from core.context import StopSignal, TaskContext
-from core.handlers import task_handler
+from core.context import StopSignal
 from core.ids import JobId
-from core.jobs import JobContext, JobDefinition, Parallelism, StageDefinition, TaskSpec
 from core.machine import CoreMachine
-from core.model import TaskResult
-from core.ports import StateStore
+from core.model import RunRecord, RunStatus
+from core.ports import MessageBus, StateStore
 from core.reconciler import Reconciler
 from core.system import RandomIds, SystemClock
-from core.worker import IDLE_SECONDS, Worker
-from testing.clock import SkippingClock
-from testing.factories import Registries
+from core.worker import Worker
 from testing.memory_blobs import MemoryBlobStore
-from testing.mock_bus import MockServiceBusRepository
 
-CONNECTIONS = 2
+CONNECTIONS = 3
+"""One for each thread that uses the store: who submits, the worker's loop, its committer."""
+
 MAX_BATCH = 100
 RECONCILE_SECONDS = 10.0
 """Between two passes of the reconciler."""
 
+LOOK_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+"""A job that has not ended by then never will."""
 
-class Number(BaseModel):
-    value: int
+OPEN = (RunStatus.QUEUED, RunStatus.PROCESSING)
 
+OpenBus = Callable[[Event], AbstractContextManager[Connect]]
 
-class Submission(Number):
-    """``value`` tasks; ``number`` tells one job of them from another."""
-
-    number: int
-
-
-def give_back(params: Number, context: TaskContext) -> Number:
-    return params
-
-
-class FanOutJob(JobDefinition[Submission]):
-    job_type: ClassVar[str] = "fan_out"
-    description: ClassVar[str] = "One task, then as many as the parameter says, then one with their sum"
-    stages: ClassVar[tuple[StageDefinition, ...]] = (
-        StageDefinition(1, "plan", "give_back"),
-        StageDefinition(2, "work", "give_back", Parallelism.FAN_OUT),
-        StageDefinition(3, "gather", "give_back", Parallelism.FAN_IN),
-    )
-    parameters: ClassVar[type[BaseModel]] = Submission
-    result: ClassVar[type[BaseModel]] = Number
-
-    def create_tasks_for_stage(
-        self, stage: StageDefinition, job_params: Submission, job_id: JobId, previous_results: Sequence[TaskResult]
-    ) -> Sequence[TaskSpec]:
-        if stage.number == 2:
-            return [TaskSpec(str(index), Number(value=index)) for index in range(job_params.value)]
-        return [TaskSpec("only", Number(value=sum(task.parse(Number).value for task in previous_results)))]
-
-    def finalize_job(self, context: JobContext[Submission]) -> Number:
-        return context.results(3)[0].parse(Number)
+BUSES: Mapping[str, OpenBus] = (
+    {"bus_inside": bus_inside} if sys.platform == "win32" else {"bus_inside": bus_inside, "bus_outside": bus_outside}
+)
+"""By the way in which a job is done with it; Windows lacks the sockets of the other one."""
 
 
-class SingleJob(FanOutJob):
-    job_type: ClassVar[str] = "single"
-    description: ClassVar[str] = "One task"
-    stages: ClassVar[tuple[StageDefinition, ...]] = (StageDefinition(1, "only", "give_back"),)
+class JobNotDone(RuntimeError):
+    """A job failed, or did not end in time; the message says what is known of it."""
 
-    def finalize_job(self, context: JobContext[Submission]) -> Number:
-        return context.results(1)[0].parse(Number)
+
+class TellingStore:
+    """A :class:`core.ports.StateStore` in front of another one, that sets ``ended`` when a run's end is committed."""
+
+    def __init__(self, store: StateStore, ended: Event) -> None:
+        self._store = store
+        self._ended = ended
+
+    @classmethod
+    def wrap(cls, store: StateStore, ended: Event) -> StateStore:
+        return cast(StateStore, cls(store, ended))
+
+    def finish_run(self, *arguments: Any, **named: Any) -> bool:
+        finished = self._store.finish_run(*arguments, **named)
+        self._ended.set()
+        return finished
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 class Process:
-    """A worker process as it is deployed, but for its bus: the machine, the worker's loop and the reconciler."""
+    """Submits jobs and waits for them, while ``working`` works on them."""
 
-    def __init__(self, store: StateStore) -> None:
-        clock = SkippingClock(SystemClock())
-        bus = MockServiceBusRepository(clock)
-        registries = Registries.of([FanOutJob(), SingleJob()], [task_handler("give_back", give_back)])
-        self._store = store
+    def __init__(self, machine: CoreMachine, bus: MessageBus, ended: Event, working: Future[None]) -> None:
+        self._machine = machine
+        self._bus = bus
+        self._ended = ended
+        self._working = working
         self._numbers = itertools.count()
         self._ids = RandomIds()
-        self._machine = CoreMachine(
-            registries.jobs, registries.handlers, store, bus, blobs=MemoryBlobStore(), clock=clock, ids=self._ids
-        )
-        self._stop = StopSignal()
-        self._ended = threading.Event()
-        self._worker = Worker(self._machine, bus, self._machine.queues.all(), self._ended.wait, MAX_BATCH)
-        self._reconciler = Reconciler(self._machine, bus)
-
-    def __enter__(self) -> Self:
-        self._worker.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._worker.__exit__(kind, error, at)
 
     def run(self, job_type: str, tasks: int) -> int:
-        """Submit a job and work until it has ended; its result."""
+        """Submit a job and wait until it has ended; its result. Raises :class:`JobNotDone`."""
+        self._ended.clear()
         parameters = {"value": tasks, "number": next(self._numbers)}
         job_id = self._machine.submit(job_type, parameters, idempotency_key=self._ids.new_id()).run.job_id
-        while self._worker.step(self._stop):
-            pass
-        run = self._store.load_run(job_id, 1)
-        assert run is not None
-        assert run.result_json is not None, run
+        run = self._ended_run(job_id)
+        if run.result_json is None:
+            raise JobNotDone(self._state_of(run))
         return Number.model_validate_json(run.result_json).value
 
-    def idle(self) -> None:
-        """Look for messages and for what needs repair until the end is near."""
-        threading.Thread(target=self._wait_for_end, daemon=True).start()
-        next_pass = time.monotonic()
-        while not self._ended.is_set():
-            self._worker.step(self._stop)
-            if time.monotonic() >= next_pass:
-                self._reconciler.run_once()
-                next_pass += RECONCILE_SECONDS
-            self._ended.wait(IDLE_SECONDS)
+    def idle(self, ended: Event) -> None:
+        """Look for what needs repair until ``ended`` is set; the worker looks for messages."""
+        reconciler = Reconciler(self._machine, self._bus)
+        while True:
+            reconciler.run_once()
+            if ended.wait(RECONCILE_SECONDS):
+                return
 
-    def _wait_for_end(self) -> None:
-        wait_for_end()
-        self._ended.set()
+    def _ended_run(self, job_id: JobId) -> RunRecord:
+        """The run, once it has ended. It is looked at after each second too, in which nobody told of its end."""
+        for _ in range(int(PATIENCE_SECONDS / LOOK_SECONDS)):
+            self._ended.wait(LOOK_SECONDS)
+            if self._working.done():
+                self._working.result()
+            run = self._load(job_id)
+            if run.status not in OPEN:
+                return run
+        raise JobNotDone(self._state_of(self._load(job_id)))
+
+    def _load(self, job_id: JobId) -> RunRecord:
+        run = self._machine.store.load_run(job_id, 1)
+        assert run is not None
+        return run
+
+    def _state_of(self, run: RunRecord) -> str:
+        stages = ", ".join(f"{stage.name} {stage.remaining} of {stage.total} left" for stage in run.stages)
+        letters = [letter.reason for queue in self._machine.queues.all() for letter in self._bus.dead_letters(queue, 3)]
+        return f"{run.job_type} is {run.status.value}; error: {run.error}; stages: {stages}; dead letters: {letters}"
 
 
-def measured(order: Order, process: Process) -> Measured:
-    settings = f"psycopg {version('psycopg')}, {CONNECTIONS} connections, batches up to {MAX_BATCH}, bus in the process"
+@contextmanager
+def working(store: StateStore, open_bus: OpenBus) -> Iterator[Process]:
+    """A worker in a thread of its own. Leaving the block ends it, and raises what it raised."""
+    wakeup, ended, stop = Wakeup(), Event(), StopSignal()
+    with open_bus(wakeup.sent) as connect, ThreadPoolExecutor(1) as threads:
+        bus = connect()
+        work = threads.submit(_work, TellingStore.wrap(store, ended), connect(), wakeup, stop)
+        try:
+            yield Process(_machine(store, bus), bus, ended, work)
+        finally:
+            stop.set("done")
+            wakeup.sent.set()
+        work.result()
+
+
+def _work(store: StateStore, bus: MessageBus, wakeup: Wakeup, stop: StopSignal) -> None:
+    machine = _machine(store, bus)
+    with Worker(machine, bus, machine.queues.all(), wakeup.wait, MAX_BATCH) as worker:
+        worker.run(stop)
+
+
+def _machine(store: StateStore, bus: MessageBus) -> CoreMachine:
+    found = registries()
+    return CoreMachine(
+        found.jobs, found.handlers, store, bus, blobs=MemoryBlobStore(), clock=SystemClock(), ids=RandomIds()
+    )
+
+
+def measured(order: Order, store: StateStore) -> Measured:
+    settings = (
+        f"psycopg {version('psycopg')}, {CONNECTIONS} connections, batches up to {MAX_BATCH}, "
+        "a bus in memory that wakes the worker: inside this process, or outside in one of its own"
+    )
     found = Measured("as it is here", settings)
-    found.jobs["stored"] = repeat(order.jobs, lambda: check_sum(process.run("fan_out", order.tasks), order.tasks))
-    found.singles["stored"] = repeat(order.singles, lambda: process.run("single", 1))
+    for way, open_bus in BUSES.items():
+        with working(store, open_bus) as process:
+            found.jobs[way] = repeat(order.jobs, partial(_fan_out, process, order.tasks))
+            found.singles[way] = repeat(order.singles, partial(process.run, "single", 1))
     return found
 
 
+def _fan_out(process: Process, tasks: int) -> None:
+    check_sum(process.run("fan_out", tasks), tasks)
+
+
+def _idle(store: StateStore) -> None:
+    ended = Event()
+    Thread(target=_set_at_end, args=[ended], daemon=True).start()
+    with working(store, bus_inside) as process:
+        process.idle(ended)
+
+
+def _set_at_end(ended: Event) -> None:
+    wait_for_end()
+    ended.set()
+
+
 def main() -> None:
+    log = logging.StreamHandler()
+    log.setFormatter(logging.Formatter("%(name)s %(message)s %(code)s", defaults={"code": ""}))
+    logging.basicConfig(level=logging.WARNING, handlers=[log])
     order = read_order()
-    with opened_store(order.url, CONNECTIONS) as store, Process(store) as process:
-        answer(measured(order, process))
+    with opened_store(order.url, CONNECTIONS) as store:
+        answer(measured(order, store))
         if order.idle:
-            process.idle()
+            _idle(store)
