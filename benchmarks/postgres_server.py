@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier
 
@@ -122,16 +122,16 @@ def _serving(url: str, kind: str) -> Iterator[BenchmarkServer]:
 
 
 def _connected(url: str) -> psycopg.Connection[TupleRow]:
-    """A connection to a server on which databases can be made, with TLS and timeouts as the store's, but none of the
-    settings of its sessions.
+    """A connection to a server on which databases can be made, with TLS and timeouts as the store's, but the session's
+    settings as the URL has them.
     """
     if url.partition("://")[0] not in SCHEMES:
         raise ServerUnusable("DATABASE_URL: the benchmark takes a URL, postgresql://user:password@host/database")
     try:
         source = ConnectionSource.from_settings(Settings.from_environment({"DATABASE_URL": url}))
-        parameters = {name: value for name, value in source.parameters.items() if name != "options"}
+        options = str(conninfo_to_dict(url).get("options", ""))
         with connecting():
-            connection = psycopg.connect(make_conninfo(**parameters), autocommit=True)
+            connection = psycopg.connect(make_conninfo(**{**source.parameters, "options": options}), autocommit=True)
     except CoreMachineError as error:
         raise ServerUnusable(error.message) from error
     try:

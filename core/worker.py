@@ -67,8 +67,9 @@ class _Done:
 class Worker:
     """Takes messages of ``queues`` until it is told to stop. A context: leaving it ends what was begun.
 
-    ``wait`` is called with seconds when there is nothing to do. ``patience``: the seconds that one handler may run
-    before what was claimed behind it is given back. The store must be safe for two threads.
+    ``wait`` is called with seconds when there is nothing to do, and may be cut short by a bus that tells of messages.
+    ``patience``: the seconds that one handler may run before what was claimed behind it is given back. The store must
+    be safe for two threads.
     """
 
     def __init__(

@@ -234,6 +234,24 @@ def test_a_job_runs_to_its_end_and_leaves_no_message(desk: Desk) -> None:
     assert desk.state.unpublished(1, desk.clock.now()) == []
 
 
+def test_what_is_sent_while_it_waits_is_worked_on_once_the_wait_is_cut_short(desk: Desk) -> None:
+    jobs: list[JobId] = []
+
+    def waited(times: int) -> None:
+        if times == 1:
+            jobs.append(desk.submit(3))
+        else:
+            desk.stop.set("done")
+
+    desk.waited = waited
+
+    with desk.worker:
+        desk.worker.run(desk.stop)
+
+    assert desk.run(jobs[0]).status is RunStatus.COMPLETED
+    assert desk.waits == [IDLE_SECONDS] * 2
+
+
 def test_batches_grow_while_tasks_are_quick(desk: Desk) -> None:
     desk.open(31)
 
