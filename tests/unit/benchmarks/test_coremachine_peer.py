@@ -116,11 +116,13 @@ def test_a_job_that_does_not_end_says_what_was_buried(monkeypatch: pytest.Monkey
     monkeypatch.setattr(coremachine_peer, "LOOK_SECONDS", 0.001)
     monkeypatch.setattr(coremachine_peer, "PATIENCE_SECONDS", 0.003)
 
-    with idle_process(store) as process, pytest.raises(JobNotDone, match=r"dead letters: \['REFUSED'\]"):
+    with idle_process(store) as process:
         process._bus.send([MESSAGE])
         (message,) = process._bus.receive("tasks", 1)
         process._bus.dead_letter(message, "REFUSED", "")
-        process.run("single", 1)
+
+        with pytest.raises(JobNotDone, match=r"dead letters: \['REFUSED'\]"):
+            process.run("single", 1)
 
 
 def test_a_worker_that_broke_is_not_waited_for(store: SharedStore, monkeypatch: pytest.MonkeyPatch) -> None:
