@@ -28,6 +28,9 @@ from core.retry import RetryPolicy
 LEASE_EXPIRED = ErrorInfo("LEASE_EXPIRED", "the worker that held the task stopped renewing its lease", True)
 
 
+MAX_GRACE = timedelta(days=1)
+
+
 @dataclass(frozen=True, slots=True)
 class FailFinally:
     """The task failed and is not tried again."""
@@ -87,6 +90,14 @@ def within_budget(transition: FailFinally | Requeue, retries_used: int, budget: 
     if isinstance(transition, Requeue) and transition.charged and budget is not None and retries_used >= budget:
         return FailFinally(transition.error or LEASE_EXPIRED)
     return transition
+
+
+def next_grace(grace: timedelta, window: timedelta) -> timedelta:
+    """How much longer than ``window`` a wake-up that is sent again is given to be claimed, ``grace`` having been the
+    last: with each time it waits twice as long, up to a day more than the first. So a healthy backlog is not sent
+    over and over.
+    """
+    return min(2 * grace + max(window, timedelta(0)), MAX_GRACE)
 
 
 def check_transition(transition: Transition, wakeup: OutboundMessage | None) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from core.decisions import FailFinally, Requeue, Transition
 from core.ids import JobId, TaskId, WorkerId
+from core.limits import MAX_RESUMED
 from core.listing import DeadLetterRecord, NewDeadLetter, RunCursor, RunFilter, RunSummary, TaskFilter
 from core.model import (
     AttemptRecord,
@@ -238,7 +239,11 @@ class Recovery(Protocol):
 
         Needed are the wake-ups of a run without stages, of an ended stage that did not advance, and of the queued
         tasks of a run that is not paused. What has a row in the outbox is not given another. The messages come in that
-        order too, each kind in the order of creation, and none is scheduled any more.
+        order too, each kind in the order of creation, and none is scheduled any more; a stage gives no more than its
+        share of the limit. One that was given again is stale only ``grace`` later than others, as
+        :func:`core.decisions.next_grace` has it for the window from ``before`` to ``now``.
+
+        What is given of runs, of ends, and of each stage is committed by itself.
         """
         ...
 
@@ -276,8 +281,17 @@ class Operations(Protocol):
         """
         ...
 
-    def resume_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> Sequence[OutboxRow] | None:
-        """End the pause; the outbox rows that wake its tasks, oldest first. ``None`` where the run was not paused."""
+    def resume_run(
+        self, job_id: JobId, run: int, actor: str, now: datetime, limit: int = MAX_RESUMED
+    ) -> Sequence[OutboxRow] | None:
+        """End the pause; the outbox rows that wake its tasks, the oldest first up to ``limit``.
+
+        ``None`` where the run was not paused. :meth:`Recovery.unpublished` gives the other rows, too.
+        """
+        ...
+
+    def still_unpublished(self, row_ids: Sequence[int]) -> Collection[int]:
+        """Those of the rows that :meth:`Recovery.unpublished` would give now, whatever their age."""
         ...
 
     def list_runs(self, filters: RunFilter, after: RunCursor | None, limit: int) -> Sequence[RunSummary]:

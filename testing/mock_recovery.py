@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
+from core.decisions import next_grace
 from core.ids import JobId
 from core.model import LeaseExpired, OutboundMessage, OutboxRow, StageStatus
 from core.ports import Attention
-from testing.mock_outbox import Owner
 from testing.mock_tables import MockTables
-from testing.rows import RunRow, TaskRow
+from testing.rows import RunRow, StageRow, TaskRow
+
+Waiting = RunRow | StageRow | TaskRow
+"""What waits for a wake-up."""
+
+Found = tuple[Waiting, OutboundMessage]
 
 
 class MockRecovery(MockTables):
@@ -29,7 +34,12 @@ class MockRecovery(MockTables):
         return sorted(expired, key=lambda found: (found.lease.expires_at, found.lease.token))[:limit]
 
     def reissue_stale(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboxRow]:
-        return [self._reissue(owner, message, now) for owner, message in list(islice(self._stale(before), limit))]
+        found = list(islice(self._stale_advances(before), limit))
+        stages = [stage for stage in map(list, self._stale_stages(before)) if stage]
+        for index, tasks in enumerate(stages):
+            share = -(-(limit - len(found)) // (len(stages) - index))
+            found += tasks[:share]
+        return [self._reissue(owner, message, before, now) for owner, message in found]
 
     def overdue_runs(self, now: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
         due = [(run.deadline, run.key) for run in self._runs.values() if run.deadline is not None and not run.ended]
@@ -46,14 +56,20 @@ class MockRecovery(MockTables):
             overdue=bool(self.overdue_runs(now, 1)),
         )
 
-    def _reissue(self, owner: Owner, message: OutboundMessage, now: datetime) -> OutboxRow:
-        again = message._replace(not_before=None)
+    def _reissue(self, owner: Waiting, message: OutboundMessage, before: datetime, now: datetime) -> OutboxRow:
+        again, grace = message._replace(not_before=None), next_grace(owner.grace, now - before)
         if isinstance(owner, TaskRow):
-            owner.wake(again)
+            owner.wake(again, grace)
+        else:
+            owner.grace = grace
         return self._outbox.add(owner, again, now)
 
-    def _stale(self, before: datetime) -> Iterator[tuple[Owner, OutboundMessage]]:
-        """What was published before ``before`` and is still needed: of runs, of stages that ended, of tasks."""
+    def _stale(self, before: datetime) -> Iterator[Found]:
+        yield from self._stale_advances(before)
+        yield from chain.from_iterable(self._stale_stages(before))
+
+    def _stale_advances(self, before: datetime) -> Iterator[Found]:
+        """What was published before ``before`` and is still needed of runs, then of stages that ended."""
         waiting = self._outbox.owners()
         going_on = [run for run in self._runs.values() if not run.ended]
         for run in going_on:
@@ -64,10 +80,14 @@ class MockRecovery(MockTables):
                 ended = last.status is not StageStatus.RUNNING
                 if ended and last.on_end and _before(last.woken_at, before) and last not in waiting:
                     yield last, last.on_end
-        for run in going_on:
-            yield from (
-                (task, task.message) for task in _stale_tasks(run, before) if task.message and task not in waiting
-            )
+
+    def _stale_stages(self, before: datetime) -> Iterator[Iterator[Found]]:
+        """The same of the tasks of each stage that runs."""
+        waiting = self._outbox.owners()
+        for run in self._runs.values():
+            if not run.ended:
+                stale = _stale_tasks(run, before)
+                yield ((task, task.message) for task in stale if task.message and task not in waiting)
 
 
 def _stale_tasks(run: RunRow, before: datetime) -> Iterator[TaskRow]:

@@ -4,7 +4,7 @@ what leaves the store is a frozen record made from them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from core.ids import JobId, TaskId, WorkerId
@@ -27,6 +27,8 @@ from core.model import (
     TaskStatus,
 )
 from core.outcome import ErrorInfo
+
+NO_GRACE = timedelta(0)
 
 TryRow = tuple[int, WorkerId, int, datetime, datetime | None, str | None, ErrorInfo | None]
 
@@ -53,7 +55,7 @@ class FlatLog:
 
 
 class RunRow:
-    """``woken_at`` is when its job message was last published."""
+    """``woken_at`` is when its job message was last published, and its ``grace`` later where it was reissued."""
 
     __slots__ = (
         "created_at",
@@ -61,6 +63,7 @@ class RunRow:
         "ended_at",
         "error",
         "events",
+        "grace",
         "job_id",
         "job_type",
         "message",
@@ -107,6 +110,7 @@ class RunRow:
         self.deadline: datetime | None = None
         self.message = message
         self.woken_at: datetime | None = None
+        self.grace = NO_GRACE
 
     def next_run(self, message: OutboundMessage | None, now: datetime) -> RunRow:
         """Another run of the same content."""
@@ -134,7 +138,7 @@ class RunRow:
         return self.stages[-1].number if self.stages else 0
 
     def published(self, message: OutboundMessage, now: datetime, single: bool) -> None:
-        self.woken_at = now
+        self.woken_at = now + self.grace
 
     def touch(self, now: datetime) -> None:
         self.updated_at = max(self.updated_at, now)
@@ -181,11 +185,14 @@ class RunRow:
 
 
 class StageRow:
-    """``tasks_woken_at`` is when a wake-up of a first attempt was last published, ``woken_at`` when ``on_end`` was."""
+    """``tasks_woken_at`` is when a wake-up of a first attempt was last published, ``woken_at`` when ``on_end`` was, and
+    its ``grace`` later where that was reissued.
+    """
 
     __slots__ = (
         "failed",
         "failure_policy",
+        "grace",
         "name",
         "number",
         "on_end",
@@ -213,6 +220,7 @@ class StageRow:
         self.on_end: OutboundMessage | None = None
         self.woken_at: datetime | None = None
         self.tasks_woken_at: datetime | None = None
+        self.grace = NO_GRACE
 
     @classmethod
     def opened(cls, new: NewStage, run: RunRow) -> StageRow:
@@ -245,7 +253,7 @@ class StageRow:
         self.failed += task.status is TaskStatus.FAILED
 
     def published(self, message: OutboundMessage, now: datetime, single: bool) -> None:
-        self.woken_at = now
+        self.woken_at = now + self.grace
 
     def close_with(self, status: RunStatus) -> bool:
         """Give a stage that still runs the end that its run has; whether it still ran."""
@@ -268,13 +276,16 @@ class StageRow:
 
 
 class TaskRow:
-    """``woken_at`` is when its wake-up was published and due; the stage's time counts where it has none of its own."""
+    """``woken_at`` is when its wake-up was published and due, and its ``grace`` later where that was reissued; where it
+    has no time of its own, that of its stage counts.
+    """
 
     __slots__ = (
         "attempt",
         "charged",
         "checkpoint_json",
         "error",
+        "grace",
         "lease",
         "message",
         "name",
@@ -298,6 +309,7 @@ class TaskRow:
         self.parameters_json = parameters_json
         self.message = message
         self.woken_at: datetime | None = None
+        self.grace = NO_GRACE
         self.status = TaskStatus.QUEUED
         self.attempt = 1
         self.charged = 0
@@ -321,15 +333,15 @@ class TaskRow:
     def size(self) -> int:
         return len(self.parameters_json) + len(self.result_json or "") + len(self.checkpoint_json or "")
 
-    def wake(self, message: OutboundMessage) -> None:
+    def wake(self, message: OutboundMessage, grace: timedelta = NO_GRACE) -> None:
         """Wait for a wake-up of its own."""
-        self.message, self.woken_at = message, None
+        self.message, self.woken_at, self.grace = message, None, grace
 
     def published(self, message: OutboundMessage, now: datetime, single: bool) -> None:
         if not single:
             self.stage.tasks_woken_at = now
         elif message is self.message:
-            self.woken_at = max(now, message.not_before or now)
+            self.woken_at = max(now, message.not_before or now) + self.grace
 
     def stale(self, before: datetime) -> bool:
         """Whether it waits for a wake-up that was published and due before ``before``."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from core.decisions import MAX_GRACE
 from core.ids import JobId
 from core.model import LeaseExpired, OutboxRow
 from core.ports import Attention
-from infrastructure.postgres.database import SEPARATOR, Database, Statements
+from infrastructure.postgres.database import SEPARATOR, Database, Parameters, Statements
 from infrastructure.postgres.rows import lease_expired, outbox_row
 from infrastructure.postgres.run_keys import MAX_BIG, RunKeys
 from infrastructure.postgres.sql_blocks import load_blocks
@@ -38,9 +39,23 @@ class RecoveryStatements:
         return [lease_expired(row) for row in rows]
 
     def reissue_stale(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboxRow]:
+        window = max(now - before, timedelta(0))
+        asked = {"before": before, "now": now, "window": window, "max_grace": MAX_GRACE}
         with self._database.transaction() as statements:
-            row_ids = _reissue(statements, before, now, limit)
-            return outbox_rows(statements, row_ids)
+            row_ids = _taken(statements, "reissue_runs", limit=limit, **asked)
+            row_ids += _taken(statements, "reissue_ends", limit=limit - len(row_ids), **asked)
+            found = outbox_rows(statements, row_ids)
+        stages = self._database.rows(_SQL["stages_to_look_at"], before=before, limit=limit - len(found))
+        for index, stage in enumerate(stages):
+            share = -(-(limit - len(found)) // (len(stages) - index))
+            found += self._reissue_tasks({"run_key": stage.run_key, "stage": stage.number}, share, asked)
+        return found
+
+    def _reissue_tasks(self, stage: Parameters, limit: int, asked: Parameters) -> list[OutboxRow]:
+        with self._database.transaction() as statements:
+            if statements.row(_SQL["hold_stage_to_look_at"], before=asked["before"], **stage) is None:
+                return []
+            return outbox_rows(statements, _taken(statements, "reissue_tasks", limit=limit, **stage, **asked))
 
     def overdue_runs(self, now: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
         rows = self._database.rows(_SQL["overdue_runs"], now=now, limit=limit)
@@ -62,20 +77,9 @@ class RecoveryStatements:
         return Attention(*row)
 
 
-def _reissue(statements: Statements, before: datetime, now: datetime, limit: int) -> list[int]:
+def _taken(statements: Statements, block: str, **parameters: object) -> list[int]:
     """Put stale wake-ups back into the outbox; the numbers of their rows."""
-    found: list[int] = []
-
-    def take(block: str, **where: object) -> None:
-        rows = statements.rows(_SQL[block], before=before, now=now, limit=limit - len(found), **where)
-        found.extend(row.row_id for row in rows)
-
-    take("reissue_runs")
-    take("reissue_ends")
-    for stage in statements.rows(_SQL["stages_to_look_at"], before=before):
-        if len(found) < limit:
-            take("reissue_tasks", run_key=stage.run_key, stage=stage.number)
-    return found
+    return [row.row_id for row in statements.rows(_SQL[block], **parameters)]
 
 
 def outbox_rows(statements: Statements, row_ids: Sequence[int]) -> list[OutboxRow]:

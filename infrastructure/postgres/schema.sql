@@ -102,6 +102,7 @@ CREATE TABLE coremachine.outbox (
     not_before timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
     single boolean DEFAULT false NOT NULL,
+    grace interval,
     letter bigint,
     letter_message_id text,
     CONSTRAINT outbox_wakes_check CHECK ((wakes = ANY (ARRAY['run'::text, 'stage'::text, 'task'::text, 'letter'::text])))
@@ -142,6 +143,7 @@ CREATE TABLE coremachine.runs (
     wake_message_type text,
     wake_body bytea,
     woken_at timestamp with time zone,
+    grace interval DEFAULT '00:00:00'::interval NOT NULL,
     CONSTRAINT runs_check CHECK (((ended_at IS NULL) = (status = ANY (ARRAY['queued'::text, 'processing'::text])))),
     CONSTRAINT runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'processing'::text, 'completed'::text, 'completed_with_errors'::text, 'failed'::text, 'cancelled'::text])))
 )
@@ -192,6 +194,7 @@ CREATE TABLE coremachine.stages (
     end_message_type text NOT NULL,
     end_body bytea NOT NULL,
     end_woken_at timestamp with time zone,
+    end_grace interval DEFAULT '00:00:00'::interval NOT NULL,
     CONSTRAINT stages_failure_policy_check CHECK ((failure_policy = ANY (ARRAY['fail_fast'::text, 'tolerate'::text]))),
     CONSTRAINT stages_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'completed_with_errors'::text, 'failed'::text, 'cancelled'::text])))
 )
@@ -207,6 +210,7 @@ CREATE TABLE coremachine.tasks (
     charged integer DEFAULT 0 NOT NULL,
     status text DEFAULT 'queued'::text NOT NULL COLLATE pg_catalog."C",
     woken_at timestamp with time zone,
+    grace interval,
     parameters_json text NOT NULL,
     result_json text,
     error_code text,
@@ -257,7 +261,7 @@ ALTER TABLE ONLY coremachine.stages
 ALTER TABLE ONLY coremachine.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (run_key, stage, name);
 
-CREATE INDEX dead_letters_recorded ON coremachine.dead_letters USING btree (recorded_at, record_id);
+CREATE INDEX dead_letters_recorded ON coremachine.dead_letters USING btree (recorded_at);
 
 CREATE UNIQUE INDEX jobs_idempotency_key ON coremachine.jobs USING btree (tenant, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 

@@ -65,14 +65,61 @@ class StaleWakeupsContract:
 
         assert self.stale(store, before=11) == [f"{scenario.task_id('y', 2)}:1"]
 
-    def test_what_was_given_counts_as_published_now(self, store: StateStore) -> None:
-        scenario = Scenario.started(store, "x")
-        scenario.publish_all(when=10)
+    def test_each_time_it_is_waited_for_twice_as_long(self, store: StateStore) -> None:
+        _, ended, tasks = (Scenario.submitted(store, content) for content in "abc")
+        ended.open(1)
+        tasks.open(1, "x")
+        again = Scenario.started(store, "y", content="d")
+        again.requeue(again.claim("y"))
+        published, window = 10.0, 100.0
+        for times in (1, 2, 4, 8, 16):
+            tasks.publish_all(when=published)
+            due = published + times * window
 
-        assert len(self.stale(store, before=11, now=1_000)) == 1
-        scenario.publish_all(when=1_000)
-        assert self.stale(store, before=1_000, now=1_500) == []
-        assert len(self.stale(store, before=1_001, now=1_500)) == 1
+            assert self.stale(store, before=due - window, now=due) == []
+            assert len(self.stale(store, before=due - window + 1, now=due + 1)) == 4
+            published = due + 5
+
+    def test_it_is_waited_for_no_more_than_a_day_longer(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        published, window = 0.0, 20_000.0
+        for grace in (0, 20_000, 60_000, 86_400, 86_400):
+            scenario.publish_all(when=published)
+            due = published + grace + window
+
+            assert self.stale(store, before=due - window, now=due) == []
+            assert len(self.stale(store, before=due - window + 1, now=due + 1)) == 1
+            published = due + 5
+
+    def test_a_later_attempt_is_not_waited_for_any_longer(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x", "y")
+        scenario.publish_all(when=10)
+        assert len(self.stale(store, before=110, now=210)) == 2
+        scenario.publish_all(when=210)
+        scenario.requeue(scenario.claim("x"))
+        scenario.pause()
+        scenario.park("y")
+        scenario.resume()
+        scenario.publish_all(when=220)
+        assert len(self.stale(store, before=221, now=321)) == 2
+        scenario.publish_all(when=321)
+
+        assert self.stale(store, before=421, now=521) == []
+        assert len(self.stale(store, before=422, now=522)) == 2
+
+    def test_a_long_backlog_does_not_hold_up_another(self, store: StateStore) -> None:
+        first = Scenario.started(store, *"abcdefgh")
+        second = Scenario.started(store, *"stuv", content="b")
+        third = Scenario.started(store, "z", content="c")
+        first.publish_all(when=10)
+
+        given = self.stale(store, before=11, limit=6)
+
+        assert given == [
+            *(f"{first.task_id(name)}:1" for name in "ab"),
+            *(f"{second.task_id(name)}:1" for name in "st"),
+            f"{third.task_id('z')}:1",
+        ]
 
     def test_each_is_given_once_a_call_and_at_most_the_limit(self, store: StateStore) -> None:
         scenario = Scenario.started(store, "a", "b", "c")
@@ -151,9 +198,6 @@ class StaleWakeupsContract:
         (row,) = store.reissue_stale(at(501), at(2_000), 10)
 
         assert (row.message.message_id, row.message.not_before) == (f"{scenario.task_id('x')}:2", None)
-        scenario.publish_all(when=2_000)
-        assert self.stale(store, before=2_000) == []
-        assert len(self.stale(store, before=2_001)) == 1
 
     def test_runs_come_first_then_ended_stages_then_tasks_the_oldest_first(self, store: StateStore) -> None:
         tasks, ended, queued = (Scenario.submitted(store, content) for content in "abc")

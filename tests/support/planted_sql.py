@@ -370,10 +370,25 @@ PLANTED = (
         "test_the_wake_ups_of_queued_tasks_are_given_again_and_of_no_others",
     ),
     Planted(
+        "a backlog is sent again in every window",
+        "reissue_tasks",
+        "least(coalesce(grace * 2, '0') + %(window)s, %(max_grace)s) AS grace",
+        "NULL::interval AS grace",
+        "test_each_time_it_is_waited_for_twice_as_long",
+    ),
+    Planted(
+        "a task's later attempts inherit its patience",
+        "mark_published",
+        ", grace = w.grace",
+        ", grace = coalesce(w.grace, t.grace)",
+        "test_a_later_attempt_is_not_waited_for_any_longer",
+    ),
+    Planted(
         "two passes wake one run twice",
         "reissue_runs",
         "\nFOR NO KEY UPDATE OF r SKIP LOCKED\n), taken AS (\n"
-        "UPDATE coremachine.runs r SET woken_at = NULL FROM stale s WHERE r.run_key = ANY (ARRAY[s.run_key])\n",
+        "UPDATE coremachine.runs r SET woken_at = NULL, grace = least(r.grace * 2 + %(window)s, %(max_grace)s)\n"
+        "FROM stale s WHERE r.run_key = ANY (ARRAY[s.run_key])\n",
         "\n",
         "TestReissuing.test_the_second_of_two_passes_gives_nothing_whether_or_not_the_first_is_committed",
     ),

@@ -42,6 +42,8 @@ CREATE TABLE coremachine.runs (
     wake_message_type text,
     wake_body bytea,
     woken_at timestamptz,
+    -- how much longer it is waited for, having been sent again
+    grace interval NOT NULL DEFAULT '0',
     UNIQUE (job_id, run),
     CHECK ((ended_at IS NULL) = (status IN ('queued', 'processing')))
 ) WITH (fillfactor = 70);
@@ -73,6 +75,7 @@ CREATE TABLE coremachine.stages (
     end_message_type text NOT NULL,
     end_body bytea NOT NULL,
     end_woken_at timestamptz,
+    end_grace interval NOT NULL DEFAULT '0',
     PRIMARY KEY (run_key, number)
 ) WITH (fillfactor = 50);
 
@@ -96,8 +99,10 @@ CREATE TABLE coremachine.tasks (
     attempt integer NOT NULL DEFAULT 1,
     charged integer NOT NULL DEFAULT 0,
     status text COLLATE "C" NOT NULL DEFAULT 'queued',
-    -- when its wake-up was published and due, where it has a time of its own; the stage's otherwise
+    -- when its wake-up was published and due, where it has a time of its own, the stage's otherwise; and how much longer
+    -- than others it is waited for, having been sent again, which that time contains
     woken_at timestamptz,
+    grace interval,
     parameters_json text NOT NULL,
     result_json text,
     error_code text,
@@ -176,6 +181,8 @@ CREATE TABLE coremachine.outbox (
     created_at timestamptz NOT NULL,
     -- its task has a wake-up time of its own once this is published
     single boolean NOT NULL DEFAULT false,
+    -- what the task is given once this is published
+    grace interval,
     letter bigint,
     letter_message_id text
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
@@ -195,4 +202,4 @@ CREATE TABLE coremachine.dead_letters (
     UNIQUE (queue, message_id)
 );
 
-CREATE INDEX dead_letters_recorded ON coremachine.dead_letters (recorded_at, record_id);
+CREATE INDEX dead_letters_recorded ON coremachine.dead_letters (recorded_at);

@@ -38,18 +38,18 @@ WITH relaxed AS MATERIALIZED (
     WHERE o.row_id = ANY (string_to_array(%(row_ids)s, E'\x1f')::bigint[]) AND relaxed.setting = 'off'
     ORDER BY o.run_key, o.stage, o.name, o.row_id
 ), runs AS (
-    UPDATE coremachine.runs r SET woken_at = %(now)s
+    UPDATE coremachine.runs r SET woken_at = %(now)s + r.grace
     FROM rows w WHERE w.wakes = 'run' AND r.run_key = ANY (ARRAY[w.run_key])
     RETURNING 1
 ), tasks AS (
-    UPDATE coremachine.tasks t SET woken_at = greatest(%(now)s, w.not_before)
+    UPDATE coremachine.tasks t SET woken_at = greatest(%(now)s, w.not_before) + coalesce(w.grace, '0'), grace = w.grace
     FROM rows w
     WHERE (SELECT count(*) FROM runs) >= 0 AND w.wakes = 'task' AND w.single
         AND t.run_key = ANY (ARRAY[w.run_key]) AND t.stage = w.stage AND t.name = w.name AND t.attempt = w.attempt
     RETURNING 1
 ), woken AS MATERIALIZED (
     SELECT run_key, stage, bool_or(wakes = 'stage') AS ended, bool_or(wakes = 'task' AND NOT single) AS first,
-        bool_or(wakes = 'task') AS tasks
+        min(greatest(%(now)s, not_before) + coalesce(grace, '0')) FILTER (WHERE wakes = 'task') AS oldest
     FROM rows WHERE stage IS NOT NULL
     GROUP BY run_key, stage
 ), held AS MATERIALIZED (
@@ -61,8 +61,8 @@ WITH relaxed AS MATERIALIZED (
 ), stages AS (
     UPDATE coremachine.stages g
     SET woken_at = CASE WHEN h.first THEN %(now)s ELSE g.woken_at END,
-        oldest_wakeup = CASE WHEN h.tasks THEN least(g.oldest_wakeup, %(now)s) ELSE g.oldest_wakeup END,
-        end_woken_at = CASE WHEN h.ended THEN %(now)s ELSE g.end_woken_at END
+        oldest_wakeup = least(g.oldest_wakeup, h.oldest),
+        end_woken_at = CASE WHEN h.ended THEN %(now)s + g.end_grace ELSE g.end_woken_at END
     FROM held h WHERE g.run_key = ANY (ARRAY[h.run_key]) AND g.number = h.stage
     RETURNING 1
 )
@@ -103,7 +103,8 @@ WITH stale AS (
     LIMIT %(limit)s
     FOR NO KEY UPDATE OF r SKIP LOCKED
 ), taken AS (
-    UPDATE coremachine.runs r SET woken_at = NULL FROM stale s WHERE r.run_key = ANY (ARRAY[s.run_key])
+    UPDATE coremachine.runs r SET woken_at = NULL, grace = least(r.grace * 2 + %(window)s, %(max_grace)s)
+    FROM stale s WHERE r.run_key = ANY (ARRAY[s.run_key])
 )
 INSERT INTO coremachine.outbox (run_key, wakes, created_at)
 SELECT run_key, 'run', %(now)s FROM stale
@@ -120,7 +121,7 @@ WITH stale AS (
     LIMIT %(limit)s
     FOR NO KEY UPDATE OF g SKIP LOCKED
 ), taken AS (
-    UPDATE coremachine.stages g SET end_woken_at = NULL
+    UPDATE coremachine.stages g SET end_woken_at = NULL, end_grace = least(g.end_grace * 2 + %(window)s, %(max_grace)s)
     FROM stale s WHERE g.run_key = ANY (ARRAY[s.run_key]) AND g.number = s.number
 )
 INSERT INTO coremachine.outbox (run_key, wakes, stage, created_at)
@@ -128,12 +129,19 @@ SELECT run_key, 'stage', number, %(now)s FROM stale
 RETURNING row_id;
 
 -- name: stages_to_look_at
--- Running stages in which a wake-up may be stale, each held by one pass at a time.
+-- Running stages in which a wake-up may be stale.
 SELECT g.run_key, g.number FROM coremachine.runs r
 JOIN coremachine.stages g ON g.run_key = ANY (ARRAY[r.run_key]) AND g.number = r.newest_stage
 WHERE r.ended_at IS NULL AND NOT r.paused AND g.status = 'running' AND g.oldest_wakeup < %(before)s
 ORDER BY g.run_key, g.number
-LIMIT 100
+LIMIT %(limit)s;
+
+-- name: hold_stage_to_look_at
+-- Holds one of them, unless another pass does, so that the next statement sees what passes before it did.
+SELECT g.number FROM coremachine.stages g
+JOIN coremachine.runs r ON r.run_key = ANY (ARRAY[g.run_key])
+WHERE g.run_key = %(run_key)s AND g.number = %(stage)s
+    AND r.ended_at IS NULL AND NOT r.paused AND g.status = 'running' AND g.oldest_wakeup < %(before)s
 FOR NO KEY UPDATE OF g SKIP LOCKED;
 
 -- name: reissue_tasks
@@ -143,7 +151,7 @@ WITH unsent AS MATERIALIZED (
     SELECT name, attempt FROM coremachine.outbox
     WHERE run_key = %(run_key)s AND stage = %(stage)s AND wakes = 'task'
 ), waiting AS MATERIALIZED (
-    SELECT t.name, t.attempt, t.ordinal, coalesce(t.woken_at, g.woken_at) AS woken_at,
+    SELECT t.name, t.attempt, t.ordinal, coalesce(t.woken_at, g.woken_at) AS woken_at, t.grace,
         t.name IN (SELECT name FROM unsent) AS unpublished,
         (t.name, t.attempt) IN (SELECT name, attempt FROM unsent) AS renewed
     FROM coremachine.stages g, coremachine.tasks t
@@ -151,15 +159,16 @@ WITH unsent AS MATERIALIZED (
         AND t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.status = 'queued'
         AND t.name NOT IN (SELECT name FROM coremachine.leases WHERE run_key = %(run_key)s AND stage = %(stage)s)
 ), stale AS MATERIALIZED (
-    SELECT name, attempt FROM waiting WHERE woken_at < %(before)s AND NOT unpublished ORDER BY ordinal LIMIT %(limit)s
+    SELECT name, attempt, least(coalesce(grace * 2, '0') + %(window)s, %(max_grace)s) AS grace
+    FROM waiting WHERE woken_at < %(before)s AND NOT unpublished ORDER BY ordinal LIMIT %(limit)s
 ), left_over AS (
     UPDATE coremachine.stages SET oldest_wakeup = (
         SELECT min(woken_at) FROM waiting WHERE NOT renewed AND name NOT IN (SELECT name FROM stale)
     )
     WHERE run_key = %(run_key)s AND number = %(stage)s
 )
-INSERT INTO coremachine.outbox (run_key, wakes, stage, name, attempt, created_at, single)
-SELECT %(run_key)s, 'task', %(stage)s, name, attempt, %(now)s, true FROM stale
+INSERT INTO coremachine.outbox (run_key, wakes, stage, name, attempt, created_at, single, grace)
+SELECT %(run_key)s, 'task', %(stage)s, name, attempt, %(now)s, true, grace FROM stale
 RETURNING row_id;
 
 -- name: outbox_rows
