@@ -15,6 +15,9 @@ MAX_JSON_BYTES = 16 * 1024 * 1024
 MAX_ACTOR = 200
 MAX_PROGRESS_MESSAGE = 1_000
 
+MAX_RESUMED = 10_000
+"""How many messages that a pause held back are sent by who ends it; the others are left to the relay."""
+
 MAX_LETTER_TEXT = 4_096
 """Of the reason and the description of a dead letter: what Service Bus takes."""
 

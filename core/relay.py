@@ -27,11 +27,14 @@ class OutboxRelay:
         self._batch = batch
 
     def publish(self, rows: Sequence[OutboxRow]) -> int:
-        """Publish rows that this process has just committed; how many were. Never raises for an absent bus."""
+        """Publish rows that this process has just committed; how many were. Never raises for an absent bus.
+
+        Those of a later batch are asked for once more: their run may have been cancelled or paused meanwhile.
+        """
         published = 0
         for start in range(0, len(rows), self._batch):
-            batch = rows[start : start + self._batch]
-            if not self._publish_batch(batch):
+            batch = self._still_wanted(rows[start : start + self._batch]) if start else rows[: self._batch]
+            if batch is None or (batch and not self._publish_batch(batch)):
                 break
             published += len(batch)
         return published
@@ -45,6 +48,15 @@ class OutboxRelay:
                 break
             published += len(rows)
         return published
+
+    def _still_wanted(self, rows: Sequence[OutboxRow]) -> Sequence[OutboxRow] | None:
+        """``None`` where the store is away."""
+        try:
+            wanted = self._store.still_unpublished([row.row_id for row in rows])
+        except TransientError as error:
+            _log.warning("outbox_not_published", extra={"rows": len(rows), "code": error.code})
+            return None
+        return [row for row in rows if row.row_id in wanted]
 
     def _publish_batch(self, rows: Sequence[OutboxRow]) -> bool:
         """Whether any row was published. A row that the bus can never take is left, and does not hold up the others."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+import sys
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 
 from core.errors import DefinitionError
 from core.ids import JobId, TaskId, task_id_for
-from core.limits import check_json, check_text
+from core.limits import MAX_RESUMED, check_json, check_text
 from core.listing import RunCursor, RunFilter, RunSummary, TaskFilter
 from core.model import (
     AttemptRecord,
@@ -26,6 +27,8 @@ from core.model import (
 from testing.mock_letters import MockLetters
 from testing.mock_tables import MockTables
 from testing.rows import RunRow, StageRow, TaskRow
+
+EVER = datetime.max.replace(tzinfo=UTC)
 
 ATTEMPT_EVENTS = frozenset(
     {
@@ -77,14 +80,19 @@ class MockOperations(MockLetters, MockTables):
         self._set_paused(row, True, EventKind.JOB_PAUSED, actor, now)
         return True
 
-    def resume_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> Sequence[OutboxRow] | None:
+    def resume_run(
+        self, job_id: JobId, run: int, actor: str, now: datetime, limit: int = MAX_RESUMED
+    ) -> Sequence[OutboxRow] | None:
         check_text(actor, "actor")
         row = self._runs.get((job_id, run))
         if row is None or not row.paused:
             self._note("resume_run", job_id, "refused")
             return None
         self._set_paused(row, False, EventKind.JOB_RESUMED, actor, now)
-        return self._outbox.of_tasks(row)
+        return self._outbox.of_tasks(row)[:limit]
+
+    def still_unpublished(self, row_ids: Sequence[int]) -> Collection[int]:
+        return {row.row_id for row in self._outbox.oldest(sys.maxsize, EVER)}.intersection(row_ids)
 
     def list_runs(self, filters: RunFilter, after: RunCursor | None, limit: int) -> Sequence[RunSummary]:
         for text in (filters.tenant, filters.job_type, after.job_id if after is not None else None):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from core.errors import DefinitionError
 from core.ids import JobId, TaskId
-from core.limits import check_json, check_letter, check_text
+from core.limits import MAX_RESUMED, check_json, check_letter, check_text
 from core.listing import DeadLetterRecord, NewDeadLetter, RunCursor, RunFilter, RunSummary, TaskFilter
 from core.model import AttemptRecord, Event, NewRun, OutboxRow, ReplayedStage, Submitted, TaskRecord
-from infrastructure.postgres.database import Database, Row, Statements, lists
+from infrastructure.postgres.database import SEPARATOR, Database, Row, Statements, lists
 from infrastructure.postgres.recovery import outbox_rows
 from infrastructure.postgres.rows import (
     attempt_record,
@@ -20,7 +20,7 @@ from infrastructure.postgres.rows import (
     run_summary,
     task_record,
 )
-from infrastructure.postgres.run_keys import MAX_INTEGER, MAX_SMALL, RunKeys, can_be, position
+from infrastructure.postgres.run_keys import MAX_BIG, MAX_INTEGER, MAX_SMALL, RunKeys, can_be, position
 from infrastructure.postgres.runs import message_columns
 from infrastructure.postgres.sql_blocks import load_blocks
 
@@ -54,7 +54,9 @@ class OperationStatements:
             return False
         return self._database.row(_SQL["pause_run"], run_key=key, actor=actor, now=now) is not None
 
-    def resume_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> Sequence[OutboxRow] | None:
+    def resume_run(
+        self, job_id: JobId, run: int, actor: str, now: datetime, limit: int = MAX_RESUMED
+    ) -> Sequence[OutboxRow] | None:
         check_text(actor, "actor")
         key = self._keys.find(job_id, run, afresh=True)
         if key is None:
@@ -62,8 +64,15 @@ class OperationStatements:
         with self._database.transaction() as statements:
             if statements.row(_SQL["resume_run"], run_key=key, actor=actor, now=now) is None:
                 return None
-            rows = statements.rows(_SQL["task_rows_of_run"], run_key=key)
+            rows = statements.rows(_SQL["task_rows_of_run"], run_key=key, limit=limit)
             return outbox_rows(statements, [row.row_id for row in rows])
+
+    def still_unpublished(self, row_ids: Sequence[int]) -> Collection[int]:
+        known = [str(row_id) for row_id in row_ids if 0 < row_id <= MAX_BIG]
+        if not known:
+            return ()
+        rows = self._database.rows(_SQL["still_unpublished"], row_ids=SEPARATOR.join(known))
+        return {row.row_id for row in rows}
 
     def list_runs(self, filters: RunFilter, after: RunCursor | None, limit: int) -> Sequence[RunSummary]:
         rows = self._database.rows(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from core.ids import job_id_for
-from core.model import EventKind, LeaseExpired, NotClaimed, RunStatus, TaskStatus
+from core.model import EventKind, LeaseExpired, NotClaimed, OutboxRow, RunStatus, TaskStatus
 from core.ports import StateStore
 from testing.contracts.scenario import BROKEN, FOREVER, LEASE, OTHER_WORKER, WORKER, Scenario, at
+from testing.contracts.state_letters import letter
 
 NOBODY = job_id_for("nobody", {}, "nobody")
 
@@ -137,6 +138,44 @@ class HeldBackContract:
         assert scenario.resume() == [f"{scenario.task_id('x')}:1", f"{scenario.task_id('y')}:1"]
         assert scenario.outbox() == ["job", "task", "task"]
 
+    def test_resuming_gives_no_more_than_was_asked_for_and_leaves_the_rest_to_the_relay(
+        self, store: StateStore
+    ) -> None:
+        scenario = Scenario.started(store, "x", "y", "z")
+        scenario.pause()
+
+        rows = store.resume_run(scenario.job_id, 1, "bob", at(4), 2)
+
+        assert rows is not None
+        assert [row.message.message_id for row in rows] == [f"{scenario.task_id(name)}:1" for name in "xy"]
+        assert scenario.outbox() == ["job", "task", "task", "task"]
+
+    def test_of_some_rows_those_are_told_that_may_still_be_published(self, store: StateStore) -> None:
+        going, paused, ended, other = (Scenario.started(store, "x", "y", content=content) for content in "abcd")
+        rows = [row.row_id for row in store.unpublished(100, at(FOREVER))]
+        others = {row.row_id for row in store.unpublished(100, at(FOREVER)) if of(row, other)}
+        published = next(row.row_id for row in store.unpublished(100, at(FOREVER)) if of(row, going))
+        assert set(store.still_unpublished(rows)) == set(rows)
+
+        paused.pause()
+        ended.finish()
+        store.mark_published([published], at(5))
+
+        wanted = {row.row_id for row in store.unpublished(100, at(FOREVER))}
+        some = [row_id for row_id in rows if row_id not in others]
+        assert set(store.still_unpublished(some)) == wanted - others
+        assert len(wanted) == 6
+        assert set(store.still_unpublished([*some, 0, -1, 2**40, 2**70])) == wanted - others
+        assert list(store.still_unpublished([])) == []
+
+    def test_a_letter_may_be_published_whatever_its_age(self, store: StateStore) -> None:
+        store.record_dead_letters([letter()], at(1))
+        (record,) = store.list_dead_letters(0, 10)
+        row = store.replay_dead_letter(record.record_id, 0, "r1", "alice", at(FOREVER))
+        assert row is not None
+
+        assert set(store.still_unpublished([row.row_id])) == {row.row_id}
+
     def test_rows_that_were_held_back_count_by_their_age(self, store: StateStore) -> None:
         scenario = Scenario.submitted(store)
         scenario.open(1, "x", when=2)
@@ -205,6 +244,10 @@ class HeldBackContract:
         rows = store.reissue_stale(at(1_000), at(2_000), 10)
 
         assert [row.message.message_type for row in rows] == ["job", "stage_complete"]
+
+
+def of(row: OutboxRow, scenario: Scenario) -> bool:
+    return row.message.message_id.startswith(scenario.job_id)
 
 
 class ParkContract:

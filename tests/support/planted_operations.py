@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.ids import JobId, TaskId, WorkerId
+from core.limits import MAX_RESUMED
 from core.listing import RunCursor, RunFilter, RunSummary
 from core.model import ClaimResult, NewRun, OutboundMessage, OutboxRow, RunStatus, Submitted
 from core.ports import Attention, ClaimRequest
@@ -61,8 +62,10 @@ class ParksWithoutAWakeUp(MockStateManager):
 class ResumesInSilence(MockStateManager):
     """Resuming forgets to say what was held back."""
 
-    def resume_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> Sequence[OutboxRow] | None:
-        rows = super().resume_run(job_id, run, actor, now)
+    def resume_run(
+        self, job_id: JobId, run: int, actor: str, now: datetime, limit: int = MAX_RESUMED
+    ) -> Sequence[OutboxRow] | None:
+        rows = super().resume_run(job_id, run, actor, now, limit)
         return [] if rows else rows
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from core.decisions import FailFinally, Requeue, Transition
 from core.errors import LeaseLost
 from core.ids import JobId, TaskId, WorkerId
+from core.limits import MAX_RESUMED
 from core.model import (
     Claimed,
     ClaimResult,
@@ -299,8 +300,10 @@ class ClaimsInAPause(MockStateManager):
 class ResumesWithoutWhatWaited(MockStateManager):
     """What a pause held back is forgotten when it ends."""
 
-    def resume_run(self, job_id: JobId, run: int, actor: str, now: datetime) -> Sequence[OutboxRow] | None:
-        rows = super().resume_run(job_id, run, actor, now)
+    def resume_run(
+        self, job_id: JobId, run: int, actor: str, now: datetime, limit: int = MAX_RESUMED
+    ) -> Sequence[OutboxRow] | None:
+        rows = super().resume_run(job_id, run, actor, now, limit)
         self._outbox.publish([row.row_id for row in rows or ()], now + timedelta(days=365))
         return () if rows is not None else None
 
