@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from core.listing import TaskFilter
-from core.model import RunRecord, TaskRecord, TaskStatus
+from core.model import RunRecord, TaskRecord
 from core.ports import BlobStore, Clock, StateStore
 
 _log = logging.getLogger(__name__)
@@ -130,14 +130,15 @@ class Retention:
             yield name
 
     def _tasks(self, run: RunRecord) -> Iterator[dict[str, Any]]:
-        """The run's tasks; the timeline has the one attempt of a task that succeeded at once."""
+        """The run's tasks, with their attempts where there were several: of a single one the task and the timeline have
+        all but its worker.
+        """
         last: TaskRecord | None = None
         while True:
             after = last.task_id if last is not None else None
             page = self._store.list_tasks(run.job_id, run.run, TaskFilter(), after, self._policy.batch)
             for task in page:
-                simple = task.attempt == 1 and task.status is TaskStatus.COMPLETED
-                attempts = () if simple else self._store.list_attempts(task.task_id)
+                attempts = self._store.list_attempts(task.task_id) if task.attempt > 1 else ()
                 yield asdict(task) | {"attempts": [asdict(attempt) for attempt in attempts]}
             if len(page) < self._policy.batch:
                 return

@@ -214,6 +214,28 @@ class RunEndContract:
         assert not store.finish_run(scenario.job_id, 1, RunStatus.FAILED, None, BROKEN, at(8), 1)
         assert store.finish_run(scenario.job_id, 1, RunStatus.FAILED, None, BROKEN, at(9), 0)
 
+    def test_a_run_that_is_cancelled_before_its_first_stage_takes_its_message_along(self, store: StateStore) -> None:
+        scenario, other = Scenario.submitted(store), Scenario.submitted(store, "b")
+        (row, _) = store.unpublished(10, at(FOREVER))
+
+        scenario.finish()
+
+        assert scenario.waiting() == [other.job.message.message_id]
+        assert list(store.still_unpublished([row.row_id])) == []
+        store.mark_published([row.row_id], at(9))
+        assert list(store.reissue_stale(at(FOREVER), at(FOREVER), 10)) == []
+
+    def test_a_run_that_has_completed_has_nothing_left_to_publish(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "x")
+        scenario.complete(scenario.claim("x"))
+        rows = [row.row_id for row in store.unpublished(10, at(FOREVER))]
+
+        store.finish_run(scenario.job_id, 1, RunStatus.COMPLETED, "{}", None, at(8))
+
+        assert list(store.still_unpublished(rows)) == []
+        assert scenario.waiting() == []
+        assert scenario.waiting() == []
+
     def test_a_run_that_is_not_there_is_not_finished(self, store: StateStore) -> None:
         assert store.finish_run(NOBODY, 1, RunStatus.FAILED, None, BROKEN, at(0)) is False
 

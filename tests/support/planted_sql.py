@@ -325,7 +325,7 @@ PLANTED = (
         "unpublished",
         "(r.ended_at IS NULL AND NOT",
         "(NOT",
-        "test_no_stage_opens_in_a_run_that_has_ended_or_is_not_there",
+        "test_a_run_that_has_completed_has_nothing_left_to_publish",
     ),
     Planted(
         "rows of a paused run's tasks are published",
@@ -393,6 +393,34 @@ PLANTED = (
         "TestReissuing.test_the_second_of_two_passes_gives_nothing_whether_or_not_the_first_is_committed",
     ),
     # --- operators ---
+    Planted(
+        "a relay goes on with a run that was cancelled",
+        "still_unpublished",
+        "r.ended_at IS NULL AND NOT",
+        "NOT",
+        "test_a_run_that_has_completed_has_nothing_left_to_publish",
+    ),
+    Planted(
+        "a relay goes on with a run that was paused",
+        "still_unpublished",
+        " AND NOT (o.wakes = 'task' AND r.paused)",
+        "",
+        "test_of_some_rows_those_are_told_that_may_still_be_published",
+    ),
+    Planted(
+        "letters in the outbox hold up those that are to be deleted",
+        "hold_old_letters",
+        "\nAND record_id NOT IN (SELECT letter FROM coremachine.outbox WHERE letter IS NOT NULL)",
+        "",
+        "test_a_letter_that_is_in_the_outbox_stays_and_holds_up_no_other",
+    ),
+    Planted(
+        "a run that never began leaves its message behind",
+        "end_run",
+        "SELECT NOT stage_runs AND %(status)s IN ('failed', 'cancelled') FROM found",
+        "SELECT false FROM found",
+        "test_dropped_messages.test_a_run_that_never_began_takes_its_message_along[cancelled]",
+    ),
     Planted(
         "two make the same run",
         "lock_job",

@@ -339,7 +339,7 @@ WITH events AS (
 ), unsent AS MATERIALIZED (
     SELECT row_id FROM coremachine.outbox WHERE run_key = %(run_key)s ORDER BY row_id FOR UPDATE
 ), dropped AS (
-    DELETE FROM coremachine.outbox o USING unsent u WHERE o.row_id = u.row_id
+    DELETE FROM coremachine.outbox WHERE row_id = ANY (ARRAY(SELECT row_id FROM unsent))
 )
 DELETE FROM coremachine.runs WHERE run_key = %(run_key)s;
 

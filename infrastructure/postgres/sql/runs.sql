@@ -52,6 +52,7 @@ ORDER BY g.number;
 -- Ends a run that has not ended, with its event unless its newest stage may still run: then the tasks end first. The
 -- stage is seen as it was when the statement began. One that is seen to have ended has; one that is seen to run may have
 -- ended since, and one that is not seen was opened while the run's row was waited for: the next statements look again.
+-- Otherwise the message that would have woken the run is dropped, but where the run has come to its own end by it.
 WITH ended AS (
     UPDATE coremachine.runs
     SET status = %(status)s, result_json = %(result_json)s, error_code = %(error_code)s,
@@ -69,6 +70,13 @@ WITH ended AS (
     INSERT INTO coremachine.events (run_key, number, at, kind, detail, actor)
     SELECT run_key, nextval('coremachine.event_numbers'), %(now)s, 'job_ended', %(status)s, %(actor)s
     FROM found WHERE NOT stage_runs
+), unsent AS MATERIALIZED (
+    SELECT row_id FROM coremachine.outbox
+    WHERE run_key = %(run_key)s AND (SELECT NOT stage_runs AND %(status)s IN ('failed', 'cancelled') FROM found)
+    ORDER BY row_id
+    FOR UPDATE
+), dropped AS (
+    DELETE FROM coremachine.outbox WHERE row_id = ANY (ARRAY(SELECT row_id FROM unsent))
 )
 SELECT newest_stage, stage_runs FROM found;
 
@@ -115,7 +123,7 @@ WITH revoked AS (
     ORDER BY row_id
     FOR UPDATE
 ), dropped AS (
-    DELETE FROM coremachine.outbox o USING unsent u WHERE o.row_id = u.row_id
+    DELETE FROM coremachine.outbox WHERE row_id = ANY (ARRAY(SELECT row_id FROM unsent))
 )
 INSERT INTO coremachine.events (run_key, number, at, kind, stage, detail, actor)
 SELECT %(run_key)s, nextval('coremachine.event_numbers'), %(now)s, kind, stage, detail, actor

@@ -15,6 +15,7 @@ from tests.integration.postgres import (
     test_concurrent_pauses,
     test_concurrent_runs,
     test_concurrent_stages,
+    test_dropped_messages,
     test_locks,
     test_recovery,
 )
@@ -31,6 +32,7 @@ MODULES = {
         test_concurrent_pauses,
         test_concurrent_runs,
         test_concurrent_stages,
+        test_dropped_messages,
         test_locks,
         test_recovery,
     )
