@@ -105,7 +105,11 @@ class JobOperations:
         return self.tasks(job_id, run, TaskFilter(statuses=frozenset({TaskStatus.FAILED})), cursor, limit)
 
     def events(self, job_id: str, run: int | None = None, after: int = 0, limit: int = 100) -> Page[Event]:
-        """The run's timeline from behind the event of sequence ``after``; the page's ``next`` is the next ``after``."""
+        """The run's timeline from behind the event of sequence ``after``; the page's ``next`` is the next ``after``.
+
+        Of a run that has not ended, events that are committed late may be passed over, as
+        :meth:`core.ports.Operations.list_events` says: whoever wants them all reads once more from 0 when it has.
+        """
         found = self._run(job_id, run)
         events = self._store.list_events(found.job_id, found.run, checked_after(after), checked_limit(limit) + 1)
         return Page.of(events, limit, lambda event: str(event.sequence))

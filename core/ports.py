@@ -309,7 +309,13 @@ class Operations(Protocol):
         ...
 
     def list_events(self, job_id: JobId, run: int, after: int = 0, limit: int | None = None) -> Sequence[Event]:
-        """The run's timeline, oldest first, from behind the event of sequence ``after``. Append-only."""
+        """The run's timeline, oldest first, from behind the event of sequence ``after``. Append-only.
+
+        While the run goes on, an event may become visible after one with a higher sequence, and a page that goes on
+        behind that one passes over it. Once the run has ended nothing is added, and pages hold every event. A page
+        costs a look at all attempts of the run: they are not in the order of their events, which would cost every task
+        an index more.
+        """
         ...
 
     def record_dead_letters(self, letters: Sequence[NewDeadLetter], now: datetime) -> int:

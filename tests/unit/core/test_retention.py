@@ -99,6 +99,29 @@ def test_the_tries_of_a_task_that_did_not_succeed_at_once_are_archived_with_it()
     assert [attempt["outcome"] for attempt in task["attempts"]] == ["retry", "completed"]
 
 
+def test_the_many_tasks_of_a_cancelled_run_are_archived_without_a_question_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    attic = Attic()
+    scenario = Scenario.started(attic.store, "done", "held", "waits")
+    scenario.complete(scenario.claim("done"))
+    scenario.claim("held")
+    scenario.finish()
+    folder = archive_folder(scenario.run())
+    attic.clock.advance(2_000)
+    monkeypatch.setattr(attic.store, "list_attempts", None)
+
+    assert attic.retention.run_once().archived == 1
+
+    assert [(task["name"], task["status"]) for task in attic.lines(folder, "tasks")] == [
+        ("done", "completed"),
+        ("held", "cancelled"),
+        ("waits", "cancelled"),
+    ]
+    started = [event["task_id"] for event in attic.lines(folder, "events") if event["kind"] == "task_started"]
+    assert started == [scenario.task_id("done"), scenario.task_id("held")]
+
+
 def test_a_pass_that_was_killed_while_it_deleted_does_not_archive_what_is_left_as_the_whole() -> None:
     attic = Attic(RetentionPolicy(keep_seconds=1_000, batch=1, max_tasks=1))
     scenario = attic.ended("a", "x", "y", "z")
