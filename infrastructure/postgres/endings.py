@@ -61,13 +61,21 @@ class EndStatements:
         return finished
 
     def _finish(self, ends: Sequence[AttemptEnd], places: Sequence[Place | None]) -> list[Finished | None]:
+        failed = [index for index, end in enumerate(ends) if isinstance(end.transition, FailFinally)]
+        policies = self._failure_policies([(index, ends[index], places[index]) for index in failed])
+
+        def ends_alone(index: int) -> bool:
+            """Whether nothing but the task ends, and perhaps its stage."""
+            success = isinstance(ends[index].transition, Succeeded)
+            return success or policies.get(index) is FailurePolicy.TOLERATE
+
         finished: list[Finished | None] = []
-        together = groupby(zip(ends, places, strict=True), key=lambda pair: isinstance(pair[0].transition, Succeeded))
-        for success, group in together:
-            some = list(group)
-            finished += (
-                self._end_tasks(some, self._database) if success else [self._fail_or_requeue(*pair) for pair in some]
-            )
+        for alone, group in groupby(range(len(ends)), key=ends_alone):
+            some = [(ends[index], places[index]) for index in group]
+            if alone:
+                finished += self._end_tasks(some, self._database)
+            else:
+                finished += [self._fail_or_requeue(end, place) for end, place in some]
         return finished
 
     def _end_tasks(
@@ -92,16 +100,33 @@ class EndStatements:
         return self._fail(end, end.transition.error, place, seen)
 
     def _fail(self, end: AttemptEnd, error: ErrorInfo, place: Place, seen: LeaseExpired | None) -> Finished | None:
-        policy = self._database.row(_TASKS["failure_policy"], token=end.lease.token, **place.columns)
+        policy = self._failure_policies([(0, end, place)]).get(0)
         if policy is None:
             return None
-        if policy.failure_policy == FailurePolicy.TOLERATE:
+        if policy is FailurePolicy.TOLERATE:
             return self._fail_tolerated(end._replace(transition=FailFinally(error)), place, seen)
         with self._database.transaction() as statements:
             finished = _fail_run(statements, end, error, place, seen)
             if finished is None:
                 raise Rollback
         return finished
+
+    def _failure_policies(self, failed: Sequence[tuple[int, AttemptEnd, Place | None]]) -> dict[int, FailurePolicy]:
+        """By index, for those whose lease is held."""
+        held = [
+            (index, end.lease.token, place)
+            for index, end, place in failed
+            if place is not None and 0 < end.lease.token <= MAX_BIG
+        ]
+        if not held:
+            return {}
+        columns = lists(
+            **Place.lists([place for _, _, place in held]),
+            tokens=[token for _, token, _ in held],
+            positions=[index for index, _, _ in held],
+        )
+        rows = self._database.tuples(_TASKS["failure_policies"], columns)
+        return {index: FailurePolicy(policy) for index, policy in rows}
 
     def _fail_tolerated(self, end: AttemptEnd, place: Place, seen: LeaseExpired | None) -> Finished | None:
         if seen is None:

@@ -283,11 +283,21 @@ FROM released r
 LEFT JOIN sent s USING (run_key, stage)
 LEFT JOIN closed c ON c.run_key = r.run_key AND c.number = s.stage;
 
--- name: failure_policy
--- What a failed task does to its run, where it is held under this token.
-SELECT g.failure_policy
-FROM coremachine.leases l JOIN coremachine.stages g ON g.run_key = l.run_key AND g.number = l.stage
-WHERE l.run_key = %(run_key)s AND l.stage = %(stage)s AND l.name = %(name)s AND l.token = %(token)s;
+-- name: failure_policies
+-- What failed tasks do to their runs, for those that are held under these tokens.
+SELECT i.position, g.failure_policy
+FROM unnest(
+    string_to_array(%(run_keys)s, %(sep)s)::bigint[], string_to_array(%(stages)s, %(sep)s)::smallint[],
+    string_to_array(%(names)s, %(sep)s), string_to_array(%(tokens)s, %(sep)s)::bigint[],
+    string_to_array(%(positions)s, %(sep)s)::int[]
+) AS i (run_key, stage, name, token, position)
+CROSS JOIN LATERAL (
+    SELECT token FROM coremachine.leases WHERE run_key = i.run_key AND stage = i.stage AND name = i.name OFFSET 0
+) l
+CROSS JOIN LATERAL (
+    SELECT failure_policy FROM coremachine.stages WHERE run_key = i.run_key AND number = i.stage OFFSET 0
+) g
+WHERE l.token = i.token;
 
 -- name: lock_run
 -- Holds a run's row, as everyone does who goes on to many of its tasks.

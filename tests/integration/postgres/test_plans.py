@@ -40,13 +40,15 @@ LOOKUPS = (
     "claim_task",
     "claim_tasks",
     "hold_task",
+    "hold_lost_lease",
+    "hold_stage_to_look_at",
     "park_task",
     "renew_lease",
     "save_checkpoint",
     "report_progress",
     "complete_task",
     "end_tasks",
-    "failure_policy",
+    "failure_policies",
     "fail_task",
     "requeue_task",
     "spend_retry",
@@ -101,6 +103,8 @@ def drive(recorder: Recorder) -> None:
     store.attention(at(1), at(1), at(1), [TASK_TYPE])
     store.record_dead_letters([letter()], at(1))
     store.delete_dead_letters(at(2), 10)
+    scene.other.publish_all(when=1)
+    store.reissue_stale(at(100), at(200), 10)
 
 
 def condition(node: Mapping[str, Any]) -> str:
