@@ -139,7 +139,7 @@ LIMIT %(limit)s;
 -- name: hold_stage_to_look_at
 -- Holds one of them, unless another pass does, so that the next statement sees what passes before it did.
 SELECT g.number FROM coremachine.stages g
-JOIN coremachine.runs r ON r.run_key = ANY (ARRAY[g.run_key])
+CROSS JOIN LATERAL (SELECT ended_at, paused FROM coremachine.runs WHERE run_key = %(run_key)s OFFSET 0) r
 WHERE g.run_key = %(run_key)s AND g.number = %(stage)s
     AND r.ended_at IS NULL AND NOT r.paused AND g.status = 'running' AND g.oldest_wakeup < %(before)s
 FOR NO KEY UPDATE OF g SKIP LOCKED;
