@@ -15,13 +15,14 @@ from benchmarks.chaos_bus import QUEUES, SocketBus
 from benchmarks.chaos_effects import EffectLog
 from benchmarks.chaos_jobs import Handlers, registries
 from benchmarks.chaos_setting import POLICY, RECONCILE_SECONDS, Setting
+from core.committer import PATIENCE_SECONDS, Committer
 from core.context import StopSignal
 from core.errors import TransientError
 from core.machine import CoreMachine
 from core.ports import MessageBus, StateStore
 from core.reconciler import Reconciler
 from core.system import RandomIds
-from core.worker import PATIENCE_SECONDS, Worker
+from core.worker import Worker
 from infrastructure.postgres.pool import ConnectionPoolManager
 from infrastructure.postgres.store import PostgresStateStore
 from infrastructure.settings import Settings
@@ -85,7 +86,8 @@ class Process:
     def _work(self, store: StateStore) -> None:
         with opened_machine(self._setting, store, self._registries) as (machine, bus):
             patience = PATIENCE_SECONDS / self._setting.speed
-            with Worker(machine, bus, QUEUES, self._wait, MAX_BATCH, patience) as worker:
+            committer = Committer(machine.attempts, MAX_BATCH, patience)
+            with Worker(machine, bus, QUEUES, self._wait, MAX_BATCH, committer) as worker:
                 worker.run(self._stop)
 
     def _repair(self, store: StateStore) -> None:

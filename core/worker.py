@@ -9,22 +9,19 @@ is used by the loop's own thread alone.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from queue import Empty
 from types import TracebackType
 from typing import Self
 
-from core.attempts import Attempts, Ended, Processed, Started
-from core.consumer import AbandonMessage, Settlement, dispatch, settle, settlement_of
+from core.attempts import Ended, Processed, Started
+from core.committer import Committer, Done, settlement_for
+from core.consumer import AbandonMessage, Settlement, dispatch, settle
 from core.context import StopSignal
 from core.errors import CoreMachineError, TransientError
 from core.ids import JobId
 from core.machine import CoreMachine
 from core.messages import TaskQueueMessage, decode
-from core.model import OutboxRow
 from core.ports import MessageBus, ReceivedMessage
 
 _log = logging.getLogger(__name__)
@@ -32,13 +29,8 @@ _log = logging.getLogger(__name__)
 AHEAD_SECONDS = 0.1
 """How much work is claimed ahead."""
 
-PATIENCE_SECONDS = 5.0
-"""Much less than a lease lasts, so that a task which waits for its turn is not taken for one whose worker is gone."""
-
 IDLE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 30.0
-
-Claim = tuple[ReceivedMessage, Started]
 
 _NO_JOB = JobId("")
 
@@ -55,21 +47,11 @@ def pause_after(failures: int) -> float:
     return min(MAX_PAUSE_SECONDS, IDLE_SECONDS * 2.0 ** min(failures - 1, 10))
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """Messages whose attempts were committed, or could not be."""
-
-    messages: Sequence[ReceivedMessage]
-    settlements: Sequence[Settlement]
-    outbox: Sequence[OutboxRow]
-
-
 class Worker:
     """Takes messages of ``queues`` until it is told to stop. A context: leaving it ends what was begun.
 
     ``wait`` is called with seconds when there is nothing to do, and may be cut short by a bus that tells of messages.
-    ``patience``: the seconds that one handler may run before what was claimed behind it is given back. The store must
-    be safe for two threads.
+    The store must be safe for two threads, unless ``committer`` has none.
     """
 
     def __init__(
@@ -79,7 +61,7 @@ class Worker:
         queues: Sequence[str],
         wait: Callable[[float], object],
         max_batch: int = 100,
-        patience: float = PATIENCE_SECONDS,
+        committer: Committer | None = None,
     ) -> None:
         self._machine = machine
         self._bus = bus
@@ -88,7 +70,7 @@ class Worker:
         self._max_batch = max_batch
         self._batch = 1
         self._away = False
-        self._committer = _Committer(machine.attempts, max_batch, patience)
+        self._committer = committer or Committer(machine.attempts, max_batch)
 
     def __enter__(self) -> Self:
         self._committer.start()
@@ -165,14 +147,14 @@ class Worker:
             if isinstance(claim, Started):
                 started.append((message, claim))
             else:
-                self._settle_one(message, _settlement(claim))
+                self._settle_one(message, settlement_for(claim))
         self._committer.wait_with(started)
         for message, one in self._committer.waiting():
             ended = self._attempt(one, stop)
             if isinstance(ended, Ended):
                 self._put(message, ended)
             else:
-                self._settle_one(message, _settlement(ended))
+                self._settle_one(message, settlement_for(ended))
 
     def _claim(
         self, tasks: Sequence[tuple[ReceivedMessage, TaskQueueMessage]]
@@ -219,7 +201,7 @@ class Worker:
                 return
             self._settle(done)
 
-    def _settle(self, done: _Done | BaseException) -> None:
+    def _settle(self, done: Done | BaseException) -> None:
         if isinstance(done, BaseException):
             raise done
         self._committer.taken(len(done.messages))
@@ -236,121 +218,6 @@ class Worker:
         if not self._away:
             _log.warning("worker_waits", extra={"code": error.code})
         self._away = True
-
-
-class _Committer:
-    """Commits ended attempts in a thread: whatever has gathered while the last ones were committed.
-
-    It knows the claims that wait for their turn too. Each of them goes to the loop, or is given back by the thread.
-    """
-
-    def __init__(self, attempts: Attempts, max_batch: int, patience: float = PATIENCE_SECONDS) -> None:
-        self._attempts = attempts
-        self._max_batch = max_batch
-        self._patience = patience
-        self._claims: deque[Claim] = deque()
-        self._ended: SimpleQueue[tuple[ReceivedMessage, Ended] | None] = SimpleQueue()
-        self._in_flight = 0
-        self._counting = Lock()
-        self._thread = Thread(target=self._run, name="committer", daemon=True)
-        self.done: SimpleQueue[_Done | BaseException] = SimpleQueue()
-        self.error: BaseException | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything was put in and not taken out."""
-        return self._in_flight > 0
-
-    @property
-    def full(self) -> bool:
-        """Whether so much was, that no more is to be put in."""
-        return self._in_flight >= 4 * self._max_batch
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Commit what is left, and end the thread."""
-        self._ended.put(None)
-        self._thread.join()
-
-    def wait_with(self, claims: Sequence[Claim]) -> None:
-        self._claims.extend(claims)
-
-    def waiting(self) -> Iterator[Claim]:
-        """The claims that wait, the first first; who gets one has it alone."""
-        while True:
-            try:
-                yield self._claims.popleft()
-            except IndexError:
-                return
-
-    def put(self, message: ReceivedMessage, ended: Ended) -> None:
-        self._count(1)
-        self._ended.put((message, ended))
-
-    def taken(self, count: int) -> None:
-        self._count(-count)
-
-    def _count(self, more: int) -> None:
-        with self._counting:
-            self._in_flight += more
-
-    def _run(self) -> None:
-        try:
-            while self._round():
-                pass
-        except BaseException as error:  # noqa: BLE001 - the top of the thread; the loop raises it
-            self.error = error
-            self.done.put(error)
-
-    def _round(self) -> bool:
-        """Commit what has gathered; whether there will be more."""
-        batch, going = self._gather()
-        if batch:
-            self._commit([message for message, _ in batch], [ended for _, ended in batch])
-        return going
-
-    def _gather(self) -> tuple[list[tuple[ReceivedMessage, Ended]], bool]:
-        """What waits, at least one; and whether there will be more."""
-        batch: list[tuple[ReceivedMessage, Ended]] = []
-        try:
-            one = self._ended.get(timeout=self._patience)
-            while one is not None:
-                batch.append(one)
-                if len(batch) == self._max_batch:
-                    return batch, True
-                one = self._ended.get_nowait()
-        except Empty:
-            if not batch:
-                self._give_back()
-            return batch, True
-        return batch, False
-
-    def _give_back(self) -> None:
-        """Nothing has ended for long: what waits behind the handler that runs is for others to claim."""
-        claims = list(self.waiting())
-        if claims:
-            self._count(len(claims))
-            ended = [self._attempts.given_back(started) for _, started in claims]
-            self._commit([message for message, _ in claims], ended)
-
-    def _commit(self, messages: Sequence[ReceivedMessage], ended: Sequence[Ended]) -> None:
-        """Commit together; what the store refuses, one by one, so that it is alone in what becomes of it."""
-        try:
-            committed = self._attempts.commit_many(ended)
-        except CoreMachineError as error:
-            if len(messages) > 1 and not isinstance(error, TransientError):
-                for message, one in zip(messages, ended, strict=True):
-                    self._commit([message], [one])
-            else:
-                self.done.put(_Done(messages, [settlement_of(error)] * len(messages), ()))
-        else:
-            self.done.put(_Done(messages, [_settlement(one) for one in committed.processed], committed.outbox))
-
-
-def _settlement(found: Processed | CoreMachineError) -> Settlement:
-    return found if isinstance(found, Processed) else settlement_of(found)
 
 
 def _task(message: ReceivedMessage) -> TaskQueueMessage | None:

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
-from queue import SimpleQueue
-
 from core.attempts import Ended
+from core.committer import Committer
 from core.context import StopSignal
 from core.ports import ReceivedMessage
 from core.worker import Worker as Loop
-from core.worker import _Committer
 from testing.simulation.queues import QUEUES
 from testing.simulation.worker import Worker
 
 MAX_BATCH = 4
 
 
-class SteppedCommitter(_Committer):
+class SteppedCommitter(Committer):
     """Commits what was run at once, or later together with what comes after it, as the script says.
 
     So it stands for a thread that is now fast and now slow. Its commits are steps of its worker.
     """
 
-    def __init__(self, worker: Worker) -> None:  # without the thread that the other one makes
-        self._attempts = worker.machine.attempts
-        self._max_batch = MAX_BATCH
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker.machine.attempts, MAX_BATCH)
         self._worker = worker
-        self._claims = deque()
-        self._in_flight = 0
         self._gathered: list[tuple[ReceivedMessage, Ended]] = []
-        self.done = SimpleQueue()
-        self.error = None
 
     @property
     def busy(self) -> bool:
@@ -52,13 +44,13 @@ class SteppedCommitter(_Committer):
     def flush(self) -> None:
         gathered, self._gathered = self._gathered, []
         if gathered:
-            self._commit([message for message, _ in gathered], [ended for _, ended in gathered])
+            self.commit([message for message, _ in gathered], [ended for _, ended in gathered])
 
     def lose_patience(self) -> None:
         """The handler that runs is slow, if the script says so: what waits behind it is given back."""
         if self._claims and self._worker.chance("give_back"):
             self.flush()
-            self._give_back()
+            self.give_back()
 
     def _count(self, more: int) -> None:
         self._in_flight += more
@@ -66,8 +58,8 @@ class SteppedCommitter(_Committer):
 
 class _SteppedLoop(Loop):
     def __init__(self, worker: Worker) -> None:
-        super().__init__(worker.machine, worker.bus, QUEUES, _no_wait, MAX_BATCH)
-        self._committer = self.committer = SteppedCommitter(worker)
+        self.committer = SteppedCommitter(worker)
+        super().__init__(worker.machine, worker.bus, QUEUES, _no_wait, MAX_BATCH, self.committer)
 
 
 class BatchWorker(Worker):

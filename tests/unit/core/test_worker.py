@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from core.attempts import LEASE_MARGIN
+from core.committer import Committer
 from core.consumer import dispatch, settle
 from core.context import StopSignal, TaskContext
 from core.errors import BusUnavailable, StoreInconsistent, StoreUnavailable
@@ -148,7 +149,8 @@ class Desk:
             clock=self.clock,
             ids=SeededIds(),
         )
-        self.worker = Worker(self.machine, self.bus, self.machine.queues.all(), self.wait, max_batch, patience)
+        self.committer = Committer(self.machine.attempts, max_batch, patience)
+        self.worker = Worker(self.machine, self.bus, self.machine.queues.all(), self.wait, max_batch, self.committer)
 
     def handler(self, params: Number, context: TaskContext) -> Number:
         self.ran.append(params.value)
@@ -316,7 +318,7 @@ def test_what_was_committed_is_settled_between_two_tasks_of_a_batch(desk: Desk) 
 
     def act(number: int) -> None:
         if number == 1:
-            while desk.worker._committer.done.empty():
+            while desk.committer.done.empty():
                 pass  # until the commit of 0 is told
         if number == 2:
             settled.append("completed 0" in desk.log)
