@@ -69,7 +69,7 @@ def _retention(server: BenchmarkServer, chosen: argparse.Namespace) -> Numbers:
 
 
 def _jobs(server: BenchmarkServer, chosen: argparse.Namespace) -> Numbers:
-    rounds, jobs = (1, 1) if chosen.quick else (3, 2)
+    rounds, jobs = (1, 1) if chosen.quick else (2, 2)
     found = postgres_systems.jobs(server, 200 if chosen.quick else 1_000, rounds, jobs)
     for way, told in (("bus_inside", "its bus in the process"), ("bus_outside", "its bus in another process")):
         if f"jobs_ratio_{way}" in found:
