@@ -290,7 +290,7 @@ class Operations(Protocol):
         """
         ...
 
-    def still_unpublished(self, row_ids: Sequence[int]) -> Collection[int]:
+    def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
         """Those of the rows that :meth:`Recovery.unpublished` would give now, whatever their age."""
         ...
 

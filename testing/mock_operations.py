@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -91,7 +91,7 @@ class MockOperations(MockLetters, MockTables):
         self._set_paused(row, False, EventKind.JOB_RESUMED, actor, now)
         return self._outbox.of_tasks(row)[:limit]
 
-    def still_unpublished(self, row_ids: Sequence[int]) -> Collection[int]:
+    def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
         return {row.row_id for row in self._outbox.oldest(sys.maxsize, EVER)}.intersection(row_ids)
 
     def list_runs(self, filters: RunFilter, after: RunCursor | None, limit: int) -> Sequence[RunSummary]:

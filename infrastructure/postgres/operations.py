@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from core.errors import DefinitionError
@@ -67,10 +67,10 @@ class OperationStatements:
             rows = statements.rows(_SQL["task_rows_of_run"], run_key=key, limit=limit)
             return outbox_rows(statements, [row.row_id for row in rows])
 
-    def still_unpublished(self, row_ids: Sequence[int]) -> Collection[int]:
+    def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
         known = [str(row_id) for row_id in row_ids if 0 < row_id <= MAX_BIG]
         if not known:
-            return ()
+            return set()
         rows = self._database.rows(_SQL["still_unpublished"], row_ids=SEPARATOR.join(known))
         return {row.row_id for row in rows}
 

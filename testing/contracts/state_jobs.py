@@ -221,7 +221,7 @@ class RunEndContract:
         scenario.finish()
 
         assert scenario.waiting() == [other.job.message.message_id]
-        assert list(store.still_unpublished([row.row_id])) == []
+        assert store.still_unpublished([row.row_id]) == set()
         store.mark_published([row.row_id], at(9))
         assert list(store.reissue_stale(at(FOREVER), at(FOREVER), 10)) == []
 
@@ -232,7 +232,7 @@ class RunEndContract:
 
         store.finish_run(scenario.job_id, 1, RunStatus.COMPLETED, "{}", None, at(8))
 
-        assert list(store.still_unpublished(rows)) == []
+        assert store.still_unpublished(rows) == set()
         assert scenario.waiting() == []
         assert scenario.waiting() == []
 

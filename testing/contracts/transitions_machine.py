@@ -59,6 +59,7 @@ class TransitionsMachine(RuleBasedStateMachine):
         self.stage_ends: Counter[str] = Counter()
         self.ended: dict[RunKey, tuple[RunRecord, int]] = {}
         self.published: set[int] = set()
+        self.given: set[int] = set()
         for content in JOBS:
             self.submit(content)
             self.open_stage(
@@ -236,6 +237,12 @@ class TransitionsMachine(RuleBasedStateMachine):
         expired = self.store.expired_leases(at(1e6), 100, {TASK_TYPE})
         found = {one.lease.task_id: one.lease.token for one in expired}
         assert found == {task_id: lease.token for task_id, lease in self.holders.items()}
+
+    @invariant()
+    def rows_are_wanted_as_long_as_they_are_given(self) -> None:
+        given = {row.row_id for row in self.store.unpublished(1_000, at(1e6))}
+        self.given |= given
+        assert self.store.still_unpublished(sorted(self.given)) == given
 
     @invariant()
     def stages_count_what_has_not_ended(self) -> None:

@@ -133,7 +133,7 @@ def test_while_the_store_is_away_between_two_batches_the_rest_is_left(
     scenario = Scenario.submitted(store)
     rows = scenario.open(1, *NAMES).outbox
 
-    def away(row_ids: Sequence[int]) -> list[int]:
+    def away(row_ids: Sequence[int]) -> set[int]:
         raise StoreUnavailable("away")
 
     with monkeypatch.context() as patch:
