@@ -217,6 +217,10 @@ class Recovery(Protocol):
         """Outbox rows committed before ``before``, oldest first, but those that wake the tasks of a paused run."""
         ...
 
+    def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
+        """Those of the rows that :meth:`unpublished` would give now, whatever their age."""
+        ...
+
     def mark_published(self, row_ids: Sequence[int], now: datetime) -> None:
         """Take rows that the bus accepted out of the outbox. Unknown ids are passed over.
 
@@ -288,10 +292,6 @@ class Operations(Protocol):
 
         ``None`` where the run was not paused. :meth:`Recovery.unpublished` gives the other rows, too.
         """
-        ...
-
-    def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
-        """Those of the rows that :meth:`Recovery.unpublished` would give now, whatever their age."""
         ...
 
     def list_runs(self, filters: RunFilter, after: RunCursor | None, limit: int) -> Sequence[RunSummary]:

@@ -88,11 +88,6 @@ class MockOperations(MockLetters, MockTables):
         self._set_paused(row, False, EventKind.JOB_RESUMED, actor, now)
         return self._outbox.of_tasks(row)[:limit]
 
-    def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
-        rows = self._outbox._rows  # noqa: SLF001 - a look-up, where each batch of a relay would go through all rows
-        owners = {row_id: rows[row_id][0] for row_id in row_ids if row_id in rows}
-        return {key for key, owner in owners.items() if not (isinstance(owner, TaskRow) and owner.stage.run.paused)}
-
     def list_runs(self, filters: RunFilter, after: RunCursor | None, limit: int) -> Sequence[RunSummary]:
         for text in (filters.tenant, filters.job_type, after.job_id if after is not None else None):
             check_text(text or "", "filter")

@@ -43,9 +43,13 @@ class Outbox:
         found = (
             OutboxRow(row_id, message)
             for row_id, (owner, message, at, _) in self._rows.items()
-            if at < before and not (isinstance(owner, TaskRow) and owner.stage.run.paused)
+            if at < before and not _held_back(owner)
         )
         return list(islice(found, limit))
+
+    def wanted(self, row_ids: Sequence[int]) -> set[int]:
+        """Those of the rows that are there and may be published."""
+        return {row_id for row_id in row_ids if row_id in self._rows and not _held_back(self._rows[row_id][0])}
 
     def publish(self, row_ids: Sequence[int], now: datetime) -> None:
         for row_id in row_ids:
@@ -72,6 +76,11 @@ class Outbox:
         for row_id, (owner, _, _, _) in self._rows.items():
             if _run_of(owner) is run:
                 yield row_id
+
+
+def _held_back(owner: Owner) -> bool:
+    """Whether a pause holds its message back."""
+    return isinstance(owner, TaskRow) and owner.stage.run.paused
 
 
 def _run_of(owner: Owner) -> RunRow | None:

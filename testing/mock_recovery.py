@@ -25,6 +25,9 @@ class MockRecovery(MockTables):
     def unpublished(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
         return self._outbox.oldest(limit, before)
 
+    def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
+        return self._outbox.wanted(row_ids)
+
     def mark_published(self, row_ids: Sequence[int], now: datetime) -> None:
         self._outbox.publish(row_ids, now)
 

@@ -10,7 +10,7 @@ from core.ids import JobId, TaskId
 from core.limits import MAX_RESUMED, check_json, check_letter, check_text
 from core.listing import DeadLetterRecord, NewDeadLetter, RunCursor, RunFilter, RunSummary, TaskFilter
 from core.model import AttemptRecord, Event, NewRun, OutboxRow, ReplayedStage, Submitted, TaskRecord
-from infrastructure.postgres.database import SEPARATOR, Database, Row, Statements, lists
+from infrastructure.postgres.database import Database, Row, Statements, lists
 from infrastructure.postgres.recovery import outbox_rows
 from infrastructure.postgres.rows import (
     attempt_record,
@@ -20,7 +20,7 @@ from infrastructure.postgres.rows import (
     run_summary,
     task_record,
 )
-from infrastructure.postgres.run_keys import MAX_BIG, MAX_INTEGER, MAX_SMALL, RunKeys, can_be, position
+from infrastructure.postgres.run_keys import MAX_INTEGER, MAX_SMALL, RunKeys, can_be, position
 from infrastructure.postgres.runs import message_columns
 from infrastructure.postgres.sql_blocks import load_blocks
 
@@ -66,13 +66,6 @@ class OperationStatements:
                 return None
             rows = statements.rows(_SQL["task_rows_of_run"], run_key=key, limit=limit)
             return outbox_rows(statements, [row.row_id for row in rows])
-
-    def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
-        known = [str(row_id) for row_id in row_ids if 0 < row_id <= MAX_BIG]
-        if not known:
-            return set()
-        rows = self._database.rows(_SQL["still_unpublished"], row_ids=SEPARATOR.join(known))
-        return {row.row_id for row in rows}
 
     def list_runs(self, filters: RunFilter, after: RunCursor | None, limit: int) -> Sequence[RunSummary]:
         rows = self._database.rows(

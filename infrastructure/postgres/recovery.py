@@ -27,6 +27,13 @@ class RecoveryStatements:
     def unpublished(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
         return [outbox_row(row) for row in self._database.rows(_SQL["unpublished"], limit=limit, before=before)]
 
+    def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
+        known = [str(row_id) for row_id in row_ids if 0 < row_id <= MAX_BIG]
+        if not known:
+            return set()
+        rows = self._database.rows(_SQL["still_unpublished"], row_ids=SEPARATOR.join(known))
+        return {row.row_id for row in rows}
+
     def mark_published(self, row_ids: Sequence[int], now: datetime) -> None:
         known = [str(row_id) for row_id in row_ids if 0 < row_id <= MAX_BIG]
         if known:

@@ -24,14 +24,6 @@ RETURNING run_key;
 -- The oldest outbox rows that wake tasks of a run.
 SELECT row_id FROM coremachine.outbox WHERE run_key = %(run_key)s AND wakes = 'task' ORDER BY row_id LIMIT %(limit)s;
 
--- name: still_unpublished
--- Of some outbox rows those that are there and may be published.
-SELECT o.row_id FROM coremachine.outbox o
-WHERE o.row_id = ANY (string_to_array(%(row_ids)s, E'\x1f')::bigint[]) AND (o.wakes = 'letter' OR (
-    SELECT r.ended_at IS NULL AND NOT (o.wakes = 'task' AND r.paused)
-    FROM coremachine.runs r WHERE r.run_key = o.run_key
-));
-
 -- name: lock_job
 -- Holds a job, as everyone does who makes or deletes one of its runs.
 SELECT latest_run FROM coremachine.jobs WHERE job_id = %(job_id)s FOR NO KEY UPDATE;

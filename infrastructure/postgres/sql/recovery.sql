@@ -27,6 +27,14 @@ WHERE o.created_at < %(before)s AND (
 ORDER BY o.row_id
 LIMIT %(limit)s;
 
+-- name: still_unpublished
+-- Of some outbox rows those that are there and may be published.
+SELECT o.row_id FROM coremachine.outbox o
+WHERE o.row_id = ANY (string_to_array(%(row_ids)s, E'\x1f')::bigint[]) AND (o.wakes = 'letter' OR (
+    SELECT r.ended_at IS NULL AND NOT (o.wakes = 'task' AND r.paused)
+    FROM coremachine.runs r WHERE r.run_key = o.run_key
+));
+
 -- name: mark_published
 -- Takes rows out of the outbox and notes when their wake-ups were published: of runs, tasks, then stages, each by key, as
 -- everyone takes them. A step counts what the one before it did, and so comes after it also where that was nothing.
