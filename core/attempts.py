@@ -95,10 +95,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What attempts that were committed together came to, in order, and the messages that they caused."""
+    """What attempts that were committed together came to, in order, and the messages that they caused, at that time."""
 
     processed: Sequence[Processed | CoreMachineError]
     outbox: Sequence[OutboxRow]
+    at: datetime
 
 
 class Attempts:
@@ -196,22 +197,10 @@ class Attempts:
 
         Raises :class:`core.errors.TransientError` where the store is away, and keeps ``ended`` for :meth:`commit_kept`.
         """
-        end = self._end(ended)
-        try:
-            finished = self._store.finish_attempt(*end)
-        except LeaseLost:
-            return _lost(ended.outcome)
-        except REFUSED as error:
-            if isinstance(end.transition, FailFinally):
-                raise
-            failed = Failed(describe(error), error)
-            return self.commit(Ended(ended.message, ended.lease, FailFinally(failed.error), failed))
-        except TransientError:
-            self._kept.append(ended)
-            raise
-        if finished.outbox:
-            self._relay.publish(finished.outbox)
-        return _applied(ended, end.transition, finished)
+        processed, outbox = self._commit_one(ended)
+        if outbox:
+            self._relay.publish(outbox)
+        return processed
 
     def commit_many(self, ended: Sequence[Ended]) -> Committed:
         """:meth:`commit` for each, in one call to the store. What they caused is left to be published.
@@ -223,7 +212,7 @@ class Attempts:
         try:
             finished = self._store.finish_attempts(ends)
         except REFUSED:
-            return Committed([_or_error(self.commit, one) for one in ended], [])
+            return self._together([_or_error(self._commit_one, one) for one in ended])
         except StoreBusy as error:
             return self._commit_by_run(ended, error)
         except TransientError:
@@ -233,12 +222,36 @@ class Attempts:
             _applied(one, end.transition, found) if found is not None else _lost(one.outcome)
             for one, end, found in zip(ended, ends, finished, strict=True)
         ]
-        return Committed(processed, [row for one in finished if one is not None for row in one.outbox])
+        outbox = [row for one in finished if one is not None for row in one.outbox]
+        return Committed(processed, outbox, self._clock.now())
+
+    def _together(self, some: Sequence[tuple[Processed, Sequence[OutboxRow]] | CoreMachineError]) -> Committed:
+        processed = [one if isinstance(one, CoreMachineError) else one[0] for one in some]
+        outbox = [row for one in some if not isinstance(one, CoreMachineError) for row in one[1]]
+        return Committed(processed, outbox, self._clock.now())
+
+    def _commit_one(self, ended: Ended) -> tuple[Processed, Sequence[OutboxRow]]:
+        end = self._end(ended)
+        try:
+            finished = self._store.finish_attempt(*end)
+        except LeaseLost:
+            return _lost(ended.outcome), ()
+        except REFUSED as error:
+            if isinstance(end.transition, FailFinally):
+                raise
+            failed = Failed(describe(error), error)
+            return self._commit_one(Ended(ended.message, ended.lease, FailFinally(failed.error), failed))
+        except TransientError:
+            self._kept.append(ended)
+            raise
+        return _applied(ended, end.transition, finished), finished.outbox
 
     def commit_kept(self) -> None:
         """Commit what the store was away for. A result is not thrown away while its lease may still be good."""
-        while self._kept:
-            some = [self._kept.popleft() for _ in range(min(len(self._kept), KEPT_AT_ONCE))]
+        left = len(self._kept)  # what is kept again waits for the next time
+        while left:
+            some = [self._kept.popleft() for _ in range(min(left, KEPT_AT_ONCE))]
+            left -= len(some)
             self._relay.publish(self.commit_many(some).outbox)
 
     def _commit_by_run(self, ended: Sequence[Ended], error: StoreBusy) -> Committed:
@@ -256,7 +269,7 @@ class Attempts:
             else:
                 processed |= dict(zip(places, committed.processed, strict=True))
                 outbox += committed.outbox
-        return Committed([processed[index] for index in range(len(ended))], outbox)
+        return Committed([processed[index] for index in range(len(ended))], outbox, self._clock.now())
 
     def end_lost(self, message: TaskQueueMessage, expired: LeaseExpired) -> Processed:
         """End an attempt whose holder vanished, unless the holder has been heard of since."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
@@ -27,12 +29,15 @@ class Done:
     messages: Sequence[ReceivedMessage]
     settlements: Sequence[Settlement]
     outbox: Sequence[OutboxRow]
+    at: datetime | None = None
+    """When they were committed."""
 
 
 class Committer:
     """Commits ended attempts in a thread: whatever has gathered while the last ones were committed.
 
-    It knows the claims that wait for their turn too. Each of them goes to the loop, or is given back by the thread.
+    It knows the claims that wait for their turn too. Each of them goes to the loop, or is given back by the thread once
+    nothing was claimed and nothing has ended for ``patience`` seconds.
     """
 
     def __init__(self, attempts: Attempts, max_batch: int, patience: float = PATIENCE_SECONDS) -> None:
@@ -40,6 +45,7 @@ class Committer:
         self._max_batch = max_batch
         self._patience = patience
         self._claims: deque[Claim] = deque()
+        self._stirred = time.monotonic()
         self._ended: SimpleQueue[tuple[ReceivedMessage, Ended] | None] = SimpleQueue()
         self._in_flight = 0
         self._counting = Lock()
@@ -68,6 +74,7 @@ class Committer:
             self._thread.join()
 
     def wait_with(self, claims: Sequence[Claim]) -> None:
+        self._stirred = time.monotonic()
         self._claims.extend(claims)
 
     def waiting(self) -> Iterator[Claim]:
@@ -108,17 +115,23 @@ class Committer:
         """What waits, at least one; and whether there will be more."""
         batch: list[tuple[ReceivedMessage, Ended]] = []
         try:
-            one = self._ended.get(timeout=self._patience)
+            one = self._ended.get(timeout=self._patience_left())
+            self._stirred = time.monotonic()
             while one is not None:
                 batch.append(one)
                 if len(batch) == self._max_batch:
                     return batch, True
                 one = self._ended.get_nowait()
         except Empty:
-            if not batch:
+            if not batch and not self._patience_left():
                 self.give_back()
             return batch, True
         return batch, False
+
+    def _patience_left(self) -> float:
+        """Seconds until the claims that wait, should there be any, have waited for long enough."""
+        left = self._stirred + self._patience - time.monotonic() if self._claims else self._patience
+        return max(0.0, left)
 
     def give_back(self) -> None:
         """Nothing has ended for long: what waits behind the handler that runs is for others to claim."""
@@ -139,7 +152,9 @@ class Committer:
             else:
                 self.done.put(Done(messages, [settlement_of(error)] * len(messages), ()))
         else:
-            self.done.put(Done(messages, [settlement_for(one) for one in committed.processed], committed.outbox))
+            self.done.put(
+                Done(messages, [settlement_for(one) for one in committed.processed], committed.outbox, committed.at)
+            )
 
 
 def settlement_for(found: Processed | CoreMachineError) -> Settlement:

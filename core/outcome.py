@@ -6,6 +6,7 @@ A handler returns its result model (``Succeeded``), or one of :class:`RetryLater
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from core.errors import CoreMachineError
@@ -20,6 +21,9 @@ HANDLER_ERROR = "HANDLER_ERROR"
 """The code of an exception that is not of our tree."""
 
 
+_NOT_STORABLE = re.compile("[\\0\ud800-\udfff]")
+
+
 def shortened(text: str, longest: int) -> str:
     """``text`` in at most ``longest`` characters; what was longer says at its end that it was cut."""
     return text if len(text) <= longest else text[: longest - len(CUT)] + CUT
@@ -30,10 +34,7 @@ def storable(text: str, longest: int = MAX_ERROR_MESSAGE) -> str:
 
     For what is told on the way, which must not fail for how it is told.
     """
-    clean = text[: longest + 1].replace("\0", "\ufffd")
-    if not clean.isascii():
-        clean = clean.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    return shortened(clean, longest)
+    return shortened(_NOT_STORABLE.sub("\ufffd", text[: longest + 1]), longest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,9 +243,10 @@ class Recovery(Protocol):
 
         Needed are the wake-ups of a run without stages, of an ended stage that did not advance, and of the queued
         tasks of a run that is not paused. What has a row in the outbox is not given another. The messages come in that
-        order too, each kind in the order of creation, and none is scheduled any more; a stage gives no more than its
-        share of the limit. One that was given again is stale only ``grace`` later than others, as
-        :func:`core.decisions.next_grace` has it for the window from ``before`` to ``now``.
+        order too, the longest due of each kind and each stage first, and none is scheduled any more. A stage gives no
+        more than its share of the limit, and what it leaves of that may go unused. One that was given again is stale
+        only ``grace`` later than others, as :func:`core.decisions.next_grace` has it for the window from ``before`` to
+        ``now``.
 
         What is given of runs, of ends, and of each stage is committed by itself.
         """

@@ -35,12 +35,13 @@ RUN_DEADLINE_EXCEEDED = ErrorInfo("RUN_DEADLINE_EXCEEDED", "the run had not ende
 class ReconcilerPolicy:
     """Seconds. ``stale_after`` is longer than the bus's duplicate-detection window (10 minutes by default).
 
-    ``limit`` bounds what one pass does of each kind.
+    ``limit`` bounds what one pass does of each kind, and ``publish_limit`` how many rows it publishes.
     """
 
     unpublished_after: float = 10.0
     stale_after: float = 900.0
     limit: int = 1_000
+    publish_limit: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ class Reconciler:
         runs_expired, runs_failed = _each(self._expire, overdue)
         expired = store.expired_leases(now, policy.limit, known) if found.expired_leases else ()
         leases_ended, leases_failed = _each(self._end_lease, expired)
-        published = self._relay.publish_unpublished(unpublished_before, policy.limit) if found.unpublished else 0
+        published = (
+            self._relay.publish_unpublished(unpublished_before, policy.publish_limit) if found.unpublished else 0
+        )
         stale = store.reissue_stale(stale_before, now, policy.limit) if found.stale_wakeups else ()
         repairs = Repairs(
             runs_expired, leases_ended, published, self._relay.publish(stale), runs_failed + leases_failed

@@ -26,17 +26,19 @@ class OutboxRelay:
         self._clock = clock
         self._batch = batch
 
-    def publish(self, rows: Sequence[OutboxRow]) -> int:
+    def publish(self, rows: Sequence[OutboxRow], late: bool = False) -> int:
         """Publish rows that this process has just committed; how many were. Never raises for an absent bus.
 
-        Those of a later batch are asked for once more: their run may have been cancelled or paused meanwhile.
+        Those of a later batch are asked for once more, and all where it is ``late``: their run may have been cancelled
+        or paused meanwhile, and others may have published them.
         """
         published = 0
         for start in range(0, len(rows), self._batch):
-            batch = self._still_wanted(rows[start : start + self._batch]) if start else rows[: self._batch]
-            if batch is None or (batch and not self._publish_batch(batch)):
+            batch = rows[start : start + self._batch]
+            wanted = self._still_wanted(batch) if start or late else batch
+            if wanted is None or (wanted and not self._publish_batch(wanted)):
                 break
-            published += len(batch)
+            published += len(wanted)
         return published
 
     def publish_unpublished(self, before: datetime, limit: int = 10_000) -> int:

@@ -42,6 +42,10 @@ class RetentionPolicy:
     max_letters: int = 10_000
 
 
+EVENTS_AT_ONCE = 20_000
+"""Each page of a timeline looks at all attempts of the run, so pages are large."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retired:
     """What one pass did: runs that were archived and deleted, in how many ``transactions``, and ``letters`` deleted."""
@@ -146,7 +150,7 @@ class Retention:
 
     def _events(self, run: RunRecord) -> Iterator[dict[str, Any]]:
         last = 0
-        while page := self._store.list_events(run.job_id, run.run, last, self._policy.batch):
+        while page := self._store.list_events(run.job_id, run.run, last, EVENTS_AT_ONCE):
             yield from map(asdict, page)
             last = page[-1].sequence
 

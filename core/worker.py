@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from queue import Empty
 from types import TracebackType
 from typing import Self
@@ -31,6 +32,9 @@ AHEAD_SECONDS = 0.1
 
 IDLE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 30.0
+
+LATE = timedelta(seconds=1)
+"""After which it is asked whether the messages of a commit are still to be sent: a slow handler kept the loop."""
 
 _NO_JOB = JobId("")
 
@@ -205,7 +209,8 @@ class Worker:
         if isinstance(done, BaseException):
             raise done
         self._committer.taken(len(done.messages))
-        self._machine.relay.publish(done.outbox)
+        late = done.at is not None and self._machine.clock.now() - done.at > LATE
+        self._machine.relay.publish(done.outbox, late)
         for message, settlement in zip(done.messages, done.settlements, strict=True):
             self._settle_one(message, settlement)
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from itertools import chain, islice
 
 from core.decisions import next_grace
 from core.ids import JobId
-from core.model import LeaseExpired, OutboundMessage, OutboxRow, StageStatus
+from core.model import LeaseExpired, OutboxRow, StageStatus, TaskStatus
 from core.ports import Attention
 from testing.mock_tables import MockTables
 from testing.rows import RunRow, StageRow, TaskRow
 
 Waiting = RunRow | StageRow | TaskRow
 """What waits for a wake-up."""
-
-Found = tuple[Waiting, OutboundMessage]
 
 
 class MockRecovery(MockTables):
@@ -37,12 +34,12 @@ class MockRecovery(MockTables):
         return sorted(expired, key=lambda found: (found.lease.expires_at, found.lease.token))[:limit]
 
     def reissue_stale(self, before: datetime, now: datetime, limit: int) -> Sequence[OutboxRow]:
-        found = list(islice(self._stale_advances(before), limit))
-        stages = [stage for stage in map(list, self._stale_stages(before)) if stage]
+        found = self._stale_advances(before)[:limit]
+        stages = self._stale_stages(before, limit - len(found))
         for index, tasks in enumerate(stages):
             share = -(-(limit - len(found)) // (len(stages) - index))
             found += tasks[:share]
-        return [self._reissue(owner, message, before, now) for owner, message in found]
+        return [self._reissue(owner, before, now) for owner in found]
 
     def overdue_runs(self, now: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
         due = [(run.deadline, run.key) for run in self._runs.values() if run.deadline is not None and not run.ended]
@@ -55,48 +52,46 @@ class MockRecovery(MockTables):
         return Attention(
             expired_leases=bool(self.expired_leases(now, 1, task_types)),
             unpublished=bool(self.unpublished(1, unpublished_before)),
-            stale_wakeups=next(self._stale(stale_before), None) is not None,
+            stale_wakeups=bool(self._stale_advances(stale_before) or self._stale_stages(stale_before, 1)),
             overdue=bool(self.overdue_runs(now, 1)),
         )
 
-    def _reissue(self, owner: Waiting, message: OutboundMessage, before: datetime, now: datetime) -> OutboxRow:
-        again, grace = message._replace(not_before=None), next_grace(owner.grace, now - before)
+    def _reissue(self, owner: Waiting, before: datetime, now: datetime) -> OutboxRow:
+        message, grace = owner.wakeup, next_grace(owner.grace, now - before)
+        assert message is not None
+        again = message._replace(not_before=None)
         if isinstance(owner, TaskRow):
             owner.wake(again, grace)
         else:
             owner.grace = grace
         return self._outbox.add(owner, again, now)
 
-    def _stale(self, before: datetime) -> Iterator[Found]:
-        yield from self._stale_advances(before)
-        yield from chain.from_iterable(self._stale_stages(before))
-
-    def _stale_advances(self, before: datetime) -> Iterator[Found]:
-        """What was published before ``before`` and is still needed of runs, then of stages that ended."""
-        waiting = self._outbox.owners()
+    def _stale_advances(self, before: datetime) -> list[Waiting]:
+        """Runs, then stages that ended, whose wake-up was due before ``before`` and is still needed."""
         going_on = [run for run in self._runs.values() if not run.ended]
-        for run in going_on:
-            if not run.stages and run.message and _before(run.woken_at, before) and run not in waiting:
-                yield run, run.message
-        for run in going_on:
-            for last in run.stages[-1:]:
-                ended = last.status is not StageStatus.RUNNING
-                if ended and last.on_end and _before(last.woken_at, before) and last not in waiting:
-                    yield last, last.on_end
+        runs = [run for run in going_on if not run.stages]
+        newest = [stage for run in going_on for stage in run.stages[-1:]]
+        ended = [stage for stage in newest if stage.status is not StageStatus.RUNNING]
+        return [*self._stale(runs, before), *self._stale(ended, before)]
 
-    def _stale_stages(self, before: datetime) -> Iterator[Iterator[Found]]:
-        """The same of the tasks of each stage that runs."""
+    def _stale_stages(self, before: datetime, limit: int) -> list[list[Waiting]]:
+        """The same tasks of each stage that runs, of ``limit`` stages."""
+        going_on = [run for run in self._runs.values() if not run.ended and not run.paused]
+        tasks = [
+            [task for stage in run.stages[-1:] for task in stage.tasks if task.status is TaskStatus.QUEUED]
+            for run in going_on
+        ]
+        stages = [found for found in (self._stale(some, before) for some in tasks) if found]
+        oldest = sorted(range(len(stages)), key=lambda index: _due(stages[index][0]))[:limit]
+        return [stages[index] for index in sorted(oldest)]
+
+    def _stale(self, owners: Iterable[Waiting], before: datetime) -> list[Waiting]:
+        """Of ``owners`` those who wait since before ``before`` for a message, the longest due first."""
         waiting = self._outbox.owners()
-        for run in self._runs.values():
-            if not run.ended:
-                stale = _stale_tasks(run, before)
-                yield ((task, task.message) for task in stale if task.message and task not in waiting)
+        stale = [one for one in owners if one.wakeup and one.due is not None and one.due < before]
+        return sorted((one for one in stale if one not in waiting), key=_due)
 
 
-def _stale_tasks(run: RunRow, before: datetime) -> Iterator[TaskRow]:
-    if run.stages and not run.paused and run.stages[-1].status is StageStatus.RUNNING:
-        yield from (task for task in run.stages[-1].tasks if task.stale(before))
-
-
-def _before(woken_at: datetime | None, before: datetime) -> bool:
-    return woken_at is not None and woken_at < before
+def _due(owner: Waiting) -> datetime:
+    assert owner.due is not None
+    return owner.due

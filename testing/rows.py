@@ -130,6 +130,14 @@ class RunRow:
         return (self.job_id, self.run)
 
     @property
+    def wakeup(self) -> OutboundMessage | None:
+        return self.message
+
+    @property
+    def due(self) -> datetime | None:
+        return self.woken_at
+
+    @property
     def ended(self) -> bool:
         return self.status in TERMINAL_RUN
 
@@ -255,6 +263,14 @@ class StageRow:
     def published(self, message: OutboundMessage, now: datetime, single: bool) -> None:
         self.woken_at = now + self.grace
 
+    @property
+    def wakeup(self) -> OutboundMessage | None:
+        return self.on_end
+
+    @property
+    def due(self) -> datetime | None:
+        return self.woken_at
+
     def close_with(self, status: RunStatus) -> bool:
         """Give a stage that still runs the end that its run has; whether it still ran."""
         if self.status is not StageStatus.RUNNING:
@@ -343,10 +359,14 @@ class TaskRow:
         elif message is self.message:
             self.woken_at = max(now, message.not_before or now) + self.grace
 
-    def stale(self, before: datetime) -> bool:
-        """Whether it waits for a wake-up that was published and due before ``before``."""
-        woken_at = self.woken_at or self.stage.tasks_woken_at
-        return self.status is TaskStatus.QUEUED and woken_at is not None and woken_at < before
+    @property
+    def wakeup(self) -> OutboundMessage | None:
+        return self.message
+
+    @property
+    def due(self) -> datetime | None:
+        """When its wake-up was published and due, and its grace over."""
+        return self.woken_at or self.stage.tasks_woken_at
 
     def expired(self) -> LeaseExpired:
         assert self.lease is not None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from core.decisions import MAX_GRACE
+from core.errors import StoreBusy
 from core.ids import JobId
 from core.model import LeaseExpired, OutboxRow
 from core.ports import Attention
@@ -15,6 +17,8 @@ from infrastructure.postgres.run_keys import MAX_BIG, RunKeys
 from infrastructure.postgres.sql_blocks import load_blocks
 
 _SQL = load_blocks("recovery.sql")
+
+_log = logging.getLogger(__name__)
 
 
 class RecoveryStatements:
@@ -59,10 +63,15 @@ class RecoveryStatements:
         return found
 
     def _reissue_tasks(self, stage: Parameters, limit: int, asked: Parameters) -> list[OutboxRow]:
-        with self._database.transaction() as statements:
-            if statements.row(_SQL["hold_stage_to_look_at"], before=asked["before"], **stage) is None:
-                return []
-            return outbox_rows(statements, _taken(statements, "reissue_tasks", limit=limit, **stage, **asked))
+        """Of one stage. What cannot be had of it now is left to the next pass, and does not hold up the others."""
+        try:
+            with self._database.transaction() as statements:
+                if statements.row(_SQL["hold_stage_to_look_at"], before=asked["before"], **stage) is None:
+                    return []
+                return outbox_rows(statements, _taken(statements, "reissue_tasks", limit=limit, **stage, **asked))
+        except StoreBusy as error:
+            _log.warning("stage_not_looked_at", extra={**stage, "code": error.code})
+            return []
 
     def overdue_runs(self, now: datetime, limit: int) -> Sequence[tuple[JobId, int]]:
         rows = self._database.rows(_SQL["overdue_runs"], now=now, limit=limit)

@@ -199,6 +199,37 @@ class StaleWakeupsContract:
 
         assert (row.message.message_id, row.message.not_before) == (f"{scenario.task_id('x')}:2", None)
 
+    def test_the_longest_due_come_first(self, store: StateStore) -> None:
+        scenario = Scenario.started(store, "a", "b", "c")
+        scenario.publish_all(when=10)
+        scenario.requeue(scenario.claim("a"))
+        scenario.publish_all(when=30)
+        scenario.requeue(scenario.claim("b"))
+        scenario.publish_all(when=20)
+        jobs = [Scenario.submitted(store, content) for content in ("b", "c")]
+        first, second = [job.job.message.message_id for job in jobs]
+        rows = {row.message.message_id: row.row_id for row in store.unpublished(10, at(FOREVER))}
+        store.mark_published([rows[second]], at(11))
+        store.mark_published([rows[first]], at(12))
+
+        given = [self.stale(store, before=100, limit=1) for _ in range(5)]
+
+        ids = [f"{scenario.task_id('c')}:1", f"{scenario.task_id('b')}:2", f"{scenario.task_id('a')}:2"]
+        assert given == [[one] for one in (second, first, *ids)]
+
+    def test_the_stages_with_the_longest_due_come_first_where_not_all_have_a_share(self, store: StateStore) -> None:
+        scenarios = [Scenario.started(store, "x", "y", content=content) for content in "abc"]
+        for scenario, when in zip(scenarios, (30, 10, 20), strict=True):
+            rows = [row for row in store.unpublished(100, at(FOREVER)) if scenario.job_id in row.message.message_id]
+            store.mark_published([row.row_id for row in rows], at(when))
+
+        given = [self.stale(store, before=100, limit=2) for _ in range(3)]
+
+        assert given == [
+            [f"{scenarios[index].task_id(name)}:1" for index, name in pairs]
+            for pairs in (((1, "x"), (2, "x")), ((1, "y"), (2, "y")), ((0, "x"), (0, "y")))
+        ]
+
     def test_runs_come_first_then_ended_stages_then_tasks_the_oldest_first(self, store: StateStore) -> None:
         tasks, ended, queued = (Scenario.submitted(store, content) for content in "abc")
         tasks.open(1, "z", "a")

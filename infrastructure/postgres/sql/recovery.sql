@@ -106,8 +106,8 @@ ORDER BY e.expires_at, e.token;
 WITH stale AS (
     SELECT r.run_key FROM coremachine.runs r
     WHERE r.ended_at IS NULL AND r.newest_stage = 0 AND r.woken_at < %(before)s
-        AND r.run_key NOT IN (SELECT o.run_key FROM coremachine.outbox o WHERE o.run_key IS NOT NULL)
-    ORDER BY r.run_key
+        AND r.run_key NOT IN (SELECT DISTINCT o.run_key FROM coremachine.outbox o WHERE o.run_key IS NOT NULL)
+    ORDER BY r.woken_at, r.run_key
     LIMIT %(limit)s
     FOR NO KEY UPDATE OF r SKIP LOCKED
 ), taken AS (
@@ -125,7 +125,7 @@ WITH stale AS (
     JOIN coremachine.stages g ON g.run_key = ANY (ARRAY[r.run_key]) AND g.number = r.newest_stage
     WHERE r.ended_at IS NULL AND g.status <> 'running' AND g.end_woken_at < %(before)s
         AND (g.run_key, g.number) NOT IN (SELECT o.run_key, o.stage FROM coremachine.outbox o WHERE o.wakes = 'stage')
-    ORDER BY g.run_key, g.number
+    ORDER BY g.end_woken_at, g.run_key
     LIMIT %(limit)s
     FOR NO KEY UPDATE OF g SKIP LOCKED
 ), taken AS (
@@ -137,12 +137,16 @@ SELECT run_key, 'stage', number, %(now)s FROM stale
 RETURNING row_id;
 
 -- name: stages_to_look_at
--- Running stages in which a wake-up may be stale.
-SELECT g.run_key, g.number FROM coremachine.runs r
-JOIN coremachine.stages g ON g.run_key = ANY (ARRAY[r.run_key]) AND g.number = r.newest_stage
-WHERE r.ended_at IS NULL AND NOT r.paused AND g.status = 'running' AND g.oldest_wakeup < %(before)s
-ORDER BY g.run_key, g.number
-LIMIT %(limit)s;
+-- Running stages in which a wake-up may be stale, those with the oldest.
+SELECT run_key, number
+FROM (
+    SELECT g.run_key, g.number FROM coremachine.runs r
+    JOIN coremachine.stages g ON g.run_key = ANY (ARRAY[r.run_key]) AND g.number = r.newest_stage
+    WHERE r.ended_at IS NULL AND NOT r.paused AND g.status = 'running' AND g.oldest_wakeup < %(before)s
+    ORDER BY g.oldest_wakeup, g.run_key
+    LIMIT %(limit)s
+) oldest
+ORDER BY run_key, number;
 
 -- name: hold_stage_to_look_at
 -- Holds one of them, unless another pass does, so that the next statement sees what passes before it did.
@@ -153,22 +157,26 @@ WHERE g.run_key = %(run_key)s AND g.number = %(stage)s
 FOR NO KEY UPDATE OF g SKIP LOCKED;
 
 -- name: reissue_tasks
--- Puts the stale wake-ups of one stage's queued tasks into the outbox again, and notes the oldest that are left. A task
--- with a row in the outbox is not given another; what that row's publication will not renew is left to be looked at.
+-- Puts the stale wake-ups of one stage's queued tasks into the outbox again, the longest due first, and notes the oldest
+-- that are left. A task with a row in the outbox is not given another; what that row's publication will not renew is left
+-- to be looked at. What is not sent may be as much as the stage, so it is joined, one row a task, and not searched.
 WITH unsent AS MATERIALIZED (
-    SELECT name, attempt FROM coremachine.outbox
+    SELECT name, max(attempt) AS attempt FROM coremachine.outbox
     WHERE run_key = %(run_key)s AND stage = %(stage)s AND wakes = 'task'
+    GROUP BY name
 ), waiting AS MATERIALIZED (
     SELECT t.name, t.attempt, t.ordinal, coalesce(t.woken_at, g.woken_at) AS woken_at, t.grace,
-        t.name IN (SELECT name FROM unsent) AS unpublished,
-        (t.name, t.attempt) IN (SELECT name, attempt FROM unsent) AS renewed
-    FROM coremachine.stages g, coremachine.tasks t
+        u.name IS NOT NULL AS unpublished, u.attempt IS NOT DISTINCT FROM t.attempt AS renewed
+    FROM coremachine.stages g
+    CROSS JOIN coremachine.tasks t
+    LEFT JOIN unsent u ON u.name = t.name
     WHERE g.run_key = %(run_key)s AND g.number = %(stage)s
         AND t.run_key = %(run_key)s AND t.stage = %(stage)s AND t.status = 'queued'
         AND t.name NOT IN (SELECT name FROM coremachine.leases WHERE run_key = %(run_key)s AND stage = %(stage)s)
 ), stale AS MATERIALIZED (
     SELECT name, attempt, least(coalesce(grace * 2, '0') + %(window)s, %(max_grace)s) AS grace
-    FROM waiting WHERE woken_at < %(before)s AND NOT unpublished ORDER BY ordinal LIMIT %(limit)s
+    FROM waiting WHERE woken_at < %(before)s AND NOT unpublished
+    ORDER BY woken_at, ordinal LIMIT %(limit)s
 ), left_over AS (
     UPDATE coremachine.stages SET oldest_wakeup = (
         SELECT min(woken_at) FROM waiting WHERE NOT renewed AND name NOT IN (SELECT name FROM stale)

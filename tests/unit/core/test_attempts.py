@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from core.attempts import Ended, Started
+from core.attempts import Ended, Processed, Started
 from core.context import StopSignal
+from core.decisions import Requeue
 from core.errors import CoreMachineError, StoreBusy, StoreUnavailable
 from core.ids import WorkerId
+from core.limits import MAX_JSON_BYTES
 from core.messages import JobQueueMessage, TaskQueueMessage
 from core.model import Claimed, ClaimResult, Finished, LeaseExpired, RunStatus
+from core.outcome import ErrorInfo, Succeeded
 from core.ports import AttemptEnd, ClaimRequest
 from testing.clock import FakeClock
 from testing.factories import MachineOnMocks, create_test_core_machine
@@ -45,7 +49,7 @@ class Troubled(MockStateManager):
             raise StoreBusy("held")
 
     def _is_held(self, task_id: str) -> bool:
-        return bool(self.held) and task_id.startswith(self.held)
+        return bool(self.held) and self.held in task_id
 
 
 @pytest.fixture
@@ -136,6 +140,34 @@ def test_a_run_whose_rows_somebody_holds_does_not_hold_up_the_others(made: Machi
     troubled(made).held = ""
     made.machine.attempts.commit_kept()
     assert statuses(made) == ["completed"] * 4
+
+
+def test_what_is_kept_of_runs_that_are_held_up_is_tried_once_at_a_time(made: MachineOnMocks) -> None:
+    some = [*ended(made, messages(made, 1)), *ended(made, messages(made, 1, "Hi"))]
+    troubled(made).held = ":1:1:"
+    made.machine.attempts.commit_many(some)
+
+    made.machine.attempts.commit_kept()
+
+    assert statuses(made) == ["running"] * 2
+    troubled(made).held = ""
+    made.machine.attempts.commit_kept()
+    assert statuses(made) == ["completed"] * 2
+
+
+def test_what_is_committed_together_is_published_by_nobody_but_the_caller_whatever_is_refused(
+    made: MachineOnMocks,
+) -> None:
+    large, other = ended(made, messages(made, 2))
+    sent = made.bus.sent_count()
+    refused = replace(large, transition=Succeeded(f'{{"text": "{"x" * MAX_JSON_BYTES}"}}'))
+    retried = replace(other, transition=Requeue("retry", True, None, ErrorInfo("FLAKY", "", True)))
+
+    committed = made.machine.attempts.commit_many([retried, refused])
+
+    assert made.bus.sent_count() == sent
+    assert [type(one) for one in committed.processed] == [Processed, Processed]
+    assert [row.message.message_id for row in committed.outbox] == [f"{other.message.task_id}:2"]
 
 
 def test_claims_that_are_held_up_together_are_made_one_by_one(made: MachineOnMocks) -> None:

@@ -601,7 +601,7 @@ def test_a_crash_between_commit_and_publish_is_driven_on_later() -> None:
     harness, _ = create_test_harness()
     publish = harness.machine.relay.publish
 
-    def die(rows: Sequence[object]) -> int:
+    def die(rows: Sequence[object], late: bool = False) -> int:
         raise Killed
 
     harness.machine.relay.publish = die  # type: ignore[method-assign]

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import pytest
 from pydantic import BaseModel
 
-from core.attempts import LEASE_MARGIN
+import core.committer
+from core.attempts import LEASE_MARGIN, Ended, Started
 from core.committer import Committer
 from core.consumer import dispatch, settle
 from core.context import StopSignal, TaskContext
@@ -16,6 +18,7 @@ from core.handlers import task_handler
 from core.ids import JobId, TaskId
 from core.jobs import JobContext, JobDefinition, Parallelism, StageDefinition, TaskSpec
 from core.machine import CoreMachine
+from core.messages import TaskQueueMessage
 from core.model import OutboundMessage, RunRecord, RunStatus, TaskResult
 from core.ports import AttemptEnd, ClaimRequest, ReceivedMessage, StateStore
 from core.reconciler import Reconciler
@@ -718,3 +721,47 @@ class TestBugInTheCommitter:
             desk.worker.run(desk.stop)
 
         assert isinstance(caught.value.__context__, KeyboardInterrupt)
+
+
+def test_what_was_just_claimed_is_not_given_back_though_nothing_has_ended_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk, rounds = Desk(), threading.Semaphore(0)
+
+    class Counted(Committer):
+        def _gather(self) -> tuple[list[tuple[ReceivedMessage, Ended]], bool]:
+            rounds.release()
+            return super()._gather()
+
+    job_id = desk.open(2)
+    messages = desk.bus.receive("tasks", 2)
+    claims = desk.machine.attempts.claim_many([TaskQueueMessage.decode(message.body) for message in messages])
+    started = [(message, claim) for message, claim in zip(messages, claims, strict=True) if isinstance(claim, Started)]
+    monkeypatch.setattr(core.committer, "time", SimpleNamespace(monotonic=lambda: 7.0))
+    committer = Counted(desk.machine.attempts, 10, patience=0.001)
+    committer.wait_with(started)
+
+    committer.start()
+    for _ in range(5):
+        assert rounds.acquire(timeout=FOR_EVER)
+    committer.stop()
+
+    assert list(committer.waiting()) == started
+    assert desk.outcomes(job_id, 0) == [None]
+
+
+def test_messages_of_a_commit_that_is_long_ago_are_sent_only_where_they_are_still_wanted() -> None:
+    desk = Desk()
+    job_id = desk.open(1)
+    message = next(iter(desk.bus.receive("tasks", 1)))
+    (started,) = desk.machine.attempts.claim_many([TaskQueueMessage.decode(message.body)])
+    assert isinstance(started, Started)
+    desk.committer.commit([message], [desk.machine.attempts.given_back(started)])
+    desk.committer.put(message, desk.machine.attempts.given_back(started))
+    desk.clock.advance(600)
+    desk.state.finish_run(job_id, 1, RunStatus.CANCELLED, None, None, desk.clock.now())
+    sent = desk.bus.sent_count()
+
+    desk.worker.step(desk.stop)
+
+    assert desk.bus.sent_count() == sent
