@@ -65,7 +65,7 @@ def end_stage(server: BenchmarkServer, tasks: int, repeat: int) -> Numbers:
 
 
 def growth(server: BenchmarkServer, sizes: tuple[int, ...]) -> Numbers:
-    """What a task costs one client, claimed and ended by itself, the stage's creation included, by the stage's size.
+    """What a task costs one client, by the stage's size: created and published with its stage, claimed and ended alone.
 
     The sizes take turns, so that the machine's moods meet them all; the best turn counts. ``growth`` is the dearest
     size beside the smallest.
@@ -89,9 +89,8 @@ def _cost_a_task(store: StateStore, size: int) -> float:
     for _ in range(stages):
         stage = StageOfTasks.submitted(store, size)
         started = time.perf_counter()
-        rows = stage.open()
+        stage.publish(stage.open())
         created += time.perf_counter() - started
-        stage.publish(rows)
         lived += _cost_of_last(stage, min(size, SAMPLE))
     return created / (stages * size) + lived / (stages * min(size, SAMPLE))
 

@@ -21,7 +21,8 @@ Rates = dict[tuple[str, str], float]
 
 
 def jobs(server: BenchmarkServer, tasks: int, rounds: int, repeat: int) -> Numbers:
-    """Tasks a second of a job from its submission to the sum of its results, by system and way; medians count.
+    """Tasks a second of a job from its submission to the sum of its results, by system and way; medians count. The
+    systems take turns, forwards and backwards.
 
     ``jobs_ratio`` is our median beside that of the best way of the best peer that stores its results: with our bus in
     the worker's process, and ``jobs_ratio_bus_outside`` with the bus in another one.
@@ -29,11 +30,11 @@ def jobs(server: BenchmarkServer, tasks: int, rounds: int, repeat: int) -> Numbe
     print(f"a job of {tasks:,} tasks, fan-out to fan-in, one process a system; tasks/s, median and best:")
     seconds: dict[str, dict[str, list[float]]] = {system: {} for system in _present()}
     systems: dict[str, Measured] = {}
-    for _ in range(rounds):
-        for system, known in seconds.items():
+    for number in range(rounds):
+        for system in list(seconds)[:: -1 if number % 2 else 1]:
             found = systems[system] = measure(system, server.database(system), tasks=tasks, jobs=repeat)
             for way, times in found.jobs.items():
-                known.setdefault(way, []).extend(times)
+                seconds[system].setdefault(way, []).extend(times)
     numbers: Numbers = {"jobs_tasks": tasks, "jobs_repeats": rounds * repeat}
     rates: Rates = {}
     for system, ways in seconds.items():
