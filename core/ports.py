@@ -213,8 +213,10 @@ class Transitions(Protocol):
 class Recovery(Protocol):
     """What the relay and the reconciler ask."""
 
-    def unpublished(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
-        """Outbox rows committed before ``before``, oldest first, but those that wake the tasks of a paused run."""
+    def unpublished(self, limit: int, before: datetime, after: int = 0) -> Sequence[OutboxRow]:
+        """Outbox rows committed before ``before``, the oldest behind row ``after`` first, but those that wake the tasks
+        of a paused run.
+        """
         ...
 
     def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:

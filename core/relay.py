@@ -36,19 +36,23 @@ class OutboxRelay:
         for start in range(0, len(rows), self._batch):
             batch = rows[start : start + self._batch]
             wanted = self._still_wanted(batch) if start or late else batch
-            if wanted is None or (wanted and not self._publish_batch(wanted)):
+            sent = self._publish_batch(wanted) if wanted is not None else None
+            if sent is None:
                 break
-            published += len(wanted)
+            published += sent
         return published
 
     def publish_unpublished(self, before: datetime, limit: int = 10_000) -> int:
-        """Publish up to ``limit`` rows committed before ``before``, the oldest first; how many were."""
-        published = 0
-        while published < limit:
-            rows = self._store.unpublished(min(self._batch, limit - published), before)
-            if not rows or not self._publish_batch(rows):
+        """Publish up to ``limit`` rows committed before ``before``, the oldest first; how many the bus took."""
+        published = after = 0
+        while limit > 0:
+            rows = self._store.unpublished(min(self._batch, limit), before, after)
+            sent = self._publish_batch(rows) if rows else None
+            if sent is None:
                 break
-            published += len(rows)
+            published += sent
+            limit -= len(rows)
+            after = rows[-1].row_id
         return published
 
     def _still_wanted(self, rows: Sequence[OutboxRow]) -> Sequence[OutboxRow] | None:
@@ -60,18 +64,32 @@ class OutboxRelay:
             return None
         return [row for row in rows if row.row_id in wanted]
 
-    def _publish_batch(self, rows: Sequence[OutboxRow]) -> bool:
-        """Whether any row was published. A row that the bus can never take is left, and does not hold up the others."""
+    def _publish_batch(self, rows: Sequence[OutboxRow]) -> int | None:
+        """How many rows were published; ``None`` where the bus or the store is away.
+
+        A row that the bus can never take is left, and does not hold up the others.
+        """
+        if not rows:
+            return 0
         try:
             self._bus.send([row.message for row in rows])
             self._store.mark_published([row.row_id for row in rows], self._clock.now())
         except TransientError as error:
             _log.warning("outbox_not_published", extra={"rows": len(rows), "code": error.code})
-            return False
+            return None
         except CoreMachineError as error:
             if len(rows) > 1:
-                return sum([self._publish_batch([row]) for row in rows]) > 0
+                return self._publish_each(rows)
             extra = {"message_id": rows[0].message.message_id, "code": error.code}
             _log.error("message_refused_by_the_bus", extra=extra)
-            return False
-        return True
+            return 0
+        return len(rows)
+
+    def _publish_each(self, rows: Sequence[OutboxRow]) -> int | None:
+        published = 0
+        for row in rows:
+            sent = self._publish_batch([row])
+            if sent is None:
+                return None
+            published += sent
+        return published

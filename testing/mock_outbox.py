@@ -39,11 +39,11 @@ class Outbox:
         self._rows[row_id] = (owner, message, now, single)
         return OutboxRow(row_id, message)
 
-    def oldest(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
+    def oldest(self, limit: int, before: datetime, after: int) -> Sequence[OutboxRow]:
         found = (
             OutboxRow(row_id, message)
             for row_id, (owner, message, at, _) in self._rows.items()
-            if at < before and not _held_back(owner)
+            if row_id > after and at < before and not _held_back(owner)
         )
         return list(islice(found, limit))
 

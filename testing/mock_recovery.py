@@ -19,8 +19,8 @@ Waiting = RunRow | StageRow | TaskRow
 class MockRecovery(MockTables):
     """:class:`core.ports.Recovery`."""
 
-    def unpublished(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
-        return self._outbox.oldest(limit, before)
+    def unpublished(self, limit: int, before: datetime, after: int = 0) -> Sequence[OutboxRow]:
+        return self._outbox.oldest(limit, before, after)
 
     def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
         return self._outbox.wanted(row_ids)

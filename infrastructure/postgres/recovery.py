@@ -28,8 +28,11 @@ class RecoveryStatements:
         self._database = database
         self._keys = keys
 
-    def unpublished(self, limit: int, before: datetime) -> Sequence[OutboxRow]:
-        return [outbox_row(row) for row in self._database.rows(_SQL["unpublished"], limit=limit, before=before)]
+    def unpublished(self, limit: int, before: datetime, after: int = 0) -> Sequence[OutboxRow]:
+        if not 0 <= after <= MAX_BIG:
+            return [] if after > 0 else self.unpublished(limit, before)
+        rows = self._database.rows(_SQL["unpublished"], limit=limit, before=before, after=after)
+        return [outbox_row(row) for row in rows]
 
     def still_unpublished(self, row_ids: Sequence[int]) -> set[int]:
         known = [str(row_id) for row_id in row_ids if 0 < row_id <= MAX_BIG]

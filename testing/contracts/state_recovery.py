@@ -160,6 +160,17 @@ class OutboxContract:
         assert row.message.message_id == f"{scenario.task_id('x')}:2"
         assert b'"attempt":2' in row.message.body
 
+    def test_rows_come_from_behind_another(self, store: StateStore) -> None:
+        for content in "abc":
+            Scenario.submitted(store, content)
+        rows = list(store.unpublished(10, at(FOREVER)))
+
+        assert list(store.unpublished(1, at(FOREVER), rows[0].row_id)) == rows[1:2]
+        assert list(store.unpublished(10, at(FOREVER), rows[1].row_id)) == rows[2:]
+        for after in (rows[2].row_id, 2**63 - 1, 2**63):
+            assert list(store.unpublished(10, at(FOREVER), after)) == []
+        assert list(store.unpublished(10, at(FOREVER), 0)) == rows
+
     def test_looking_does_not_take(self, store: StateStore) -> None:
         Scenario.submitted(store)
 

@@ -47,6 +47,7 @@ _HOLDERS: Mapping[type, str] = {
 
 _ARGUMENTS = {
     "mark_published": (0, "row"),
+    "unpublished": (2, "row"),
     "still_unpublished": (0, "row"),
     "list_events": (2, "event"),
     "list_dead_letters": (0, "letter"),

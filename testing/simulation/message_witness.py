@@ -52,7 +52,7 @@ class MessageWitness:
             self._rows[row.row_id] = row.message.message_id
             self._known.add(row.message.message_id)
 
-    def listed(self, result: Sequence[OutboxRow], limit: int, before: datetime) -> None:
+    def listed(self, result: Sequence[OutboxRow], limit: int, before: datetime, after: int = 0) -> None:
         self.note_rows(result)
         for row in result:
             message_id = row.message.message_id

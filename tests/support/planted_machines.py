@@ -110,21 +110,21 @@ class DuplicateFailsTheJob(CoreMachine):
 class MarksThenSends(OutboxRelay):
     """A row leaves the outbox before the bus has its message."""
 
-    def _publish_batch(self, rows: Sequence[OutboxRow]) -> bool:
+    def _publish_batch(self, rows: Sequence[OutboxRow]) -> int | None:
         try:
             self._store.mark_published([row.row_id for row in rows], self._clock.now())
             self._bus.send([row.message for row in rows])
         except TransientError:
-            return False
-        return True
+            return None
+        return len(rows)
 
 
 class MarksWhatWasNotSent(OutboxRelay):
     """A row leaves the outbox even if the bus was away."""
 
-    def _publish_batch(self, rows: Sequence[OutboxRow]) -> bool:
+    def _publish_batch(self, rows: Sequence[OutboxRow]) -> int | None:
         sent = super()._publish_batch(rows)
-        if not sent:
+        if sent is None:
             self._store.mark_published([row.row_id for row in rows], self._clock.now())
         return sent
 

@@ -5,7 +5,9 @@
 WITH ended AS MATERIALIZED (
     SELECT o.row_id
     FROM coremachine.outbox o
-    JOIN (SELECT row_id FROM coremachine.outbox ORDER BY row_id LIMIT %(limit)s) oldest USING (row_id)
+    JOIN (
+        SELECT row_id FROM coremachine.outbox WHERE row_id > %(after)s ORDER BY row_id LIMIT %(limit)s
+    ) oldest USING (row_id)
     WHERE o.created_at < %(before)s
         AND (SELECT r.ended_at FROM coremachine.runs r WHERE r.run_key = o.run_key) IS NOT NULL
     FOR UPDATE OF o SKIP LOCKED
@@ -20,7 +22,7 @@ FROM coremachine.outbox o
 LEFT JOIN LATERAL (SELECT * FROM coremachine.runs WHERE run_key = o.run_key OFFSET 0) r ON true
 LEFT JOIN LATERAL (SELECT * FROM coremachine.stages WHERE run_key = o.run_key AND number = o.stage OFFSET 0) g ON true
 LEFT JOIN LATERAL (SELECT * FROM coremachine.dead_letters WHERE record_id = o.letter OFFSET 0) d ON true
-WHERE o.created_at < %(before)s AND (
+WHERE o.row_id > %(after)s AND o.created_at < %(before)s AND (
     o.wakes = 'letter'
     OR (r.ended_at IS NULL AND NOT (o.wakes = 'task' AND r.paused))
 )

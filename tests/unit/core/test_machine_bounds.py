@@ -221,6 +221,24 @@ def test_a_message_that_the_bus_can_never_take_does_not_hold_up_the_others() -> 
     assert [row.message.message_id.split(":")[3] for row in left] == ["poison"]
 
 
+def test_a_batch_of_which_the_bus_takes_nothing_does_not_hold_up_those_behind_it() -> None:
+    store, clock = MockStateManager(FakeClock()), FakeClock(at(10))
+    scenario = Scenario.submitted(store)
+    scenario.publish_all()
+    for number in (1, 2):
+        scenario = Scenario.started(store, "poison", content=f"p{number}")
+    Scenario.started(store, "x", content="x")
+    bus = Poison(clock, "poison")
+    refused = [row.row_id for row in store.unpublished(10, at(FOREVER)) if ":poison:" in row.message.message_id]
+    jobs = [row.row_id for row in store.unpublished(10, at(FOREVER)) if row.row_id not in refused]
+    store.mark_published(jobs[:2], at(5))
+
+    published = OutboxRelay(store, bus, clock, batch=2).publish_unpublished(at(FOREVER))
+
+    assert published == 2
+    assert [row.row_id for row in store.unpublished(10, at(FOREVER))] == refused
+
+
 def test_submitting_to_a_bus_that_refuses_leaves_a_job_that_is_there() -> None:
     clock = FakeClock()
     machine, state, bus, _ = setup_single_task_test("hello_world_greeting", {"index": 0, "message": "x"}, clock=clock)
