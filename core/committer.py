@@ -10,7 +10,7 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
-from core.attempts import Attempts, Ended, Processed, Started
+from core.attempts import Attempts, Ended, Started
 from core.consumer import Settlement, settlement_of
 from core.errors import CoreMachineError, TransientError
 from core.model import OutboxRow
@@ -153,9 +153,5 @@ class Committer:
                 self.done.put(Done(messages, [settlement_of(error)] * len(messages), ()))
         else:
             self.done.put(
-                Done(messages, [settlement_for(one) for one in committed.processed], committed.outbox, committed.at)
+                Done(messages, [settlement_of(one) for one in committed.processed], committed.outbox, committed.at)
             )
-
-
-def settlement_for(found: Processed | CoreMachineError) -> Settlement:
-    return found if isinstance(found, Processed) else settlement_of(found)

@@ -50,9 +50,11 @@ def dispatch(machine: CoreMachine, body: bytes, stop: StopSignal | None = None) 
         return settlement_of(error)
 
 
-def settlement_of(error: CoreMachineError) -> AbandonMessage | DeadLetterMessage:
-    """How a message ends whose processing raised ``error``."""
-    return AbandonMessage(error) if isinstance(error, TransientError) else DeadLetterMessage(error)
+def settlement_of(found: Processed | CoreMachineError) -> Settlement:
+    """How a message ends whose processing came to ``found``, or raised it."""
+    if isinstance(found, Processed):
+        return found
+    return AbandonMessage(found) if isinstance(found, TransientError) else DeadLetterMessage(found)
 
 
 def settle(bus: MessageBus, message: ReceivedMessage, settlement: Settlement) -> None:

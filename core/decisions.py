@@ -27,8 +27,8 @@ from core.retry import RetryPolicy
 
 LEASE_EXPIRED = ErrorInfo("LEASE_EXPIRED", "the worker that held the task stopped renewing its lease", True)
 
-
 MAX_GRACE = timedelta(days=1)
+"""How much longer than the first time a wake-up is waited for at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Self
 
 from core.attempts import Ended, Processed, Started
-from core.committer import Committer, Done, settlement_for
-from core.consumer import AbandonMessage, Settlement, dispatch, settle
+from core.committer import Committer, Done
+from core.consumer import AbandonMessage, Settlement, dispatch, settle, settlement_of
 from core.context import StopSignal
 from core.errors import CoreMachineError, TransientError
 from core.ids import JobId
@@ -151,14 +151,14 @@ class Worker:
             if isinstance(claim, Started):
                 started.append((message, claim))
             else:
-                self._settle_one(message, settlement_for(claim))
+                self._settle_one(message, settlement_of(claim))
         self._committer.wait_with(started)
         for message, one in self._committer.waiting():
             ended = self._attempt(one, stop)
             if isinstance(ended, Ended):
                 self._put(message, ended)
             else:
-                self._settle_one(message, settlement_for(ended))
+                self._settle_one(message, settlement_of(ended))
 
     def _claim(
         self, tasks: Sequence[tuple[ReceivedMessage, TaskQueueMessage]]

@@ -53,16 +53,18 @@ class EndStatements:
     ) -> Finished:
         check_transition(transition, wakeup)
         end, place = AttemptEnd(expired.lease, transition, wakeup, now), self._keys.place(expired.lease.task_id)
-        finished = self._fail_or_requeue(end, place, expired)
+        finished = self._end_lost(end, place, expired)
         if finished is None and place is not None and (moved := self._keys.moved(place)):
-            finished = self._fail_or_requeue(end, moved, expired)
+            finished = self._end_lost(end, moved, expired)
         if finished is None:
             raise LeaseLost("the holder is there after all", task_id=expired.lease.task_id)
         return finished
 
+    def _end_lost(self, end: AttemptEnd, place: Place | None, seen: LeaseExpired) -> Finished | None:
+        return self._fail_or_requeue(end, place, self._failure_policies([end], [place]).get(0), seen)
+
     def _finish(self, ends: Sequence[AttemptEnd], places: Sequence[Place | None]) -> list[Finished | None]:
-        failed = [index for index, end in enumerate(ends) if isinstance(end.transition, FailFinally)]
-        policies = self._failure_policies([(index, ends[index], places[index]) for index in failed])
+        policies = self._failure_policies(ends, places)
 
         def ends_alone(index: int) -> bool:
             """Whether nothing but the task ends, and perhaps its stage."""
@@ -71,11 +73,10 @@ class EndStatements:
 
         finished: list[Finished | None] = []
         for alone, group in groupby(range(len(ends)), key=ends_alone):
-            some = [(ends[index], places[index]) for index in group]
             if alone:
-                finished += self._end_tasks(some, self._database)
+                finished += self._end_tasks([(ends[index], places[index]) for index in group], self._database)
             else:
-                finished += [self._fail_or_requeue(end, place) for end, place in some]
+                finished += [self._fail_or_requeue(ends[index], places[index], policies.get(index)) for index in group]
         return finished
 
     def _end_tasks(
@@ -89,34 +90,34 @@ class EndStatements:
         return [_finished(end, by_position.get(index), last) for index, (end, _) in enumerate(ends)]
 
     def _fail_or_requeue(
-        self, end: AttemptEnd, place: Place | None, seen: LeaseExpired | None = None
+        self,
+        end: AttemptEnd,
+        place: Place | None,
+        policy: FailurePolicy | None,
+        seen: LeaseExpired | None = None,
     ) -> Finished | None:
-        """``seen`` is the lease as it has to be found, where that is another's."""
+        """``policy`` is what a failure does; ``seen`` is the lease as it has to be found, where that is another's."""
         if place is None or not 0 < end.lease.token <= MAX_BIG:
             return None
         if isinstance(end.transition, Requeue):
             return self._requeue(end, end.transition, place, seen)
         assert isinstance(end.transition, FailFinally)
-        return self._fail(end, end.transition.error, place, seen)
-
-    def _fail(self, end: AttemptEnd, error: ErrorInfo, place: Place, seen: LeaseExpired | None) -> Finished | None:
-        policy = self._failure_policies([(0, end, place)]).get(0)
         if policy is None:
             return None
         if policy is FailurePolicy.TOLERATE:
-            return self._fail_tolerated(end._replace(transition=FailFinally(error)), place, seen)
+            return self._fail_tolerated(end, place, seen)
         with self._database.transaction() as statements:
-            finished = _fail_run(statements, end, error, place, seen)
+            finished = _fail_run(statements, end, end.transition.error, place, seen)
             if finished is None:
                 raise Rollback
         return finished
 
-    def _failure_policies(self, failed: Sequence[tuple[int, AttemptEnd, Place | None]]) -> dict[int, FailurePolicy]:
-        """By index, for those whose lease is held."""
+    def _failure_policies(self, ends: Sequence[AttemptEnd], places: Sequence[Place | None]) -> dict[int, FailurePolicy]:
+        """What those that fail do to their runs, by index; there for those whose lease is held."""
         held = [
             (index, end.lease.token, place)
-            for index, end, place in failed
-            if place is not None and 0 < end.lease.token <= MAX_BIG
+            for index, (end, place) in enumerate(zip(ends, places, strict=True))
+            if isinstance(end.transition, FailFinally) and place is not None and 0 < end.lease.token <= MAX_BIG
         ]
         if not held:
             return {}
@@ -164,8 +165,11 @@ class EndStatements:
                 if row is None:
                     raise Rollback
                 return _requeued(end.wakeup, row)
-        final = within_budget(transition, 0, 0)  # over the budget, or else the lease is lost, which _fail finds out
-        return self._fail(end, final.error, place, seen) if isinstance(final, FailFinally) else None
+        final = within_budget(transition, 0, 0)
+        if isinstance(final, Requeue):  # which is free, so the lease is lost
+            return None
+        failed = end._replace(transition=final)  # over the budget, or else the lease is lost, which is found out now
+        return self._fail_or_requeue(failed, place, self._failure_policies([failed], [place]).get(0), seen)
 
 
 def _end_known(

@@ -86,3 +86,13 @@ def test_many_claims_are_one_and_so_are_many_ends_though_every_other_failed(coun
 
     assert counted.since() == 2  # what a failure does to the run is asked first, once for all
     assert scenario.run().stages[0].failed == len(NAMES) // 2
+
+
+def test_what_a_failure_does_is_asked_once_whatever_it_is(counted: Counted) -> None:
+    scenario = started(counted, FailurePolicy.FAIL_FAST)
+    lease = scenario.claim(NAMES[0])
+    counted.since()
+
+    scenario.fail(lease)
+
+    assert sum("failure_policy" in statement for statement in counted.sent) == 1
