@@ -83,6 +83,10 @@ class ChangeLog:
         self._recorder = recorder
         self._pending: list[Change] = []
 
+    def forget(self) -> None:
+        """What was added is recorded already."""
+        self._pending.clear()
+
     def add(self, change: Change) -> None:
         if self._recorder is not None:
             self._pending.append(change)

@@ -209,4 +209,4 @@ class Engine:
         """Tell the listeners, where something became available since they were told."""
         if self._has_news:
             self._has_news = False
-            self.listeners.ask(self.holdings.has_ready)
+            self.listeners.ask(self.holdings.may_have_ready)

@@ -70,8 +70,9 @@ class Holdings:
         self._log.add(Dropped(self.path, number))
         return stored
 
-    def has_ready(self) -> bool:
-        return bool(self._ready) if self.sessions is None else self.sessions.next_open() is not None
+    def may_have_ready(self) -> bool:
+        """False only where nobody can receive anything. Where there are sessions it depends on who asks."""
+        return self.sessions is not None or bool(self._ready)
 
     def take(self, session_id: str | None) -> Stored | None:
         """The ready message of the lowest sequence number, of one session where there are sessions; now held."""

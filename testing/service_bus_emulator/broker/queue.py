@@ -7,13 +7,13 @@ then: scheduled messages become active, locks and sessions end, messages expire.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from uuid import UUID, uuid4
 
 from testing.service_bus_emulator.broker import admission
-from testing.service_bus_emulator.broker.changes import ChangeLog, Recorder
+from testing.service_bus_emulator.broker.changes import Change, ChangeLog, Recorder
 from testing.service_bus_emulator.broker.engine import Engine
 from testing.service_bus_emulator.broker.errors import EntityNotFound, MessageNotFound, OperationNotAllowed
 from testing.service_bus_emulator.broker.listeners import Listener
@@ -28,6 +28,7 @@ from testing.service_bus_emulator.broker.message import (
     SessionLock,
     Stored,
 )
+from testing.service_bus_emulator.broker.restore import Remains, restore, snapshot
 from testing.service_bus_emulator.broker.rules import EntityStatus, QueueRules
 from testing.service_bus_emulator.broker.session_desk import SessionDesk
 
@@ -302,6 +303,19 @@ class Queue:
         What comes due by time alone is told only when somebody calls: see :meth:`next_event`.
         """
         return self._engine.listeners.add(listener)
+
+    # Outliving the process
+
+    def snapshot(self) -> Iterator[Change]:
+        """The fewest changes that say what is in the queue and its dead-letter queue, locks apart."""
+        yield from snapshot(self._engine)
+        if self._dead_letter_queue is not None:
+            yield from self._dead_letter_queue.snapshot()
+
+    def restore(self, remains: Remains) -> None:
+        """Fill a new queue with what its changes left, without recording it again."""
+        restore(self._engine, remains)
+        self._engine.log.forget()
 
     def _size(self) -> int:
         return self._engine.properties().size_bytes
