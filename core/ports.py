@@ -449,7 +449,7 @@ class BlobStore(Protocol):
     def put_stream(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
         """Write what ``pieces`` give, as :meth:`put` does, and return its size in bytes.
 
-        No more than one piece and a few MiB are held at a time. With nothing written, what the iterator raises is
+        Of any length no more than some pieces are held at a time. With nothing written, what the iterator raises is
         passed on, and more than ``max_bytes`` is :class:`CapacityExceeded`, raised without reading on.
         """
         ...

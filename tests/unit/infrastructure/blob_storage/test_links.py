@@ -88,7 +88,7 @@ def test_a_name_that_cannot_be_is_refused() -> None:
 
 
 def _delegation_key(start: datetime, expiry: datetime) -> UserDelegationKey:
-    key = UserDelegationKey()
+    key: UserDelegationKey = UserDelegationKey()  # type: ignore[no-untyped-call]
     key.signed_oid, key.signed_tid, key.signed_service, key.signed_version = "object", "tenant", "b", "2024-11-04"
     key.signed_start, key.signed_expiry = start.isoformat(), expiry.isoformat()
     key.value = "aHVudGVyMg=="
