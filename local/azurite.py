@@ -54,6 +54,7 @@ class Azurite:
         self._cache = cache
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._owner = os.getpid()
 
     def __enter__(self) -> Self:
         self.start()
@@ -79,9 +80,9 @@ class Azurite:
             raise
 
     def stop(self) -> None:
-        """Stop it, to be started again or not. Without effect where it does not run."""
+        """Stop it, to be started again or not. Without effect where it does not run, or in a process that was forked."""
         process, self._process = self._process, None
-        if process is None:
+        if process is None or os.getpid() != self._owner:
             return
         atexit.unregister(self.stop)
         process.terminate()
@@ -141,6 +142,7 @@ class Azurite:
                 errors="replace",
                 cwd=self._data or folder,
                 env=self._environment(),
+                start_new_session=True,  # so that Ctrl-C reaches its owner alone, who stops things in order
             )
         except OSError as error:
             raise AzuriteError(f"Azurite cannot be started: {error.filename}: {error.strerror}") from error

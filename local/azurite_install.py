@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def _key() -> str:
 
 
 def _install(node: Node, scratch: Path) -> None:
-    print("installing Azurite, 63 MB", flush=True)
+    print("installing Azurite, 63 MB", file=sys.stderr, flush=True)
     scratch.mkdir()
     for name in FILES:
         shutil.copy(PACKAGE / name, scratch)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,20 @@ def test_a_stop_ends_it_and_leaves_the_data(azurite: Azurite) -> None:
     assert read(azurite, "stopped") == b"1"
 
 
+def test_a_forked_process_does_not_end_it(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+    pid, process = azurite.pid, azurite._process
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: -1)
+        azurite.stop()
+
+    azurite._process = process
+    assert (azurite.running, azurite.pid) == (True, pid)
+
+
+def test_an_interrupt_from_the_terminal_is_its_owners(azurite: Azurite) -> None:
+    assert os.getpgid(azurite.pid) != os.getpgid(0)
+
+
 def test_a_port_that_is_taken_is_said_in_one_line(azurite: Azurite) -> None:
     with pytest.raises(PortUnavailable, match=rf"port {azurite.port} is in use") as caught:
         Azurite(port=azurite.port).start()
@@ -143,7 +158,11 @@ def test_it_ends_with_the_process_that_started_it_even_when_that_is_killed() -> 
         assert not gone(server)
         owner.kill()
 
-    wait_until(lambda: gone(server))
+    try:
+        wait_until(lambda: gone(server))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(server, signal.SIGKILL)
 
 
 def node_that(tmp_path: Path, says: str, code: int) -> Node:
