@@ -80,7 +80,7 @@ class Azurite:
             raise
 
     def stop(self) -> None:
-        """Stop it, to be started again or not. Without effect where it does not run, or in a process that was forked."""
+        """Stop it, to be started again or not. Without effect where it does not run, and in a forked process."""
         process, self._process = self._process, None
         if process is None or os.getpid() != self._owner:
             return

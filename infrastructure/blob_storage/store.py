@@ -31,6 +31,11 @@ class AzureBlobStore:
         self._service = service
         self._container = service.get_container_client(container)
 
+    @property
+    def address(self) -> str:
+        """The container's URL, without a signature."""
+        return self._container.url.partition("?")[0]
+
     def close(self) -> None:
         """Ends the client's connections."""
         self._service.close()
