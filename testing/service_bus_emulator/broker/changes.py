@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from testing.service_bus_emulator.broker.errors import JournalFailed
 from testing.service_bus_emulator.broker.message import MessageState, PropertyValue, Stored
 
 
@@ -75,13 +76,18 @@ class Recorder(Protocol):
 
 
 class ChangeLog:
-    """The changes of one operation, on a queue and its dead letters, until they are recorded together."""
+    """The changes of one operation, on a queue and its dead letters, until they are recorded together.
 
-    __slots__ = ("_pending", "_recorder")
+    Where they could not be, the queue is ahead of its record, and every operation fails from then on: a sender that
+    tries again must not be told that its message was taken.
+    """
+
+    __slots__ = ("_failure", "_pending", "_recorder")
 
     def __init__(self, recorder: Recorder | None) -> None:
         self._recorder = recorder
         self._pending: list[Change] = []
+        self._failure: JournalFailed | None = None
 
     def forget(self) -> None:
         """What was added is recorded already."""
@@ -92,6 +98,13 @@ class ChangeLog:
             self._pending.append(change)
 
     def commit(self) -> None:
+        """Raises :class:`.errors.JournalFailed`."""
+        if self._failure is not None:
+            raise JournalFailed(self._failure.description)
         if self._pending and self._recorder is not None:
             pending, self._pending = self._pending, []
-            self._recorder.record(pending)
+            try:
+                self._recorder.record(pending)
+            except JournalFailed as error:
+                self._failure = error
+                raise

@@ -126,7 +126,7 @@ def _rule(found: dict[str, Any]) -> FaultRule:
     return FaultRule(
         fault=_fault(found),
         operation=_operation(found.get("operation")),
-        entity=found.get("entity"),
+        entity=_entity(found.get("entity")),
         probability=_number(found, "probability", 1.0),
         after=int(_number(found, "after", 0)),
         times=int(_number(found, "times", 0)) if "times" in found else None,
@@ -149,6 +149,12 @@ def _operation(name: object) -> Operation | None:
     if not isinstance(name, str) or name not in known:
         raise InvalidInput(f"there is no operation {name!r}; there are {', '.join(known)}")
     return known[name]
+
+
+def _entity(name: object) -> str | None:
+    if name is not None and not isinstance(name, str):
+        raise InvalidInput(f"a fault's entity is the path of a queue: {name!r}")
+    return name
 
 
 def _number(found: dict[str, Any], key: str, default: float | None) -> float:
