@@ -13,6 +13,7 @@ from testing.service_bus_emulator.amqp.errors import (
 )
 from testing.service_bus_emulator.amqp.performatives import Attach, Flow, Transfer
 from testing.service_bus_emulator.amqp.types import Value
+from testing.service_bus_emulator.outcomes import rejected_with
 
 if TYPE_CHECKING:
     from testing.service_bus_emulator.session import Session
@@ -72,6 +73,7 @@ class IncomingLink(Link):
         self._count = attach.initial_delivery_count or 0
         self._first: Transfer | None = None
         self._partial = bytearray()
+        self._size = 0
 
     def answer(self) -> Attach:
         asked = self.request
@@ -107,16 +109,36 @@ class IncomingLink(Link):
         if transfer.aborted:
             self._finish()
             return
-        self._check_size(len(payload))
-        if transfer.more:
+        self._size += len(payload)
+        if self._size > self._max_message_size:
+            self._let_go()
+        elif transfer.more:
             self._partial += payload
             self.session.hold(len(payload))
-            return
-        whole = bytes(self._partial) + payload if self._partial else payload
-        self._finish()
-        outcome = self.deliver(first.message_format or 0, whole)
-        if not (first.settled or transfer.settled) and first.delivery_id is not None:
+        if not transfer.more:
+            self._whole(first, transfer, payload)
+
+    def _whole(self, first: Transfer, last: Transfer, payload: bytes) -> None:
+        """The last frame of a message is there."""
+        if self._size > self._max_message_size:
+            outcome = self._too_large(first)
+            self._finish()
+        else:
+            whole = bytes(self._partial) + payload if self._partial else payload
+            self._finish()
+            outcome = self.deliver(first.message_format or 0, whole)
+        if not (first.settled or last.settled) and first.delivery_id is not None:
             self.session.settle_incoming(first.delivery_id, outcome)
+
+    def _too_large(self, first: Transfer) -> Value:
+        """Its bytes were not kept. A sender that does not wait for the outcome hears of it by losing the link."""
+        text = (
+            f"The received message (delivery-id:{first.delivery_id}, size:{self._size} bytes) exceeds the limit "
+            f"({self._max_message_size} bytes) currently allowed on the link."
+        )
+        if first.settled:
+            raise LinkError(MESSAGE_SIZE_EXCEEDED, text)
+        return rejected_with(MESSAGE_SIZE_EXCEEDED, text)
 
     def _begin(self, transfer: Transfer) -> Transfer:
         if self._first is None:
@@ -129,15 +151,6 @@ class IncomingLink(Link):
             raise LinkError(NOT_ALLOWED, "a delivery within another one")
         return self._first
 
-    def _check_size(self, more: int) -> None:
-        size = len(self._partial) + more
-        if size > self._max_message_size:
-            raise LinkError(
-                MESSAGE_SIZE_EXCEEDED,
-                f"The received message (delivery-id:{self._first and self._first.delivery_id}, size:{size} bytes) "
-                f"exceeds the limit ({self._max_message_size} bytes) currently allowed on the link.",
-            )
-
     def _finish(self) -> None:
         self._forget()
         self._credit -= 1
@@ -146,9 +159,12 @@ class IncomingLink(Link):
             self._grant()
 
     def _forget(self) -> None:
+        self._let_go()
+        self._first, self._size = None, 0
+
+    def _let_go(self) -> None:
         self.session.hold(-len(self._partial))
         self._partial = bytearray()
-        self._first = None
 
     def _grant(self) -> None:
         self._credit = CREDIT

@@ -206,10 +206,11 @@ def to_property(value: Value) -> PropertyValue:
 
 def _plain(value: Value) -> PropertyValue:
     """Without the AMQP type."""
-    for kind in (int, float, str, bytes):
-        if isinstance(value, kind):
-            plain: PropertyValue = kind(value)
-            return plain
+    kinds: tuple[type[int] | type[float] | type[str] | type[bytes], ...] = (int, float, str, bytes)
+    kind = next((kind for kind in kinds if isinstance(value, kind)), None)
+    if kind is not None:
+        plain: PropertyValue = kind(value)
+        return plain
     raise DecodeError(f"a property that is a {type(value).__name__}")
 
 
