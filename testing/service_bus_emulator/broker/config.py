@@ -26,7 +26,7 @@ EMULATOR_RULES = QueueRules(max_size_bytes=100 * MEGABYTE)
 _NAME = re.compile(r"[A-Za-z0-9]([\w\-./]*[A-Za-z0-9])?", re.ASCII)
 _DURATION = re.compile(r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
 _UNITS = (365 * 86400, 30 * 86400, 86400, 3600, 60, 1)  # seconds; years and months as .NET's XmlConvert has them
-_MAX_DIGITS = 9
+_MAX_DIGITS = 6  # more years than this do not fit a timedelta
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def read_config(text: str, base: QueueRules = EMULATOR_RULES) -> Config:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the configuration is not JSON: {error}") from error
     user = _get(_as(document, dict, "the configuration"), "UserConfig", dict, "the configuration")
     namespaces = _get(user, "Namespaces", list, "UserConfig")
@@ -83,7 +83,7 @@ def read_duration(text: str) -> timedelta:
     """An ISO 8601 duration in whole units. Raises ValueError."""
     match = _DURATION.fullmatch(text)
     if match is None or any(len(digits or "") > _MAX_DIGITS for digits in match.groups()):
-        raise ValueError(f"{text!r} is not a duration such as PT1M")
+        raise ValueError(f"{text!r:.60} is not a duration such as PT1M")
     return timedelta(seconds=sum(int(digits or 0) * unit for digits, unit in zip(match.groups(), _UNITS, strict=True)))
 
 
@@ -138,7 +138,7 @@ def _deliveries(found: dict[str, Any], where: str) -> int:
 
 
 def _duration(found: dict[str, Any], key: str, where: str, limits: _Range) -> timedelta:
-    if key not in found:
+    if found.get(key) is None:
         return limits.default
     try:
         value = read_duration(_get(found, key, str, where))
@@ -150,7 +150,8 @@ def _duration(found: dict[str, Any], key: str, where: str, limits: _Range) -> ti
 
 
 def _get(found: dict[str, Any], key: str, kind: type[T], where: str, default: T | None = None) -> T:
-    if key not in found:
+    """A null is as good as nothing. Without ``default`` it must be there."""
+    if found.get(key) is None:
         if default is None:
             raise InvalidInput(f"{where}.{key} is missing")
         return default

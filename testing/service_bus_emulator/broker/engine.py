@@ -78,8 +78,11 @@ class Engine:
             scheduled=holdings.scheduled,
             deferred=holdings.deferred,
             dead_letters=len(dead.holdings) if dead else 0,
-            size_bytes=holdings.bytes + (dead.holdings.bytes if dead else 0),
+            size_bytes=self.size_bytes(),
         )
+
+    def size_bytes(self) -> int:
+        return self.holdings.bytes + (self.dead_letters.holdings.bytes if self.dead_letters else 0)
 
     # What comes in
 
@@ -181,8 +184,9 @@ class Engine:
         """After a delivery that came to nothing, which counts or not; the last one that counts is the end."""
         stored = self.holdings.amend(number, failures=1) if counted else None
         if stored is not None and stored.delivery_count >= self.rules.max_delivery_count and self.dead_letters:
-            count = stored.delivery_count
-            self.bury(number, MAX_DELIVERY_COUNT_EXCEEDED, f"The message was delivered {count} times to no effect.")
+            attempts = stored.delivery_count
+            text = f"Message could not be consumed after {attempts} delivery attempts."
+            self.bury(number, MAX_DELIVERY_COUNT_EXCEEDED, text)
         else:
             self.holdings.put_back(number)
             self._has_news = True

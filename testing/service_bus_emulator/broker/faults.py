@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -10,6 +11,8 @@ from random import Random
 from typing import Any
 
 from core.errors import InvalidInput
+
+MAX_REMEMBERED = 1000
 
 
 class Operation(Enum):
@@ -76,8 +79,8 @@ class FaultPlan:
     def __init__(self, rules: Sequence[FaultRule] = (), seed: int = 0) -> None:
         self._rules = [_Counted(rule) for rule in rules]
         self._random = Random(seed)
-        self.injected: list[tuple[Operation, str, Fault]] = []
-        """What went wrong so far."""
+        self.injected: deque[tuple[Operation, str, Fault]] = deque(maxlen=MAX_REMEMBERED)
+        """What went wrong, as far as it is remembered."""
 
     def ask(self, operation: Operation, entity: str) -> Fault | None:
         """What shall go wrong with this operation on the queue of this path: the first rule's that says so."""
@@ -113,7 +116,7 @@ def read_faults(text: str, seed: int = 0) -> FaultPlan:
     with ``seconds``) and the fields of :class:`FaultRule`. Raises :class:`core.errors.InvalidInput`."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the faults are not JSON: {error}") from error
     if not isinstance(document, list) or not all(isinstance(one, dict) for one in document):
         raise InvalidInput("the faults are an array of objects")
@@ -128,8 +131,8 @@ def _rule(found: dict[str, Any]) -> FaultRule:
         operation=_operation(found.get("operation")),
         entity=_entity(found.get("entity")),
         probability=_number(found, "probability", 1.0),
-        after=int(_number(found, "after", 0)),
-        times=int(_number(found, "times", 0)) if "times" in found else None,
+        after=_count(found.get("after", 0)),
+        times=_count(found["times"]) if "times" in found else None,
     )
 
 
@@ -149,6 +152,12 @@ def _operation(name: object) -> Operation | None:
     if not isinstance(name, str) or name not in known:
         raise InvalidInput(f"there is no operation {name!r}; there are {', '.join(known)}")
     return known[name]
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidInput(f"how often a fault happens is a whole number: {value!r}")
+    return value
 
 
 def _entity(name: object) -> str | None:

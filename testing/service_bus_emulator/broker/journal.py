@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 from zlib import crc32
@@ -19,7 +21,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from core.errors import StoreBusy, StoreInconsistent
+from core.errors import StoreBusy, StoreInconsistent, StoreMisconfigured
 from testing.service_bus_emulator.broker.changes import Change
 from testing.service_bus_emulator.broker.errors import JournalFailed
 from testing.service_bus_emulator.broker.journal_codec import decode, encode
@@ -35,17 +37,19 @@ class Journal:
     """The file at ``path``, made where there is none.
 
     A record survives the process once :meth:`append` returned; with ``sync`` it survives the machine, too. Raises
-    :class:`core.errors.StoreBusy` where another process has it open. A journal that failed to write stays failed,
-    as what came after would not fit what is in the file.
+    :class:`core.errors.StoreBusy` where another process has it open, and :class:`core.errors.StoreMisconfigured` where
+    it cannot be opened. A journal that failed to write stays failed, as what came after would not fit what is in it.
     """
 
     def __init__(self, path: Path, *, sync: bool = False) -> None:
         self._path = path
         self._sync = sync
         self._failed = False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._guard = _guarded(path.with_name(path.name + ".lock"))
-        self._file: BinaryIO | None = None
+        with _opening(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._guard = path.with_name(path.name + ".lock").open("ab")
+        _lock(self._guard, path)
+        self._file: FileIO | None = None
         self.size = 0
         """Bytes, once it was read."""
 
@@ -55,63 +59,73 @@ class Journal:
         What is torn at the end is cut off. Raises :class:`core.errors.StoreInconsistent` where bytes before the end
         are not what was written.
         """
-        data = self._path.read_bytes() if self._path.exists() else b""
+        with _opening(self._path):
+            data = self._path.read_bytes() if self._path.exists() else b""
         if not MAGIC.startswith(data[: len(MAGIC)]):
             raise StoreInconsistent(f"{self._path} is not a journal of this version")
         end = 0
         for body in _records(data, self._path):
             yield _changes(body, self._path)
             end += HEAD_SIZE + len(body)
-        self._open(len(MAGIC) + end if len(data) >= len(MAGIC) else 0)
+        with _opening(self._path):
+            self._open(len(MAGIC) + end if len(data) >= len(MAGIC) else 0)
 
     def append(self, changes: Sequence[Change]) -> None:
         """Write one record. Raises :class:`JournalFailed`."""
-        assert self._file is not None, "read the journal before appending to it"
         if self._failed:
             raise JournalFailed(f"{self._path} could not be written before")
+        assert self._file is not None, "read the journal before appending to it"
         record = _record(changes)
         try:
-            self._file.write(record)
-            self._flush(self._file)
+            self._write(self._file, record)
         except OSError as error:
             self._failed = True
             raise JournalFailed(f"{self._path} could not be written: {error.strerror}") from error
         self.size += len(record)
 
-    def compact(self, changes: Iterable[Change]) -> None:
-        """Replace all records by ``changes``, whole or not at all. Raises :class:`JournalFailed`."""
+    def compact(self, changes: Iterable[Change]) -> bool:
+        """Replace all records by ``changes``, whole or not at all; whether there was room to do it.
+
+        Raises :class:`JournalFailed` where the file could not be opened again.
+        """
         fresh = self._path.with_name(self._path.name + ".new")
         try:
             size = _write_snapshot(fresh, changes)
-            self.close_file()
+        except OSError:
+            return False
+        try:
+            self._close_file()
             fresh.replace(self._path)
             _sync_directory(self._path.parent)
             self._open(size)
         except OSError as error:
             self._failed = True
             raise JournalFailed(f"{self._path} could not be compacted: {error.strerror}") from error
-
-    def close_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        return True
 
     def close(self) -> None:
         """Another process may open it then."""
-        self.close_file()
+        self._close_file()
         self._guard.close()
 
     def _open(self, size: int) -> None:
         """To append after ``size`` bytes; what is behind them goes."""
-        self._file = self._path.open("ab")
+        self._file = self._path.open("ab", buffering=0)
         self._file.truncate(size)
         if size == 0:
-            self._file.write(MAGIC)
-            self._flush(self._file)
+            self._write(self._file, MAGIC)
         self.size = max(size, len(MAGIC))
 
-    def _flush(self, file: BinaryIO) -> None:
-        file.flush()
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, file: FileIO, data: bytes) -> None:
+        """All of it: a disk that fills up takes a part first."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) :]
         if self._sync:
             os.fsync(file.fileno())
 
@@ -188,20 +202,28 @@ def _chunks(changes: Iterable[Change]) -> Iterator[list[Change]]:
         yield chunk
 
 
-def _guarded(path: Path) -> BinaryIO:
-    guard = path.open("ab")
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreMisconfigured(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def _lock(guard: BinaryIO, path: Path) -> None:
+    """Until ``guard`` is closed, or the process ends."""
     try:
         if fcntl is not None:
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         guard.close()
-        raise StoreBusy(f"another process uses {path.with_suffix('')}") from error
-    return guard
+        raise StoreBusy(f"another process uses {path}") from error
 
 
 def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if fcntl is not None:  # Windows opens no directories
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

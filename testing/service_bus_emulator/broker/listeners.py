@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 Listener = Callable[[], bool]
 
 
 class Listeners:
-    """They are asked in turn, and each call begins with another one, so that nobody is always first."""
+    """They are asked in turn, and who was asked is asked last the next time, so that all get their share."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Listener] = deque()
+        self._waiting: OrderedDict[int, Listener] = OrderedDict()
+        self._last_key = 0
         self._asking = False
 
     def add(self, listener: Listener) -> Callable[[], None]:
         """Gives what takes it away again, which may be called more than once."""
-        self._waiting.append(listener)
+        self._last_key += 1
+        key = self._last_key
+        self._waiting[key] = listener
 
         def remove() -> None:
-            if listener in self._waiting:
-                self._waiting.remove(listener)
+            self._waiting.pop(key, None)
 
         return remove
 
@@ -41,8 +43,11 @@ class Listeners:
 
     def _ask_in_turn(self, is_something_left: Callable[[], bool]) -> None:
         turn = deque(self._waiting)
-        self._waiting.rotate(-1)
         while turn and is_something_left():
-            listener = turn.popleft()
-            if listener in self._waiting and listener():
-                turn.append(listener)
+            key = turn.popleft()
+            listener = self._waiting.get(key)
+            if listener is None:
+                continue
+            self._waiting.move_to_end(key)
+            if listener():
+                turn.append(key)

@@ -36,7 +36,7 @@ class Namespace:
         self._journal = journal
         self._min_compacted_bytes = min_compacted_bytes
         self._queues = {
-            name.lower(): create_queue(name, one, recorder=self if journal else None, new_token=new_token)
+            name.lower(): create_queue(name, one, recorder=self if journal is not None else None, new_token=new_token)
             for name, one in rules.items()
         }
         if journal is not None:
@@ -66,7 +66,10 @@ class Namespace:
         return min((at for at in times if at is not None), default=None)
 
     def record(self, changes: Sequence[Change]) -> None:
-        """See :class:`.changes.Recorder`. Compacts the journal once it is twice what it was after the last time."""
+        """See :class:`.changes.Recorder`. Compacts the journal once it is twice what it was after the last time.
+
+        Where there was no room to do that it is tried again when the journal is twice as large.
+        """
         assert self._journal is not None, "without a journal nobody records"
         self._journal.append(changes)
         if self._journal.size > max(2 * self._compacted_bytes, self._min_compacted_bytes):

@@ -159,7 +159,7 @@ class Queue:
     ) -> list[Stored]:
         """Up to ``limit`` messages from a number on, in order, whatever their state and whoever holds them.
 
-        Of one session where ``session_id`` is given. Nothing is locked.
+        Of one session where ``session_id`` is given, which is looked for among all. Nothing is locked.
         """
         with self._engine.turn(now):
             every = self._engine.holdings.since(from_sequence_number)
@@ -284,14 +284,16 @@ class Queue:
             return self._engine.properties()
 
     def advance(self, now: datetime) -> None:
-        """Do what came due, and nothing else."""
-        with self._engine.turn(now):
-            pass
+        """Do what came due, and nothing else; next to nothing where nothing did."""
+        due = self._engine.next_event()
+        if due is not None and due <= now:
+            with self._engine.turn(now):
+                pass
 
     def next_event(self, now: datetime) -> datetime | None:
         """When, after ``now``, :meth:`advance` will have something to do; None: not by the passing of time alone."""
-        with self._engine.turn(now):
-            return self._engine.next_event()
+        self.advance(now)
+        return self._engine.next_event()
 
     def on_available(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` whenever there may be something new to receive (a message, a session); gives what takes it
@@ -299,7 +301,7 @@ class Queue:
 
         It takes what it wants now, in calls to this queue, and returns whether it took something and wants more: then
         it is asked again after the others, so a fair one takes a few messages at a time. It is called at the end of
-        the method that made something available, before that returns, and the first to be asked changes each time.
+        the method that made something available, before that returns; who was asked is asked last the next time.
         What comes due by time alone is told only when somebody calls: see :meth:`next_event`.
         """
         return self._engine.listeners.add(listener)
@@ -318,7 +320,7 @@ class Queue:
         self._engine.log.forget()
 
     def _size(self) -> int:
-        return self._engine.properties().size_bytes
+        return self._engine.size_bytes()
 
     def _stored(self, number: int) -> Stored:
         stored = self._engine.holdings.get(number)

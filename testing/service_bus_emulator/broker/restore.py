@@ -49,12 +49,12 @@ class Remains:
 
 
 def replayed(records: Iterable[Iterable[Change]]) -> dict[str, Remains]:
-    """What is left of each queue, by its path. Raises :class:`core.errors.StoreInconsistent`."""
+    """What is left of each queue, by its path in lower case. Raises :class:`core.errors.StoreInconsistent`."""
     found: dict[str, Remains] = {}
     for changes in records:
         for change in changes:
             try:
-                found.setdefault(change.path, Remains()).apply(change)
+                found.setdefault(change.path.lower(), Remains()).apply(change)
             except KeyError as error:
                 raise StoreInconsistent(f"{change.path} never had the message {error}") from error
     return found

@@ -84,6 +84,8 @@ def test_every_property_counts() -> None:
         ("LockDuration", "PT5M1S"),
         ("LockDuration", "PT"),
         ("LockDuration", "P1Y"),
+        ("LockDuration", "P999999Y999999M999999D"),
+        ("LockDuration", "P999999999Y"),
         ("LockDuration", "P"),
         ("LockDuration", "60"),
         ("LockDuration", "PT1.5M"),
@@ -120,6 +122,12 @@ def test_names_do_not_tell_case_apart() -> None:
         read_config(written(queue("jobs"), queue("Jobs")))
 
 
+def test_a_null_is_as_good_as_nothing() -> None:
+    nulls = read_config(written(queue("q", **dict.fromkeys(OFFICIAL_SAMPLE)), Topics=None))
+
+    assert nulls == read_config(written(queue("q")))
+
+
 def test_there_are_50_queues_at_most() -> None:
     fifty = [queue(f"q{number}") for number in range(50)]
 
@@ -138,6 +146,7 @@ def test_topics_are_refused_and_none_are_fine() -> None:
     "text",
     [
         "",
+        "[" * 100_000,
         "[]",
         "{}",
         '{"UserConfig": []}',

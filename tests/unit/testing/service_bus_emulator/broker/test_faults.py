@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import InvalidInput
 from testing.service_bus_emulator.broker.faults import (
+    MAX_REMEMBERED,
     Delay,
     DropConnection,
     FaultPlan,
@@ -23,7 +24,7 @@ def test_without_rules_nothing_goes_wrong() -> None:
     plan = FaultPlan()
 
     assert all(plan.ask(operation, "q") is None for operation in Operation)
-    assert plan.injected == []
+    assert list(plan.injected) == []
 
 
 def test_a_rule_fits_its_operation_and_entity() -> None:
@@ -32,7 +33,16 @@ def test_a_rule_fits_its_operation_and_entity() -> None:
     assert plan.ask(Operation.RECEIVE, "jobs") is None
     assert plan.ask(Operation.SEND, "tasks") is None
     assert plan.ask(Operation.SEND, "jobs") == Throttle()
-    assert plan.injected == [(Operation.SEND, "jobs", Throttle())]
+    assert list(plan.injected) == [(Operation.SEND, "jobs", Throttle())]
+
+
+def test_what_went_wrong_is_remembered_for_a_while() -> None:
+    plan = FaultPlan([FaultRule(Throttle())])
+
+    for number in range(MAX_REMEMBERED + 10):
+        plan.ask(Operation.SEND, str(number))
+
+    assert (len(plan.injected), plan.injected[0][1]) == (MAX_REMEMBERED, "10")
 
 
 def test_the_first_are_spared_and_it_happens_so_many_times() -> None:
@@ -89,6 +99,10 @@ def test_a_plan_is_read_from_json() -> None:
         {"fault": "throttle", "probability": 1.1},
         {"fault": "throttle", "probability": True},
         {"fault": "throttle", "after": -1},
+        {"fault": "throttle", "after": 1.5},
+        {"fault": "throttle", "after": float("inf")},
+        {"fault": "throttle", "probability": float("nan")},
+        {"fault": "throttle", "times": True},
         {"fault": "throttle", "times": None},
         {"fault": "throttle", "entity": 7},
         {"fault": "throttle", "often": 1},

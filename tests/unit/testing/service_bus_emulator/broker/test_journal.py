@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from core.errors import InvalidInput, StoreBusy, StoreInconsistent
+from core.errors import InvalidInput, StoreBusy, StoreInconsistent, StoreMisconfigured
 from testing.service_bus_emulator.broker.changes import Amended, Change, Dropped, IdSeen, Numbered, Put, StateSet
 from testing.service_bus_emulator.broker.errors import EntityNotFound, JournalFailed, MessageLockLost
 from testing.service_bus_emulator.broker.journal import MAGIC, Journal
@@ -169,6 +169,16 @@ class TestOutliving:
 
         assert second.bench.send("1", "3") == [1, 3]
 
+    def test_a_queue_that_is_written_otherwise_is_the_same(self, disk: Disk) -> None:
+        first = disk.process(q=RULES)
+        first.bench.send("1", "2")
+
+        second = first.again(Q=RULES)
+        second.bench.one(mode=ReceiveMode.RECEIVE_AND_DELETE)
+        third = second.again(q=RULES)
+
+        assert names(third.bench.receive()) == ["2"]
+
     def test_session_states_stay(self, disk: Disk) -> None:
         rules = QueueRules(requires_session=True)
         first = disk.process(q=rules)
@@ -247,6 +257,16 @@ class TestTornAndDamaged:
         process.die()
         disk.journal().close()
 
+    def test_one_that_cannot_be_opened_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(StoreMisconfigured, match="cannot be opened"):
+            Journal(tmp_path / "file" / "broker.journal")
+
+    def test_a_directory_in_its_place_is_told(self, disk: Disk) -> None:
+        disk.path.mkdir(parents=True)
+        with pytest.raises(StoreMisconfigured, match="cannot be opened"):
+            disk.process()
+
     def test_a_failed_write_fails_all_that_follow(self, disk: Disk) -> None:
         process = disk.process()
         process.bench.send("1")
@@ -316,6 +336,39 @@ class TestCompaction:
         disk.path.with_name(disk.path.name + ".new").write_bytes(MAGIC + b"half of it")
 
         assert names(disk.process().bench.receive()) == ["1"]
+
+    def test_without_room_for_a_compaction_it_goes_on_and_tries_again_later(self, disk: Disk) -> None:
+        process = disk.process()
+        process.bench.send("1")
+        in_the_way = disk.path.with_name(disk.path.name + ".new")
+        in_the_way.mkdir()
+
+        assert not process.journal.compact(process.queue.snapshot())
+        process.bench.send("2")
+        in_the_way.rmdir()
+        assert process.journal.compact(process.queue.snapshot())
+        process.bench.send("3")
+
+        assert names(process.again().bench.receive()) == ["1", "2", "3"]
+
+    def test_a_namespace_compacts_what_it_grew_from_its_start_on(self, disk: Disk) -> None:
+        process = disk.process()
+        for number in range(100):
+            process.bench.send(str(number))
+            process.bench.one(mode=ReceiveMode.RECEIVE_AND_DELETE)
+            process.bench.clock.advance(30)
+        process.die()
+        before = disk.path.stat().st_size
+
+        namespace = Namespace({"q": RULES}, journal=disk.journal(), min_compacted_bytes=0)
+        bench = Bench(queue=namespace.find("q"))
+        bench.clock.advance(3600)
+        for number in range(150):
+            bench.send(f"more {number}")
+            bench.one(mode=ReceiveMode.RECEIVE_AND_DELETE)
+            bench.clock.advance(30)
+
+        assert disk.path.stat().st_size < before
 
 
 class TestNamespace:

@@ -59,6 +59,36 @@ def test_one_without_credit_leaves_it_to_the_others() -> None:
     assert (len(full.got), len(free.got)) == (1, 3)
 
 
+def test_one_that_never_takes_anything_gives_its_turn_to_no_particular_other() -> None:
+    bench = Bench()
+    idle, one, other = Receiver(bench, "idle", credit=0), Receiver(bench, "one"), Receiver(bench, "other")
+
+    for number in range(8):
+        bench.send(str(number))
+
+    assert (idle.got, len(one.got), len(other.got)) == ([], 4, 4)
+
+
+def test_one_that_takes_its_last_is_asked_last_all_the_same() -> None:
+    """A receiver that asks for one message at a time does not keep the others from theirs."""
+    bench = Bench()
+    got: list[str] = []
+
+    def takes_one(name: str) -> Callable[[], bool]:
+        def listener() -> bool:
+            got.extend(name for _ in bench.receive(1, owner=name, mode=ReceiveMode.RECEIVE_AND_DELETE))
+            return False
+
+        return listener
+
+    for name in "ab":
+        bench.queue.on_available(takes_one(name))
+    for number in range(4):
+        bench.send(str(number))
+
+    assert got == ["a", "b", "a", "b"]
+
+
 def test_nobody_is_asked_when_nothing_became_available() -> None:
     bench = Bench()
     bench.send("1", "2")

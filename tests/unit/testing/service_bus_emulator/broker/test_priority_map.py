@@ -58,7 +58,21 @@ def test_numbers_are_browsed_in_order_without_those_that_are_gone(added: list[in
         present.discard(number)
         index.removed(present)
 
-    assert list(index.since(since, present)) == sorted(number for number in present if number >= since)
+    for _ in range(2):
+        assert list(index.since(since, present)) == sorted(number for number in present if number >= since)
+
+
+def test_what_is_gone_at_the_beginning_is_passed_over_once() -> None:
+    index = SequenceIndex()
+    for number in range(100):
+        index.add(number)
+    present = set(range(60, 100))
+    for _ in range(60):
+        index.removed(present)
+
+    assert list(index.since(0, present)) == list(range(60, 100))
+    assert len(index._numbers) == 40
+    assert index._gone == 0
 
 
 def test_gone_numbers_are_swept_out() -> None:
