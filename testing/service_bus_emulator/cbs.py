@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from urllib.parse import quote_plus, unquote_plus, urlsplit
+from typing import NamedTuple
+from urllib.parse import quote_plus, unquote_plus
 
 _PREFIX = "SharedAccessSignature "
-_MAX_TOKEN = 8192  # bytes
+_MAX_TOKEN = 8192  # characters
 
 
 class Right(Enum):
@@ -37,6 +38,13 @@ class AccessKey:
     rights: frozenset[Right] = ALL_RIGHTS
 
 
+class Claim(NamedTuple):
+    """What somebody wants to do: any of the rights is enough. The path is in lower case."""
+
+    path: str
+    rights: tuple[Right, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """``path`` is what it allows, with all below it, in lower case; "" is the namespace."""
@@ -45,9 +53,8 @@ class Grant:
     rights: frozenset[Right]
     expires_at: datetime
 
-    def covers(self, path: str, right: Right, now: datetime) -> bool:
-        below = self.path in {"", path} or path.startswith(self.path + "/")
-        return below and right in self.rights and now < self.expires_at
+    def covers(self, claim: Claim) -> bool:
+        return is_within(claim.path, self.path) and not self.rights.isdisjoint(claim.rights)
 
 
 class TokenRefused(Exception):
@@ -59,25 +66,30 @@ class TokenRefused(Exception):
         self.description = description
 
 
-def path_of(audience: str) -> str:
-    """``sb://host/Queue/`` is ``queue``."""
-    path = urlsplit(audience).path if "://" in audience else audience
+def path_of(address: str) -> str:
+    """``sb://host/Queue/`` is ``queue``, and so is ``Queue``."""
+    _, is_absolute, rest = address.partition("://")
+    path = rest.partition("/")[2] if is_absolute else address
     return path.strip("/").lower()
+
+
+def is_within(path: str, above: str) -> bool:
+    return above in {"", path} or path.startswith(above + "/")
 
 
 def check_token(token: str, audience: str, keys: Mapping[str, AccessKey], now: datetime) -> Grant:
     """What a signature allows. Raises :class:`TokenRefused`."""
     fields = _parse(token)
-    resource, signature, expiry, name = fields["sr"], fields["sig"], fields["se"], fields["skn"]
-    key = keys.get(unquote_plus(name))
+    resource, expiry = fields["sr"], fields["se"]
+    key = keys.get(unquote_plus(fields["skn"]))
     expected = sign(resource, expiry, key.key if key is not None else "")
-    if key is None or not hmac.compare_digest(expected, unquote_plus(signature).encode()):
+    if key is None or not hmac.compare_digest(expected, unquote_plus(fields["sig"]).encode()):
         raise TokenRefused(401, "InvalidSignature: The token has an invalid signature.")
     grant = Grant(path_of(audience), key.rights, _expiry(expiry))
     if now >= grant.expires_at:
         raise TokenRefused(401, "ExpiredToken: The token is expired.")
     signed = path_of(unquote_plus(resource))
-    if signed and grant.path != signed and not grant.path.startswith(signed + "/"):
+    if not is_within(grant.path, signed):
         raise TokenRefused(401, f"InvalidAudience: The authorization header contains a token for {signed!r:.100}.")
     return grant
 
@@ -105,9 +117,9 @@ def check_plain(response: bytes, keys: Mapping[str, AccessKey]) -> frozenset[Rig
 
 
 def _parse(token: str) -> dict[str, str]:
+    """The fields, escaped as they came: the signature is over the escaped resource."""
     if not token.startswith(_PREFIX) or len(token) > _MAX_TOKEN:
         raise TokenRefused(400, "MalformedToken: The token is no shared access signature.")
-    # Escapes stay: the signature is over the escaped resource.
     fields = dict(part.partition("=")[::2] for part in token[len(_PREFIX) :].split("&"))
     if not {"sr", "sig", "se", "skn"} <= fields.keys():
         raise TokenRefused(400, "MalformedToken: The token needs sr, sig, se and skn.")

@@ -13,6 +13,7 @@ from testing.service_bus_emulator.amqp.errors import (
 )
 from testing.service_bus_emulator.amqp.performatives import Attach, Flow, Transfer
 from testing.service_bus_emulator.amqp.types import Value
+from testing.service_bus_emulator.cbs import Claim
 from testing.service_bus_emulator.outcomes import rejected_with
 
 if TYPE_CHECKING:
@@ -24,14 +25,21 @@ CREDIT = 1000
 _SERIAL = 1 << 32
 
 
-def serial_distance(start: int, end: int) -> int:
-    """How far ``end`` is ahead of ``start`` among 32 bit numbers that wrap around; 0 where it is behind."""
-    distance = (end - start) % _SERIAL
-    return distance if distance < _SERIAL // 2 else 0
+def left(allowed: int, since: int, now: int) -> int:
+    """What is left of an allowance that the peer gave when it had seen our number ``since`` and we are at ``now``.
+
+    Numbers have 32 bits and wrap around (RFC 1982).
+    """
+    return max(0, allowed - (now - since) % _SERIAL)
 
 
 class Link(ABC):
-    """``handle`` numbers the link in both directions: the peer chooses it, and we take the same."""
+    """``handle`` numbers the link in both directions: the peer chooses it, and we take the same.
+
+    ``claim`` is what the connection must be allowed for as long as the link lives; None where everybody may.
+    """
+
+    claim: Claim | None = None
 
     def __init__(self, session: Session, attach: Attach) -> None:
         self.session = session
@@ -118,6 +126,17 @@ class IncomingLink(Link):
         if not transfer.more:
             self._whole(first, transfer, payload)
 
+    def _begin(self, transfer: Transfer) -> Transfer:
+        if self._first is None:
+            if transfer.delivery_id is None:
+                raise LinkError(NOT_ALLOWED, "a delivery without an id")
+            if self._credit <= 0:
+                raise LinkError(TRANSFER_LIMIT_EXCEEDED, "a message without credit for it")
+            self._first = transfer
+        elif transfer.delivery_id not in {None, self._first.delivery_id}:
+            raise LinkError(NOT_ALLOWED, "a delivery within another one")
+        return self._first
+
     def _whole(self, first: Transfer, last: Transfer, payload: bytes) -> None:
         """The last frame of a message is there."""
         if self._size > self._max_message_size:
@@ -139,17 +158,6 @@ class IncomingLink(Link):
         if first.settled:
             raise LinkError(MESSAGE_SIZE_EXCEEDED, text)
         return rejected_with(MESSAGE_SIZE_EXCEEDED, text)
-
-    def _begin(self, transfer: Transfer) -> Transfer:
-        if self._first is None:
-            if transfer.delivery_id is None:
-                raise LinkError(NOT_ALLOWED, "a delivery without an id")
-            if self._credit <= 0:
-                raise LinkError(TRANSFER_LIMIT_EXCEEDED, "a message without credit for it")
-            self._first = transfer
-        elif transfer.delivery_id not in (None, self._first.delivery_id):
-            raise LinkError(NOT_ALLOWED, "a delivery within another one")
-        return self._first
 
     def _finish(self) -> None:
         self._forget()
@@ -197,14 +205,21 @@ class OutgoingLink(Link):
     def pump(self) -> None:
         """Send what there is, as far as credit and the session's window allow."""
 
+    def opened(self) -> None:
+        """Credit may have come before the answer."""
+        super().opened()
+        self.pump()
+
     def on_transfer(self, transfer: Transfer, payload: bytes) -> None:
         raise LinkError(NOT_ALLOWED, "messages go the other way on this link")
 
     def on_flow(self, flow: Flow) -> None:
         if flow.link_credit is not None:
-            self.credit = serial_distance(self.count, (flow.delivery_count or 0) + flow.link_credit)
+            self.credit = left(flow.link_credit, flow.delivery_count or 0, self.count)
+        if not self.is_open:
+            return
         self.pump()
-        if flow.drain and self.credit:
+        if flow.drain:
             self.count = (self.count + self.credit) % _SERIAL
             self.credit = 0
         if flow.drain or flow.echo:

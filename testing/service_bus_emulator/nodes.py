@@ -8,14 +8,16 @@ from testing.service_bus_emulator.amqp.errors import NOT_ALLOWED, NOT_IMPLEMENTE
 from testing.service_bus_emulator.amqp.performatives import Attach
 from testing.service_bus_emulator.amqp.types import Described, Int, Symbol, Value
 from testing.service_bus_emulator.broker.errors import BrokerError
+from testing.service_bus_emulator.broker.faults import Operation
 from testing.service_bus_emulator.broker.queue import Queue
-from testing.service_bus_emulator.cbs import Right, TokenRefused, check_token, path_of
+from testing.service_bus_emulator.cbs import Claim, Right, TokenRefused, check_token, path_of
 from testing.service_bus_emulator.link import Link
 from testing.service_bus_emulator.management import Management
-from testing.service_bus_emulator.queue_links import QueueReceiver, QueueSender, SessionReceiver, has_session_filter
+from testing.service_bus_emulator.queue_links import QueueReceiver, QueueSender
 from testing.service_bus_emulator.request_links import Answer, RequestLink, ResponseLink
 from testing.service_bus_emulator.sections import Request
 from testing.service_bus_emulator.session import Session
+from testing.service_bus_emulator.session_links import SessionReceiver, has_session_filter
 
 CBS = "$cbs"
 MANAGEMENT = "/$management"
@@ -27,9 +29,15 @@ def new_link(session: Session, attach: Attach) -> Link:
     path = _address(attach.source if attach.role else attach.target)
     if path == CBS:
         return ResponseLink(session, attach, path) if attach.role else RequestLink(session, attach, path, _Cbs(session))
-    if path.endswith(MANAGEMENT):
-        return _management_link(session, attach, path)
-    return _queue_link(session, attach, path)
+    claim = _claim(attach, path)
+    session.connection.authorize(claim)
+    try:
+        session.connection.strike(Operation.ATTACH, claim.path)
+        link = _link(session, attach, path, session.connection.server.namespace.find(claim.path))
+    except BrokerError as error:
+        raise LinkError(error.condition, error.description) from error
+    link.claim = claim
+    return link
 
 
 def _address(terminus: Value) -> str:
@@ -43,9 +51,17 @@ def _address(terminus: Value) -> str:
     return path_of(address)
 
 
-def _queue_link(session: Session, attach: Attach, path: str) -> Link:
-    session.connection.authorize(path, Right.LISTEN if attach.role else Right.SEND)
-    queue = _find(session, path)
+def _claim(attach: Attach, path: str) -> Claim:
+    if path.endswith(MANAGEMENT):
+        return Claim(path.removesuffix(MANAGEMENT), (Right.LISTEN, Right.SEND))
+    return Claim(path, (Right.LISTEN if attach.role else Right.SEND,))
+
+
+def _link(session: Session, attach: Attach, path: str, queue: Queue) -> Link:
+    if path.endswith(MANAGEMENT):
+        if attach.role:
+            return ResponseLink(session, attach, path)
+        return RequestLink(session, attach, path, Management(queue, session.connection).respond)
     if not attach.role:
         return QueueSender(session, attach, queue)
     if has_session_filter(attach):
@@ -53,23 +69,6 @@ def _queue_link(session: Session, attach: Attach, path: str) -> Link:
     if queue.rules.requires_session:
         raise LinkError(NOT_ALLOWED, f"{path} requires sessions: a receiver needs a session filter")
     return QueueReceiver(session, attach, queue)
-
-
-def _management_link(session: Session, attach: Attach, path: str) -> Link:
-    entity = path.removesuffix(MANAGEMENT)
-    session.connection.authorize(entity, Right.LISTEN, Right.SEND)
-    if attach.role:
-        _find(session, entity)
-        return ResponseLink(session, attach, path)
-    management = Management(_find(session, entity), entity, session.connection)
-    return RequestLink(session, attach, path, management.respond)
-
-
-def _find(session: Session, path: str) -> Queue:
-    try:
-        return session.connection.server.namespace.find(path)
-    except BrokerError as error:
-        raise LinkError(error.condition, error.description) from error
 
 
 class _Cbs:
@@ -83,7 +82,7 @@ class _Cbs:
         if properties.get("operation") != "put-token":
             raise DecodeError("$cbs knows put-token", NOT_IMPLEMENTED)
         try:
-            self._put_token(properties.get("name"), request.body, self._connection.now())
+            self._put_token(properties.get("name"), request.body, self._connection.server.token_now())
         except TokenRefused as refused:
             return _answer(refused.status, refused.description)
         return _answer(202, "Accepted")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from uuid import uuid4
 
-from testing.service_bus_emulator.amqp.errors import RESOURCE_LIMIT_EXCEEDED, DecodeError, LinkError
+from testing.service_bus_emulator.amqp.errors import NOT_FOUND, RESOURCE_LIMIT_EXCEEDED, DecodeError, LinkError
 from testing.service_bus_emulator.amqp.performatives import Attach
 from testing.service_bus_emulator.amqp.types import Described, Value
 from testing.service_bus_emulator.link import IncomingLink, OutgoingLink
@@ -40,7 +40,7 @@ class RequestLink(IncomingLink):
             return rejected_with(error.condition, error.description)
         link = self._response_link(request.reply_to)
         if link is None:
-            return rejected_with("amqp:not-found", f"no link of this session receives from {self._node}")
+            return rejected_with(NOT_FOUND, f"no link of this session receives from {self._node}")
         link.put(write_answer(request.message_id, answer.properties, answer.body))
         return ACCEPTED
 
@@ -61,15 +61,27 @@ class ResponseLink(OutgoingLink):
     @property
     def reply_address(self) -> Value:
         target = self.request.target
-        return target.value[0] if isinstance(target, Described) and target.value else None
+        fields = target.value if isinstance(target, Described) else None
+        return fields[0] if isinstance(fields, list) and fields else None
 
     def put(self, payload: bytes) -> None:
         """Raises :class:`LinkError` where the peer asks and asks, and takes no answers."""
         if len(self._waiting) >= _MAX_WAITING:
             raise LinkError(RESOURCE_LIMIT_EXCEEDED, f"{_MAX_WAITING} answers wait for credit")
         self._waiting.append(payload)
+        self.session.hold(len(payload))
         self.pump()
 
     def pump(self) -> None:
-        while self._waiting and self.credit > 0 and self.session.may_send:
-            self.send(uuid4().bytes, self._waiting.popleft(), settled=True)
+        while self._waiting and self.is_open and self.credit > 0 and self.session.room > 0:
+            self.send(uuid4().bytes, self._take(), settled=True)
+
+    def closed(self) -> None:
+        super().closed()
+        while self._waiting:
+            self._take()
+
+    def _take(self) -> bytes:
+        payload = self._waiting.popleft()
+        self.session.hold(-len(payload))
+        return payload

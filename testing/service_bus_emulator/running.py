@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from testing.service_bus_emulator.broker.faults import FaultPlan
 from testing.service_bus_emulator.broker.journal import Journal
 from testing.service_bus_emulator.broker.namespace import Namespace
 from testing.service_bus_emulator.broker.rules import QueueRules
-from testing.service_bus_emulator.server import Limits, Server
+from testing.service_bus_emulator.server import Limits, Server, utc_now
 
 _T = TypeVar("_T")
 
@@ -31,7 +32,7 @@ class RunningEmulator:
         return self.server.connection_string()
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self._skipped
+        return utc_now() + self._skipped
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and what comes due in it happen."""
@@ -56,6 +57,7 @@ def run_emulator(
     limits: Limits | None = None,
     faults: FaultPlan | None = None,
     journal: Journal | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[RunningEmulator]:
     """An emulator that listens on a free port of this machine, and ends with the block."""
     loop = asyncio.new_event_loop()
@@ -63,9 +65,10 @@ def run_emulator(
     thread.start()
     running = RunningEmulator(loop)
     try:
-        server = Server(Namespace(queues, journal=journal), now=running.now, limits=limits, faults=faults)
+        namespace = Namespace(queues, journal=journal)
+        server = Server(namespace, now=running.now, token_now=utc_now, limits=limits, faults=faults)
         running.server = server
-        asyncio.run_coroutine_threadsafe(server.listen(), loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(server.listen(tls=tls), loop).result(timeout=30)
         try:
             yield running
         finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from testing.service_bus_emulator.amqp.decode import decode, skip
@@ -94,6 +94,7 @@ def read_message(data: bytes) -> Message:
     annotations = _map(data, found.get(MESSAGE_ANNOTATIONS))
     properties = _list(data, found.get(PROPERTIES))
     start = min((section.start for code, section in found.items() if code >= PROPERTIES), default=len(data))
+    _map(data, found.get(APPLICATION_PROPERTIES))  # which a dead letter will add to
     own = {key: value for key, value in annotations.items() if key not in _OURS and key not in _PARSED}
     return Message(
         payload=_section(MESSAGE_ANNOTATIONS, own) + data[start:] if own else data[start:],
@@ -206,7 +207,7 @@ def to_property(value: Value) -> PropertyValue:
 
 def _plain(value: Value) -> PropertyValue:
     """Without the AMQP type."""
-    kinds: tuple[type[int] | type[float] | type[str] | type[bytes], ...] = (int, float, str, bytes)
+    kinds: tuple[type[int | float | str | bytes], ...] = (int, float, str, bytes)
     kind = next((kind for kind in kinds if isinstance(value, kind)), None)
     if kind is not None:
         plain: PropertyValue = kind(value)
@@ -275,7 +276,7 @@ def instant(value: Value) -> datetime | None:
 # A message of our own, to answer a request with.
 
 
-def write_answer(correlation_id: Value, application_properties: Mapping[str, Value], body: Value) -> bytes:
+def write_answer(correlation_id: Value, application_properties: Mapping[Any, Value], body: Value) -> bytes:
     properties = [None] * 5 + [correlation_id]
     return (
         _section(PROPERTIES, properties)

@@ -36,7 +36,10 @@ def utc_now() -> datetime:
 
 
 class Server:
-    """Begin with :meth:`listen` in a running loop, end with :meth:`close`."""
+    """Begin with :meth:`listen` in a running loop, end with :meth:`close`.
+
+    ``keys`` are at least one. ``token_now`` is what tokens are judged by, where the broker's time is a made-up one.
+    """
 
     def __init__(
         self,
@@ -44,12 +47,14 @@ class Server:
         *,
         keys: Iterable[AccessKey] = (DEFAULT_KEY,),
         now: Callable[[], datetime] = utc_now,
+        token_now: Callable[[], datetime] | None = None,
         limits: Limits | None = None,
         faults: FaultPlan | None = None,
     ) -> None:
         self.namespace = namespace
         self.keys = {key.name: key for key in keys}
         self.now = now
+        self.token_now = token_now or now
         self.limits = limits or Limits()
         self.faults = faults or FaultPlan()
         self._connections: set[Connection] = set()
@@ -87,12 +92,12 @@ class Server:
             self._server.close()
         for connection in list(self._connections):
             connection.close(ConnectionLost(CONNECTION_FORCED, "the emulator ends"))
-        self._cancel_alarm()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._nobody_left.wait(), _GOODBYE)
         for connection in list(self._connections):
             connection.abort()
         await self._nobody_left.wait()
+        self._cancel_alarm()
 
     # For connections
 
@@ -117,6 +122,8 @@ class Server:
             queue.dead_letter_queue.release_all(connection, now, counted=True)
         self.touched()
 
+    # Time
+
     def touched(self) -> None:
         """Something may come due earlier than was known."""
         if not self._is_touched:
@@ -124,18 +131,29 @@ class Server:
             asyncio.get_running_loop().call_later(_LATE, self._set_alarm)
 
     def wake(self) -> None:
-        """Do what came due by now: for a clock that does not move by itself."""
+        """Do what came due by now: for a clock that does not move by itself, and at the alarm."""
         self.namespace.advance(self.now())
+        token_now = self.token_now()
+        for connection in list(self._connections):
+            connection.expire(token_now)
         self._set_alarm()
 
     def _set_alarm(self) -> None:
         self._is_touched = False
         self._cancel_alarm()
+        waits = [wait for wait in (self._until_due(), self._until_expiry()) if wait is not None]
+        if waits:
+            self._alarm = asyncio.get_running_loop().call_later(max(0.0, min(waits)), self.wake)
+
+    def _until_due(self) -> float | None:
         now = self.now()
         due = self.namespace.next_event(now)
-        if due is not None:
-            wait = max(0.0, (due - now).total_seconds())
-            self._alarm = asyncio.get_running_loop().call_later(wait, self.wake)
+        return None if due is None else (due - now).total_seconds()
+
+    def _until_expiry(self) -> float | None:
+        expiries = [connection.next_expiry for connection in self._connections]
+        first = min((at for at in expiries if at is not None), default=None)
+        return None if first is None else (first - self.token_now()).total_seconds()
 
     def _cancel_alarm(self) -> None:
         if self._alarm is not None:

@@ -28,7 +28,7 @@ from testing.service_bus_emulator.amqp.performatives import (
     write,
 )
 from testing.service_bus_emulator.amqp.types import Described, Value
-from testing.service_bus_emulator.link import Link, OutgoingLink, serial_distance
+from testing.service_bus_emulator.link import Link, OutgoingLink, left
 from testing.service_bus_emulator.outcomes import LOCK_LOST, is_terminal
 
 if TYPE_CHECKING:
@@ -58,15 +58,15 @@ class Session:
         self._incoming_window = WINDOW
         self._next_outgoing = 0
         self._outgoing_window = begin.incoming_window
-        self._backlog: deque[bytes] = deque()
+        self._backlog: deque[tuple[int, bytes]] = deque()
         self._next_delivery = 0
         self._unsettled: dict[int, tuple[OutgoingLink, bytes]] = {}
         self._send(Begin(channel, 0, WINDOW, WINDOW, HANDLE_MAX))
 
     @property
-    def may_send(self) -> bool:
-        """Whether a message that is sent now leaves now."""
-        return self._outgoing_window > 0 and not self._backlog and self.connection.is_writable
+    def room(self) -> int:
+        """How many frames leave now, and not later."""
+        return self._outgoing_window if self.connection.is_writable and not self._backlog else 0
 
     def handle(self, performative: Performative, payload: bytes) -> None:
         """Raises :class:`SessionError`."""
@@ -86,6 +86,8 @@ class Session:
 
     def closed(self) -> None:
         """The session is gone, however it went."""
+        for link in self.links.values():
+            link.is_open = False  # none takes what another gives back
         for link in list(self.links.values()):
             self._drop(link)
         self._unsettled.clear()
@@ -116,7 +118,10 @@ class Session:
         self._send_detach(link.handle, error)
 
     def _drop(self, link: Link) -> None:
+        if self.links.get(link.handle) is not link:
+            return
         del self.links[link.handle]
+        self._backlog = deque(frame for frame in self._backlog if frame[0] != link.handle)
         for number in [number for number, (owner, _) in self._unsettled.items() if owner is link]:
             del self._unsettled[number]
         link.closed()
@@ -126,6 +131,7 @@ class Session:
             raise SessionError(NOT_ALLOWED, f"handles end at {HANDLE_MAX}")
         if attach.handle in self.links:
             raise SessionError(HANDLE_IN_USE, f"handle {attach.handle} is that of a link")
+        self.connection.check_links()
         try:
             link = self._new_link(self, attach)
         except LinkError as error:
@@ -157,7 +163,7 @@ class Session:
         link = self.links.get(handle)
         if link is None and handle not in self._leaving:
             raise SessionError(UNATTACHED_HANDLE, f"no link has the handle {handle}")
-        return link if link is None or link.is_open else None
+        return link
 
     # Messages in
 
@@ -191,17 +197,17 @@ class Session:
         head = Transfer(handle, number, tag, 0, settled)
         last = max(0, (len(payload) - 1) // room * room)
         for start in range(0, last, room):
-            self._send_transfer(write(head._replace(more=True)) + payload[start : start + room])
-        self._send_transfer(write(head) + payload[last:])
+            self._send_transfer(handle, write(head._replace(more=True)) + payload[start : start + room])
+        self._send_transfer(handle, write(head) + payload[last:])
         return number
 
     def track(self, delivery_id: int, link: OutgoingLink, tag: bytes) -> None:
         """The peer will say what becomes of a delivery."""
         self._unsettled[delivery_id] = (link, tag)
 
-    def _send_transfer(self, body: bytes) -> None:
+    def _send_transfer(self, handle: int, body: bytes) -> None:
         if self._backlog or self._outgoing_window <= 0:
-            self._backlog.append(body)
+            self._backlog.append((handle, body))
             return
         self._outgoing_window -= 1
         self._next_outgoing = (self._next_outgoing + 1) % _SERIAL
@@ -210,7 +216,7 @@ class Session:
     def _flush_backlog(self) -> None:
         waiting, self._backlog = self._backlog, deque()
         while waiting and self._outgoing_window > 0:
-            self._send_transfer(waiting.popleft())
+            self._send_transfer(*waiting.popleft())
         self._backlog = waiting
 
     def _on_disposition(self, disposition: Disposition) -> None:
@@ -238,18 +244,16 @@ class Session:
     # Flow
 
     def _on_flow(self, flow: Flow) -> None:
-        self._outgoing_window = serial_distance(
-            self._next_outgoing, (flow.next_incoming_id or 0) + flow.incoming_window
-        )
+        was_shut = self.room == 0
+        self._outgoing_window = left(flow.incoming_window, flow.next_incoming_id or 0, self._next_outgoing)
         self._flush_backlog()
-        if flow.handle is None:
-            self.pump()
-            if flow.echo:
-                self._send(Flow(*self._windows()))
-            return
-        link = self._link(flow.handle)
+        link = None if flow.handle is None else self._link(flow.handle)
         if link is not None:
             self._guarded(link, lambda: link.on_flow(flow))
+        if was_shut or flow.handle is None:
+            self.pump()
+        if flow.echo and flow.handle is None:
+            self._send(Flow(*self._windows()))
 
     def send_flow(self, handle: int, count: int, credit: int, *, drain: bool = False) -> None:
         self._send(Flow(*self._windows(), handle, count, credit, drain=drain))

@@ -7,10 +7,18 @@ queue of its own. Time is skipped, never waited for, except where the SDK itself
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
+import json
+import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,6 +33,7 @@ from azure.servicebus import (
     ServiceBusReceiver,
     ServiceBusSender,
     ServiceBusSubQueue,
+    TransportType,
 )
 from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
 from azure.servicebus.exceptions import (
@@ -38,9 +47,17 @@ from azure.servicebus.exceptions import (
     ServiceBusError,
     SessionCannotBeLockedError,
 )
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from testing.service_bus_emulator.broker.faults import DropConnection, FaultPlan, FaultRule, Operation, Throttle
 from testing.service_bus_emulator.broker.rules import QueueRules
 from testing.service_bus_emulator.running import RunningEmulator, run_emulator
+
+# The SDK forgets the sockets of connections that ended by themselves.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 RULES = QueueRules(lock_duration=timedelta(seconds=60), max_delivery_count=3)
 PLAIN = [f"plain-{number}" for number in range(30)]
@@ -90,6 +107,13 @@ def stack() -> Iterator[Stack]:
         yield stack
         stack.close()
         client.close()
+
+
+@pytest.fixture(autouse=True)
+def sockets_forgotten() -> Iterator[None]:
+    """Where they are expected to be."""
+    yield
+    gc.collect()
 
 
 def receive(receiver: ServiceBusReceiver, count: int = 1) -> list[Any]:
@@ -439,7 +463,9 @@ def test_a_session_gives_its_messages_in_order_to_one_receiver(stack: Stack) -> 
 
     with stack.client.get_queue_receiver("sessions", session_id="b") as receiver:
         assert receiver.session.session_id == "b"
-        assert receiver.session.locked_until_utc > stack.emulator.now()
+        until = receiver.session.locked_until_utc
+        assert until is not None
+        assert until > stack.emulator.now()
         found = receive(receiver, 3)
         assert [text(one) for one in found] == ["b0", "b1", "b2"]
         assert {one.session_id for one in found} == {"b"}
@@ -469,8 +495,9 @@ def test_a_wrong_key_is_refused(stack: Stack) -> None:
     wrong = stack.emulator.connection_string.replace("SharedAccessKey=SAS_KEY_VALUE", "SharedAccessKey=wrong")
     with (
         ServiceBusClient.from_connection_string(wrong, retry_total=0) as client,
-        pytest.raises((ServiceBusAuthenticationError, ServiceBusAuthorizationError)):
-            client.get_queue_sender(PLAIN[0]).__enter__()
+        pytest.raises((ServiceBusAuthenticationError, ServiceBusAuthorizationError)),
+    ):
+        client.get_queue_sender(PLAIN[0]).__enter__()
 
 
 def test_an_entity_that_is_not_there_is_not_found(stack: Stack) -> None:
@@ -520,3 +547,136 @@ async def _receive(receiver: Any, count: int) -> list[Any]:
         assert more, f"{len(found)} of {count} messages came"
         found += more
     return found
+
+
+# Faults, and the process by itself
+
+
+def test_the_sdk_survives_a_dropped_connection_and_a_throttled_send() -> None:
+    rules = [
+        FaultRule(DropConnection(), Operation.SEND, after=1, times=1),
+        FaultRule(Throttle(), Operation.SEND, after=2, times=1),
+    ]
+    with (
+        run_emulator({"tasks": RULES}, faults=FaultPlan(rules)) as emulator,
+        ServiceBusClient.from_connection_string(
+            emulator.connection_string, retry_total=3, retry_backoff_factor=0.01
+        ) as client,
+        client.get_queue_sender("tasks") as sender,
+    ):
+        for number in range(3):
+            sender.send_messages(ServiceBusMessage(str(number)))
+
+        (queue,) = emulator.server.namespace
+        seen = emulator.call(lambda: queue.peek(1, 10, emulator.now()))
+        assert len(seen) == 3
+        assert len(emulator.server.faults.injected) == 2
+
+
+def test_over_tls_the_sdk_speaks_to_it_as_well(tmp_path: Path) -> None:
+    certificate = _certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    with run_emulator({"tasks": RULES}, tls=context) as emulator:
+        address = emulator.connection_string.replace(";UseDevelopmentEmulator=true", "")
+        port = emulator.server.port
+        with (
+            ServiceBusClient.from_connection_string(
+                address.replace(f"127.0.0.1:{port}", "localhost"),
+                custom_endpoint_address=f"sb://127.0.0.1:{port}",
+                transport_type=TransportType.Amqp,
+                connection_verify=str(certificate),
+                retry_total=0,
+            ) as client,
+            client.get_queue_sender("tasks") as sender,
+        ):
+            sender.send_messages(ServiceBusMessage("secret"))
+
+
+def _certificate(folder: Path) -> Path:
+    """A key and a certificate of its own for this machine, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    alternatives = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    path = folder / "server.pem"
+    path.write_bytes(pem)
+    return path
+
+
+CONFIG = {
+    "UserConfig": {
+        "Namespaces": [
+            {
+                "Name": "sbemulatorns",
+                "Queues": [{"Name": "tasks", "Properties": {"LockDuration": "PT1M"}}],
+                "Topics": [],
+            }
+        ],
+        "Logging": {"Type": "File"},
+    }
+}
+
+
+@contextmanager
+def _process(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The emulator as a process, and its connection string."""
+    config = folder / "Config.json"
+    config.write_text(json.dumps(CONFIG))
+    command = [sys.executable, "-m", "testing.service_bus_emulator", "--config", str(config), "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def test_the_process_keeps_its_messages_in_its_journal_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    journal = ("--journal", str(tmp_path / "journal"), "--key", "mine=secret")
+    with _process(tmp_path, *journal) as (process, address):
+        assert "SharedAccessKeyName=mine" in address
+        with ServiceBusClient.from_connection_string(address) as client, client.get_queue_sender("tasks") as sender:
+            sender.send_messages(ServiceBusMessage("kept", message_id="1"))
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+
+    with (
+        _process(tmp_path, *journal) as (process, address),
+        ServiceBusClient.from_connection_string(address) as client,
+        client.get_queue_receiver("tasks") as receiver,
+    ):
+        (found,) = receive(receiver)
+        assert (text(found), found.message_id) == ("kept", "1")
+        receiver.complete_message(found)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"), [(["--key", "nameless"], "NAME=KEY"), (["--faults", "{config}"], "array")]
+)
+def test_what_is_wrong_with_its_settings_is_said_and_ends_the_process(
+    tmp_path: Path, options: list[str], error: str
+) -> None:
+    config = tmp_path / "Config.json"
+    config.write_text(json.dumps(CONFIG))
+    given = [option.format(config=config) for option in options]
+    command = [sys.executable, "-m", "testing.service_bus_emulator", "--config", str(config), "--port", "0", *given]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 2
+    assert error in ended.stderr
+    assert ended.stdout == ""

@@ -25,18 +25,14 @@ NOT_ALLOWED = "amqp:not-allowed"
 NOT_FOUND = "amqp:not-found"
 NOT_IMPLEMENTED = "amqp:not-implemented"
 ILLEGAL_STATE = "amqp:illegal-state"
-INTERNAL_ERROR = "amqp:internal-error"
 RESOURCE_LIMIT_EXCEEDED = "amqp:resource-limit-exceeded"
 UNAUTHORIZED_ACCESS = "amqp:unauthorized-access"
-FRAME_SIZE_TOO_SMALL = "amqp:frame-size-too-small"
 CONNECTION_FORCED = "amqp:connection:forced"
 WINDOW_VIOLATION = "amqp:session:window-violation"
 HANDLE_IN_USE = "amqp:session:handle-in-use"
 UNATTACHED_HANDLE = "amqp:session:unattached-handle"
 TRANSFER_LIMIT_EXCEEDED = "amqp:link:transfer-limit-exceeded"
 MESSAGE_SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
-DETACH_FORCED = "amqp:link:detach-forced"
-STOLEN = "amqp:link:stolen"
 
 _ERROR_CODE = 0x1D
 

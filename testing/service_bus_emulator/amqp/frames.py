@@ -67,6 +67,8 @@ class FrameReader:
     def next(self) -> Frame | None:
         """The next frame that is whole. Raises :class:`FramingError`."""
         if self.pending < 8:
+            if not self.pending:
+                self.feed(b"")  # what was read is let go
             return None
         size, offset, kind, channel = _HEAD.unpack_from(self._data, self._at)
         if size > self.max_frame_size:

@@ -1,11 +1,11 @@
-"""Peers that say exactly what a test wants, to an emulator without sockets whose time stands still until it is moved."""
+"""Peers that say exactly what a test wants, to an emulator without sockets, whose time a test moves."""
 
 from __future__ import annotations
 
 import asyncio
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from testing.clock import FakeClock
 from testing.service_bus_emulator.amqp.encode import encode
@@ -65,7 +65,7 @@ class FakeTransport(asyncio.Transport):
     def __init__(self, loop: StandingLoop) -> None:
         super().__init__()
         self.written = bytearray()
-        self.is_reading = True
+        self.reads = True
         self.is_aborted = False
         self._loop = loop
         self._protocol: Connection
@@ -92,10 +92,10 @@ class FakeTransport(asyncio.Transport):
         self.close()
 
     def pause_reading(self) -> None:
-        self.is_reading = False
+        self.reads = False
 
     def resume_reading(self) -> None:
-        self.is_reading = True
+        self.reads = True
 
 
 class World:
@@ -218,6 +218,6 @@ class Peer:
 
 def _next(reader: FrameReader) -> Any:
     """The next frame, headers passed over."""
-    while cast("bytes", reader._data[reader._at : reader._at + 4]) == b"AMQP":
+    while reader._data[reader._at : reader._at + 4] == b"AMQP":
         reader.header()
     return reader.next()

@@ -27,6 +27,7 @@ from testing.service_bus_emulator.amqp.performatives import (
 )
 from testing.service_bus_emulator.amqp.types import Described, Symbol, ULong
 from testing.service_bus_emulator.server import Limits
+from tests.unit.testing.service_bus_emulator.amqp.values import RELAXED
 from tests.unit.testing.service_bus_emulator.peers import PLAIN, QUEUE, Peer, World, body
 
 
@@ -210,13 +211,11 @@ def test_a_peer_that_takes_nothing_is_given_nothing_and_not_listened_to() -> Non
     peer = world.peer().begun().receiver(credit=100)
     world.run(peer.connection.pause_writing)
     world.peer().begun().sender().transfer(0, body(b"x"), settled=True)
-    assert not peer.transport.is_reading
-    assert peer.deliveries() == []
+    assert (peer.transport.reads, peer.deliveries()) == (False, [])
 
     world.run(peer.connection.resume_writing)
 
-    assert peer.transport.is_reading
-    assert len(peer.deliveries()) == 1
+    assert (peer.transport.reads, len(peer.deliveries())) == (True, 1)
 
 
 def test_connections_over_the_limit_are_dropped_and_room_is_made_again() -> None:
@@ -240,29 +239,29 @@ def test_a_thousand_connections_are_served_and_leave_nothing_behind() -> None:
     assert world.server.connection_count == 0
 
 
+_SOURCE, _TARGET = Described(0x28, [QUEUE]), Described(0x29, [QUEUE])
+_SAID: list[tuple[Any, bytes]] = [
+    (Open("peer"), b""),
+    (Begin(None, 0, 100, 100), b""),
+    (Attach("s", 0, role=False, source=_SOURCE, target=_TARGET, initial_delivery_count=0), b""),
+    (Attach("r", 1, role=True, source=_SOURCE, target=_TARGET), b""),
+    (Flow(0, 100, 0, 100, 1, 0, 10), b""),
+    (Transfer(0, 0, b"tag", 0, more=True), body(b"hello")[:3]),
+    (Transfer(0), body(b"hello")[3:]),
+    (Transfer(0, 1, b"tag", 0x80013700), b"\x00\x53\x75" + encode(body(b"one"))),
+    (Disposition(role=True, first=0, last=1, state=Described(0x24, [])), b""),
+    (End(), b""),
+    (Close(), b""),
+]
+
+
 def _script() -> list[bytes]:
     """All that a peer says in a session in which everything happens once."""
-    source, target = Described(0x28, [QUEUE]), Described(0x29, [QUEUE])
     return [
         SASL_HEADER,
         write_frame(0, write(SaslInit("PLAIN", PLAIN)), SASL_TYPE),
         AMQP_HEADER,
-        *(
-            write_frame(0, write(record) + payload)
-            for record, payload in [
-                (Open("peer"), b""),
-                (Begin(None, 0, 100, 100), b""),
-                (Attach("s", 0, role=False, source=source, target=target, initial_delivery_count=0), b""),
-                (Attach("r", 1, role=True, source=source, target=target), b""),
-                (Flow(0, 100, 0, 100, 1, 0, 10), b""),
-                (Transfer(0, 0, b"tag", 0, more=True), body(b"hello")[:3]),
-                (Transfer(0), body(b"hello")[3:]),
-                (Transfer(0, 1, b"tag", 0x80013700), b"\x00\x53\x75" + encode(body(b"one"))),
-                (Disposition(role=True, first=0, last=1, state=Described(0x24, [])), b""),
-                (End(), b""),
-                (Close(), b""),
-            ]
-        ),
+        *(write_frame(0, write(record) + payload) for record, payload in _SAID),
     ]
 
 
@@ -271,7 +270,7 @@ def _bounded(peer: Peer) -> bool:
     return len(peer.transport.written) < 10_000
 
 
-@settings(max_examples=300)
+@settings(RELAXED, max_examples=300)
 @given(st.data())
 def test_any_mutation_of_what_a_peer_says_is_answered_or_ends_the_connection(data: st.DataObject) -> None:
     stream = bytearray(b"".join(_script()))
@@ -281,7 +280,7 @@ def test_any_mutation_of_what_a_peer_says_is_answered_or_ends_the_connection(dat
     assert _bounded(World().peer().raw(bytes(stream)))
 
 
-@settings(max_examples=150)
+@settings(RELAXED, max_examples=150)
 @given(st.data())
 def test_any_order_of_what_a_peer_says_is_answered_or_ends_the_connection(data: st.DataObject) -> None:
     hello, rest = _script()[:4], _script()[4:]

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from testing.service_bus_emulator.amqp.decode import MAX_DEPTH, decode, decode_all, skip
@@ -29,14 +29,16 @@ from testing.service_bus_emulator.amqp.types import (
     UInt,
     ULong,
 )
-from tests.unit.testing.service_bus_emulator.amqp.values import SCALARS, VALUES, alike
+from tests.unit.testing.service_bus_emulator.amqp.values import RELAXED, SCALARS, VALUES, alike
 
 
+@RELAXED
 @given(VALUES)
 def test_decode_of_encode_is_identity(value: Any) -> None:
     assert alike(decode_all(encode(value)), value)
 
 
+@RELAXED
 @given(VALUES, st.binary(max_size=20))
 def test_a_value_ends_where_it_ends_and_is_skipped_to_the_same_place(value: Any, rest: bytes) -> None:
     encoded = encode(value)
@@ -46,13 +48,15 @@ def test_a_value_ends_where_it_ends_and_is_skipped_to_the_same_place(value: Any,
 
 
 @pytest.mark.parametrize("kind", SCALARS)
+@settings(RELAXED, max_examples=30)
 @given(data=st.data())
 def test_an_array_of_every_type_is_read_back(kind: type, data: st.DataObject) -> None:
-    array = Array(tuple(data.draw(st.lists(SCALARS[kind], max_size=300))))
+    array = Array(tuple(data.draw(st.lists(SCALARS[kind], max_size=100))))
 
     assert alike(decode_all(encode(array)), array)
 
 
+@RELAXED
 @given(VALUES)
 def test_every_prefix_is_refused(value: Any) -> None:
     encoded = encode(value)
@@ -64,6 +68,7 @@ def test_every_prefix_is_refused(value: Any) -> None:
             skip(encoded[:length], 0)
 
 
+@RELAXED
 @given(VALUES, st.data())
 def test_every_mutation_is_refused_or_read(value: Any, data: st.DataObject) -> None:
     encoded = bytearray(encode(value))
@@ -73,6 +78,7 @@ def test_every_mutation_is_refused_or_read(value: Any, data: st.DataObject) -> N
     _read_or_refused(bytes(encoded))
 
 
+@RELAXED
 @given(st.binary(max_size=400))
 @example(b"\x00" * 400)
 @example(b"\xe0\x02\x01\x00\x00")
@@ -93,7 +99,7 @@ def _read_or_refused(data: bytes) -> None:
         pass
     else:
         assert end <= len(data)
-        repr(value)
+        assert repr(decode_all(encode(value))) == repr(value)
     with contextlib.suppress(DecodeError):
         assert skip(data, 0) <= len(data)
 

@@ -16,10 +16,12 @@ from testing.service_bus_emulator.amqp.frames import (
     FrameReader,
     write_frame,
 )
+from tests.unit.testing.service_bus_emulator.amqp.values import RELAXED
 
 FRAMES = st.lists(st.builds(Frame, st.integers(0, 1), st.integers(0, 0xFFFF), st.binary(max_size=100)), max_size=10)
 
 
+@RELAXED
 @given(FRAMES, st.data())
 def test_frames_are_the_same_however_their_bytes_are_cut(frames: list[Frame], data: st.DataObject) -> None:
     stream = b"".join(write_frame(frame.channel, frame.body, frame.kind) for frame in frames)
@@ -63,6 +65,7 @@ def test_an_extended_header_is_passed_over() -> None:
     assert reader.next() == Frame(0, 5, b"bd")
 
 
+@RELAXED
 @given(st.binary(max_size=200))
 def test_any_bytes_are_frames_or_refused_and_no_more_than_a_frame_is_held(data: bytes) -> None:
     reader = FrameReader(64)

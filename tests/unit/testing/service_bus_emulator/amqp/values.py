@@ -6,6 +6,7 @@ import math
 import struct
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from testing.service_bus_emulator.amqp.types import (
@@ -27,6 +28,9 @@ from testing.service_bus_emulator.amqp.types import (
     ULong,
     UShort,
 )
+
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""What is checked is what happens, not how long it takes."""
 
 _RANGES: dict[type, tuple[int, int]] = {
     UByte: (0, 2**8 - 1),
