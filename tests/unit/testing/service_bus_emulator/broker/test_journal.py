@@ -337,6 +337,16 @@ class TestCompaction:
 
         assert names(disk.process().bench.receive()) == ["1"]
 
+    def test_numbers_are_not_given_again_after_a_compaction_of_nothing(self, disk: Disk) -> None:
+        process = disk.process(q=QueueRules())
+        process.bench.send("1", "2")
+        for _ in range(2):
+            process.bench.one(mode=ReceiveMode.RECEIVE_AND_DELETE)
+
+        process.journal.compact(process.queue.snapshot())
+
+        assert process.again(q=QueueRules()).bench.send("3") == [3]
+
     def test_without_room_for_a_compaction_it_goes_on_and_tries_again_later(self, disk: Disk) -> None:
         process = disk.process()
         process.bench.send("1")

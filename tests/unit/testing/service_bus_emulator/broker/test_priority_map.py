@@ -39,6 +39,17 @@ def test_what_moves_and_goes_leaves_nothing_behind() -> None:
     assert len(found._heap) < 100
 
 
+def test_what_only_goes_leaves_nothing_behind() -> None:
+    found: PriorityMap[int, int] = PriorityMap()
+    for number in range(1000):
+        found.set(number, number)
+    for number in range(999, 0, -1):
+        found.discard(number)
+
+    assert len(found._heap) < 100
+    assert found.pop() == 0
+
+
 def test_keys_are_given_until_a_limit() -> None:
     found: PriorityMap[int, str] = PriorityMap()
     for key, priority in (("c", 3), ("a", 1), ("b", 2)):
