@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from testing.clock import EPOCH
+from testing.service_bus_emulator.amqp.errors import LinkError
 from testing.service_bus_emulator.amqp.frames import AMQP_HEADER, SASL_HEADER, SASL_TYPE, write_frame
 from testing.service_bus_emulator.amqp.performatives import Begin, Disposition, Open, SaslInit, write
 from testing.service_bus_emulator.amqp.types import Symbol
 from testing.service_bus_emulator.cbs import (
+    ALL_RIGHTS,
     AccessKey,
     Claim,
+    Grant,
     Right,
     TokenRefused,
     check_plain,
@@ -21,6 +24,7 @@ from testing.service_bus_emulator.cbs import (
     make_token,
     path_of,
 )
+from testing.service_bus_emulator.grants import MAX_GRANTS, Grants
 from testing.service_bus_emulator.sections import read_request, write_answer
 from testing.service_bus_emulator.server import DEFAULT_KEY
 from tests.unit.testing.service_bus_emulator.peers import QUEUE, Peer, World
@@ -92,6 +96,27 @@ def test_an_expiry_that_is_no_time_is_malformed() -> None:
     given = token().replace(f"se={int(LATER.timestamp())}", "se=soon")
     with pytest.raises(TokenRefused):
         check_token(given, AUDIENCE, KEYS, EPOCH)
+
+
+def test_a_token_allows_nothing_from_its_last_moment_on() -> None:
+    grants, claim = Grants(), Claim("tasks", (Right.SEND,))
+    grants.add(check_token(token(), AUDIENCE, KEYS, EPOCH))
+    grants.check(claim, LATER - timedelta(seconds=1))
+
+    with pytest.raises(LinkError):
+        grants.check(claim, LATER)
+
+
+def test_tokens_of_one_connection_are_bounded() -> None:
+    grants = Grants()
+    for number in range(MAX_GRANTS):
+        grants.add(Grant(str(number), ALL_RIGHTS, LATER))
+    grants.add(Grant("7", ALL_RIGHTS, LATER))
+
+    with pytest.raises(LinkError):
+        grants.add(Grant("one more", ALL_RIGHTS, LATER))
+    grants.expire(LATER)
+    grants.add(Grant("one more", ALL_RIGHTS, LATER))
 
 
 @pytest.mark.parametrize(

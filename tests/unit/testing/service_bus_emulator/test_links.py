@@ -114,9 +114,9 @@ def test_an_aborted_message_is_forgotten() -> None:
 def test_a_message_that_is_too_large_is_rejected_and_its_bytes_are_not_kept() -> None:
     world = World()
     peer = world.peer().begun().sender()
-    for _ in range(100):
+    for number in range(100):
         peer.say(Transfer(0, 0, b"0", 0, more=True), payload=b"x" * 60_000)
-        assert peer.connection._held <= 256 * 1024
+        assert peer.connection._held == (60_000 * (number + 1) if number < 4 else 0)
     peer.say(Transfer(0, 0), payload=b"x")
     peer.transfer(1, body(b"small"))
 
@@ -136,7 +136,8 @@ def test_who_does_not_wait_for_the_outcome_of_a_too_large_message_loses_the_link
 
 
 def test_beginnings_of_messages_on_many_links_are_bounded() -> None:
-    peer = World().peer().begun()
+    peer = World().peer().begun().sender(handle=100)
+    peer.say(Transfer(100, 100, b"0", 0, more=True), payload=b"x")
     for handle in range(30):
         peer.sender(handle=handle)
         for _ in range(4):
@@ -250,6 +251,18 @@ def test_nothing_is_taken_while_the_window_is_closed() -> None:
 
     assert peer.deliveries() == []
     assert len(other.deliveries()) == 5
+
+
+def test_messages_come_when_the_window_opens() -> None:
+    world = with_messages(5)
+    peer = world.peer().begun(window=0).receiver(credit=0).flow(1, 3, window=0)
+    peer.receiver(handle=2, credit=0).flow(2, 5, window=0)
+
+    peer.say(Flow(0, 4, 0, 1000))
+
+    assert [transfer.handle for transfer, _ in peer.deliveries()] == [1, 1, 1, 2]
+    peer.say(Flow(4, 4, 0, 1000, 1, 3, 0))
+    assert peer.deliveries()[4][0].handle == 2
 
 
 def test_received_and_deleted_is_settled_when_it_comes() -> None:
