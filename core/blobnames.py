@@ -6,11 +6,18 @@ import re
 
 from core.errors import BlobNameInvalid
 
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_PART = r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?"
+_NAME = re.compile(f"{_PART}(?:/{_PART})*")
 MAX_BLOB_NAME = 512
+MAX_BLOB_PARTS = 254
+"""Azure Blob Storage takes no more (learn.microsoft.com, Naming and Referencing Containers, Blobs, and Metadata)."""
 
 
 def check_blob_name(name: str) -> None:
     """Raises :class:`BlobNameInvalid`; the rule stands at :class:`core.ports.BlobStore`."""
-    if len(name) > MAX_BLOB_NAME or not _NAME.fullmatch(name):
-        raise BlobNameInvalid(f"blob name {name[:80]!r}: parts of A-Z a-z 0-9 . _ - that do not start with a dot")
+    if not is_blob_name(name):
+        raise BlobNameInvalid(f"blob name {name[:80]!r}: parts of A-Z a-z 0-9 . _ - without a dot at either end")
+
+
+def is_blob_name(name: str) -> bool:
+    return len(name) <= MAX_BLOB_NAME and name.count("/") < MAX_BLOB_PARTS and _NAME.fullmatch(name) is not None

@@ -30,7 +30,10 @@
     |   |   +-- StoreSchemaMismatch      the schema is older or newer than the code
     |   +-- BusUnavailable
     |   +-- BlobStoreUnavailable
+    |   |   +-- BlobStoreMisconfigured   key, identity, role, firewall or TLS: a person has to act
+    |   +-- BlobConflict                 replaced, removed or held by somebody else meanwhile
     +-- StoreInconsistent                a constraint that never fires did, or our SQL is wrong
+    +-- BlobRequestRefused               the blob storage does not take what we ask: our request is wrong
     +-- LeaseLost                        another holder, or the run ended; the write was refused
     +-- LockLost                         the message's peek-lock is gone; settling was refused
     +-- CapacityExceeded                 a bound on memory, bytes or count was reached
@@ -187,8 +190,20 @@ class BlobStoreUnavailable(TransientError):
     code = "BLOB_STORE_UNAVAILABLE"
 
 
+class BlobStoreMisconfigured(BlobStoreUnavailable):
+    code = "BLOB_STORE_MISCONFIGURED"
+
+
+class BlobConflict(TransientError):
+    code = "BLOB_CONFLICT"
+
+
 class StoreInconsistent(CoreMachineError):
     code = "STORE_INCONSISTENT"
+
+
+class BlobRequestRefused(CoreMachineError):
+    code = "BLOB_REQUEST_REFUSED"
 
 
 class LeaseLost(CoreMachineError):

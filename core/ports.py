@@ -7,7 +7,7 @@ aware datetimes in UTC and always come from the caller, so that a clock can be i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -437,16 +437,36 @@ class MessageBus(Protocol):
 
 
 class BlobStore(Protocol):
-    """Named byte strings. A name is 1 to 512 of ``A-Za-z0-9 . _ - /``, of parts that are neither empty nor
-    start with a dot; any other raises :class:`BlobNameInvalid`.
+    """Named byte strings. A name is 1 to 512 of ``A-Za-z0-9 . _ - /``, of at most 254 parts that are neither empty
+    nor start or end with a dot; any other raises :class:`BlobNameInvalid`.
+
+    Any method may raise :class:`BlobStoreUnavailable`; a write that raised it may have been carried out. Any may be
+    called from several threads at once. Where two write the same name, one's blob is there whole in the end, and the
+    other may get :class:`BlobConflict`.
     """
 
     def put(self, name: str, data: bytes, content_type: str) -> None:
         """Write whole, replacing what was there: a reader sees the old bytes or the new."""
         ...
 
+    def put_stream(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
+        """Write what ``pieces`` give, as :meth:`put` does, and return its size in bytes.
+
+        Of any length no more than some pieces are held at a time. With nothing written, what the iterator raises is
+        passed on, and more than ``max_bytes`` is :class:`CapacityExceeded`, raised without reading on.
+        """
+        ...
+
     def get(self, name: str) -> bytes:
         """Raises :class:`BlobNotFound`."""
+        ...
+
+    def get_stream(self, name: str) -> Iterator[bytes]:
+        """The bytes in pieces of at most 4 MiB, none of them empty, all of the same put.
+
+        Raises :class:`BlobNotFound` at once. Where the blob is replaced or deleted while it is read, the old bytes
+        come to their end, or the next piece raises :class:`BlobConflict` or :class:`BlobNotFound`.
+        """
         ...
 
     def size(self, name: str) -> int:

@@ -109,6 +109,25 @@ class Settings(BaseModel):
     database_pool_timeout: float = Field(
         10.0, gt=0, le=3_600, alias="DATABASE_POOL_TIMEOUT_SECONDS", description="How long a call waits for one of them"
     )
+    storage_connection_string: str = Field(
+        "",
+        repr=False,
+        alias="AZURE_STORAGE_CONNECTION_STRING",
+        description="The storage account with its key, as the portal shows it; or UseDevelopmentStorage=true",
+    )
+    storage_account_url: str = Field(
+        "",
+        alias="AZURE_STORAGE_ACCOUNT_URL",
+        description="https://ACCOUNT.blob.core.windows.net, signed in to as this process's identity; no key is needed",
+    )
+    storage_container: str = Field(
+        "coremachine",
+        min_length=3,
+        max_length=63,
+        pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$",
+        alias="AZURE_STORAGE_CONTAINER",
+        description="The container of all blobs, made by the first write",
+    )
 
     @field_validator("database_pool_max")
     @classmethod

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from core.blobnames import check_blob_name
 from core.errors import BlobNotFound, CapacityExceeded
+
+PIECE = 4 * 1024 * 1024
+"""Bytes that a stream gives at a time."""
 
 
 class MemoryBlobStore:
@@ -26,8 +29,22 @@ class MemoryBlobStore:
         self._blobs[name] = (bytes(data), content_type)
         self._bytes = total
 
+    def put_stream(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
+        check_blob_name(name)
+        data = bytearray()
+        for piece in pieces:
+            if len(data) + len(piece) > max_bytes:
+                raise CapacityExceeded(f"blob: more than {max_bytes} bytes", limit=max_bytes)
+            data += piece
+        self.put(name, bytes(data), content_type)
+        return len(data)
+
     def get(self, name: str) -> bytes:
         return self._find(name)[0]
+
+    def get_stream(self, name: str) -> Iterator[bytes]:
+        data = self.get(name)
+        return (data[start : start + PIECE] for start in range(0, len(data), PIECE))
 
     def size(self, name: str) -> int:
         return len(self._find(name)[0])

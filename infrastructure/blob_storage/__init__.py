@@ -1,0 +1,1 @@
+"""Azure Blob Storage: the one package that knows ``azure.storage.blob``."""
