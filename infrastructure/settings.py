@@ -58,6 +58,57 @@ class Settings(BaseModel):
     ocr_model_root: str = Field(
         ".models", min_length=1, alias="OCR_MODEL_ROOT", description="The folder of the OCR models"
     )
+    ocr_engine: Literal["paddle", "test"] = Field(
+        "paddle", alias="OCR_ENGINE", description="paddle, or test: one that reads a fixed text at once, for load tests"
+    )
+    document_max_uploads: int = Field(
+        4, gt=0, le=64, alias="DOCUMENT_MAX_UPLOADS", description="Uploads of documents that a process takes at once"
+    )
+    http_max_body_bytes: int = Field(
+        1024 * 1024, gt=0, alias="HTTP_MAX_BODY_BYTES", description="The largest body of a call that is no document"
+    )
+    service_bus_connection: str = Field(
+        "",
+        repr=False,
+        alias="SERVICE_BUS_CONNECTION",
+        description="The connection string of Service Bus, which the triggers use too",
+    )
+    service_bus_fqdn: str = Field(
+        "",
+        alias="SERVICE_BUS_FQDN",
+        description="Its host name, where it is signed in to with an identity: name.servicebus.windows.net; the triggers "
+        "want the same as SERVICE_BUS_CONNECTION__fullyQualifiedNamespace",
+    )
+    jobs_queue: str = Field("jobs", min_length=1, max_length=260, alias="JOBS_QUEUE", description="The queue of jobs")
+    tasks_queue: str = Field(
+        "tasks", min_length=1, max_length=260, alias="TASKS_QUEUE", description="The queue of short tasks"
+    )
+    long_running_queue: str = Field(
+        "long-running-tasks",
+        min_length=1,
+        max_length=260,
+        alias="LONG_RUNNING_QUEUE",
+        description="The queue of long tasks, which the worker takes",
+    )
+    service_bus_max_message_bytes: int = Field(
+        256 * 1024,
+        ge=64 * 1024,
+        le=100 * 1024 * 1024,
+        alias="SERVICE_BUS_MAX_MESSAGE_BYTES",
+        description="The tier's largest message: 262144 on Standard, up to 104857600 on Premium",
+    )
+    reconcile_schedule: str = Field(
+        "*/30 * * * * *", alias="RECONCILE_SCHEDULE", description="When the reconciler runs: NCRONTAB, seconds first"
+    )
+    dead_letter_schedule: str = Field(
+        "15 * * * * *", alias="DEAD_LETTER_SCHEDULE", description="When the dead-letter queues are looked at"
+    )
+    retention_schedule: str = Field(
+        "0 20 3 * * *", alias="RETENTION_SCHEDULE", description="When what is old is archived and deleted"
+    )
+    retention_days: int = Field(
+        30, gt=0, le=36_500, alias="RETENTION_DAYS", description="How long an ended run is kept before it is archived"
+    )
     database_url: str = Field(
         "",
         repr=False,
