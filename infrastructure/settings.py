@@ -76,7 +76,7 @@ class Settings(BaseModel):
     service_bus_fqdn: str = Field(
         "",
         alias="SERVICE_BUS_FQDN",
-        description="Its host name, where it is signed in to with an identity: name.servicebus.windows.net; the triggers "
+        description="Its host name, where one signs in with an identity: NAME.servicebus.windows.net; the triggers "
         "want the same as SERVICE_BUS_CONNECTION__fullyQualifiedNamespace",
     )
     jobs_queue: str = Field("jobs", min_length=1, max_length=260, alias="JOBS_QUEUE", description="The queue of jobs")
