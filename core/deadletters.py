@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 
 from core.errors import DeadLetterNotFound, OperationConflict
-from core.ids import MAX_MESSAGE_ID
+from core.ids import bounded_message_id
 from core.limits import LONGEST, MAX_LETTER_TEXT, check_actor
 from core.listing import DeadLetterRecord, NewDeadLetter
 from core.outcome import storable
@@ -67,7 +66,7 @@ class DeadLetters:
         letters = self._bus.dead_letters(queue, limit)
         if not letters:
             return 0
-        new = self._store.record_dead_letters([_letter(letter) for letter in letters], self._clock.now())
+        new = self._store.record_dead_letters([storable_letter(letter) for letter in letters], self._clock.now())
         if new or len(letters) < limit or limit >= MAX_LETTERS:
             return new
         return self._collect(queue, 2 * limit)
@@ -81,20 +80,14 @@ class DeadLetters:
 
 def replay_message_id(message_id: str, replay: int) -> str:
     """``message_id:rN``, at most 128 characters: of what is longer, the end is in a digest."""
-    return _bounded_id(message_id, f":r{replay}")
+    return bounded_message_id(message_id, f":r{replay}")
 
 
-def _bounded_id(message_id: str, suffix: str = "") -> str:
-    if len(message_id) + len(suffix) > MAX_MESSAGE_ID:
-        suffix = f":{hashlib.sha256(message_id.encode()).hexdigest()[:16]}{suffix}"
-    return message_id[: MAX_MESSAGE_ID - len(suffix)] + suffix
-
-
-def _letter(letter: DeadLetter) -> NewDeadLetter:
+def storable_letter(letter: DeadLetter) -> NewDeadLetter:
     """What anybody sent may hold any text; what is written down is what a store takes."""
     return NewDeadLetter(
         letter.queue,
-        _bounded_id(storable(letter.message_id, _ANY_LENGTH)),
+        bounded_message_id(storable(letter.message_id, _ANY_LENGTH)),
         storable(letter.message_type, LONGEST["message type"]),
         letter.body,
         storable(letter.reason, MAX_LETTER_TEXT),

@@ -90,6 +90,13 @@ def stage_complete_message_id(job_id: JobId, run: int, stage: int) -> str:
     return f"{job_id}:{run}:{stage}:-stage_complete:1"
 
 
+def bounded_message_id(message_id: str, suffix: str = "") -> str:
+    """``message_id`` with ``suffix``, at most 128 characters: of what is longer, the end is in a digest."""
+    if len(message_id) + len(suffix) > MAX_MESSAGE_ID:
+        suffix = f":{hashlib.sha256(message_id.encode()).hexdigest()[:16]}{suffix}"
+    return message_id[: MAX_MESSAGE_ID - len(suffix)] + suffix
+
+
 def is_type_name(name: str) -> bool:
     """Whether ``name`` may name a job or task type: ``[a-z][a-z0-9_]{0,63}``."""
     return _TYPE_NAME.fullmatch(name) is not None

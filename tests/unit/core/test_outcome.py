@@ -89,6 +89,8 @@ def test_only_what_may_pass_is_retryable() -> None:
         "StoreMisconfigured",
         "StoreSchemaMismatch",
         "BusUnavailable",
+        "BlobConflict",
+        "BlobStoreMisconfigured",
         "BlobStoreUnavailable",
         "TransientTaskError",
     }

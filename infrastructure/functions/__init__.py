@@ -1,0 +1,1 @@
+"""What Azure Functions calls: the triggers of queues and timers."""

@@ -1,0 +1,106 @@
+"""What a queue's trigger does with a message, where all that it can say to the host is "done" or "failed".
+
+"Failed" gives the message back to the broker at once, with a count of ten before it is buried under a reason that says
+nothing. So a message that cannot be processed now is sent again for later, and one that never can is written down with
+its reason where the operators look for dead letters; both are "done" then. Only where neither is possible does the host
+hear of a failure. The engine's own retries are new messages and are not touched by any of this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from typing import Protocol, assert_never
+
+from core.attempts import Processed
+from core.consumer import AbandonMessage, DeadLetterMessage, dispatch
+from core.deadletters import storable_letter
+from core.errors import CoreMachineError, TransientError
+from core.machine import CoreMachine
+from core.ports import DeadLetter, IdSource, MessageBus
+from core.postponed import postponed
+
+_log = logging.getLogger(__name__)
+
+
+class QueueMessage(Protocol):
+    """The part of `azure.functions.ServiceBusMessage` that is read."""
+
+    @property
+    def message_id(self) -> str | None: ...
+
+    @property
+    def label(self) -> str | None: ...
+
+    def get_body(self) -> bytes: ...
+
+
+class QueueTrigger:
+    """For any number of threads, each with a ``machine`` of its own. ``restore`` fetches a body sent by reference."""
+
+    def __init__(
+        self,
+        queue: str,
+        machine: Callable[[], CoreMachine],
+        bus: MessageBus,
+        ids: IdSource,
+        restore: Callable[[bytes], bytes],
+    ) -> None:
+        self._queue = queue
+        self._machine = machine
+        self._bus = bus
+        self._ids = ids
+        self._restore = restore
+
+    def __call__(self, message: QueueMessage) -> None:
+        """Raises :class:`core.errors.CoreMachineError` for a message that is to be given back to the broker."""
+        body = message.get_body()
+        settlement = self._settlement(body)
+        try:
+            self._settle(message, body, settlement)
+        except TransientError as error:
+            if isinstance(settlement, AbandonMessage):
+                raise
+            self._postpone(message, body, error)
+
+    def _settlement(self, body: bytes) -> Processed | AbandonMessage | DeadLetterMessage:
+        try:
+            whole = self._restore(body)
+        except TransientError as error:
+            return AbandonMessage(error)
+        except CoreMachineError as error:
+            return DeadLetterMessage(error)
+        return dispatch(self._machine(), whole)
+
+    def _settle(
+        self, message: QueueMessage, body: bytes, settlement: Processed | AbandonMessage | DeadLetterMessage
+    ) -> None:
+        match settlement:
+            case Processed():
+                return
+            case AbandonMessage(error):
+                self._postpone(message, body, error)
+            case DeadLetterMessage(error):
+                self._bury(message, body, error)
+            case _:
+                assert_never(settlement)
+
+    def _postpone(self, message: QueueMessage, body: bytes, error: TransientError) -> None:
+        now = self._machine().clock.now()
+        later = postponed(self._queue, _id(message, body), message.label or "", body, now, self._ids.jitter())
+        self._bus.send([later])
+        extra = {"queue": self._queue, "message_id": message.message_id, "code": error.code}
+        _log.warning("message_postponed", extra=extra)
+
+    def _bury(self, message: QueueMessage, body: bytes, error: CoreMachineError) -> None:
+        letter = DeadLetter(self._queue, _id(message, body), message.label or "", body, error.code, error.message)
+        machine = self._machine()
+        machine.store.record_dead_letters([storable_letter(letter)], machine.clock.now())
+        extra = {"queue": self._queue, "message_id": message.message_id, "code": error.code}
+        _log.error("message_dead_lettered", extra=extra)
+
+
+def _id(message: QueueMessage, body: bytes) -> str:
+    """Its id; of a message that a stranger sent without one, an id made of its content."""
+    return message.message_id or f"no-id:{hashlib.sha256(body).hexdigest()}"

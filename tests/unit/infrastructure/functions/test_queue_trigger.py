@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from core.errors import BlobNotFound, BusUnavailable, CoreMachineError, StoreUnavailable
+from core.postponed import times_postponed
+from infrastructure.functions.queue_trigger import QueueTrigger
+from testing.clock import SeededIds
+from testing.factories import MachineOnMocks, create_test_core_machine
+
+
+@dataclass
+class Message:
+    body: bytes
+    message_id: str | None = "job:1:0:-job:1"
+    label: str | None = "job"
+
+    def get_body(self) -> bytes:
+        return self.body
+
+
+def as_it_is(body: bytes) -> bytes:
+    return body
+
+
+def trigger(on: MachineOnMocks, restore: object = as_it_is) -> QueueTrigger:
+    return QueueTrigger("jobs", lambda: on.machine, on.bus, SeededIds(1), restore)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def on() -> MachineOnMocks:
+    return create_test_core_machine()
+
+
+def submitted(on: MachineOnMocks) -> Message:
+    on.machine.submit("hello_world", {"n": 1})
+    (sent,) = on.bus.receive("jobs", 1)
+    on.bus.complete(sent)
+    return Message(sent.body, sent.message_id, sent.message_type)
+
+
+def test_a_message_that_is_processed_leaves_nothing_behind_but_its_work(on: MachineOnMocks) -> None:
+    trigger(on)(submitted(on))
+
+    assert [sent["message_type"] for sent in on.bus.get_messages_for_queue("tasks")] == ["task"]
+    assert on.state.list_dead_letters(0, 10) == []
+
+
+def test_a_message_whose_store_is_away_is_sent_again_for_later_and_then_processed(
+    on: MachineOnMocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = submitted(on)
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(on.state, "load_run", away)
+        trigger(on)(message)
+        assert on.bus.receive("jobs", 1) == []
+    on.bus.clock.advance(2)
+    (copy,) = on.bus.receive("jobs", 1)
+    trigger(on)(Message(copy.body, copy.message_id, copy.message_type))
+
+    assert (times_postponed(copy.message_id), copy.body) == (1, message.body)
+    assert len(on.bus.get_messages_for_queue("tasks")) == 1
+
+
+def test_where_the_bus_is_away_too_the_broker_keeps_the_message(
+    on: MachineOnMocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = submitted(on)
+
+    def store_away(*_: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    def bus_away(*_: object) -> None:
+        raise BusUnavailable("no answer")
+
+    monkeypatch.setattr(on.state, "load_run", store_away)
+    monkeypatch.setattr(on.bus, "send", bus_away)
+
+    with pytest.raises(BusUnavailable):
+        trigger(on)(message)
+
+
+def test_poison_is_written_down_with_its_reason_and_done_with(on: MachineOnMocks) -> None:
+    trigger(on)(Message(b"not json", "x-1", None))
+
+    (record,) = on.state.list_dead_letters(0, 10)
+    letter = record.letter
+    assert (letter.queue, letter.message_id, letter.body, letter.reason) == (
+        "jobs",
+        "x-1",
+        b"not json",
+        "MESSAGE_INVALID",
+    )
+    assert on.bus.receive("jobs", 1) == []
+
+
+def test_strangers_messages_without_an_id_are_told_apart_by_their_content(on: MachineOnMocks) -> None:
+    for body in (b"one", b"two", b"one"):
+        trigger(on)(Message(body, None, None))
+
+    assert [record.letter.body for record in on.state.list_dead_letters(0, 10)] == [b"one", b"two"]
+
+
+def test_poison_that_cannot_be_written_down_comes_again(on: MachineOnMocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr(on.state, "record_dead_letters", away)
+
+    trigger(on)(Message(b"not json", "x-1", None))
+
+    assert [sent["message_id"] for sent in on.bus.get_messages_for_queue("jobs")] == ["x-1:w1"]
+
+
+def test_a_task_that_fails_is_the_engines_to_retry_and_its_message_is_done(on: MachineOnMocks) -> None:
+    on.machine.submit("hello_world", {"n": 1, "failure_rate": 1.0})
+    first = trigger(on)
+    for queue in ("jobs", "tasks"):
+        for sent in on.bus.receive(queue, 10):
+            on.bus.complete(sent)
+            first(Message(sent.body, sent.message_id, sent.message_type))
+
+    assert all(times_postponed(str(sent["message_id"])) == 0 for sent in on.bus.get_sent_messages())
+    assert on.state.list_dead_letters(0, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "postponed", "buried"),
+    [(BlobNotFound("gone"), 0, 1), (StoreUnavailable("away"), 1, 0)],
+)
+def test_a_body_that_cannot_be_fetched_is_settled_by_its_error(
+    on: MachineOnMocks, error: CoreMachineError, postponed: int, buried: int
+) -> None:
+    def restore(body: bytes) -> bytes:
+        raise error
+
+    trigger(on, restore)(Message(json.dumps({"claim": 1}).encode(), "m"))
+
+    assert len(on.bus.get_sent_messages()) == postponed
+    assert [record.letter.reason for record in on.state.list_dead_letters(0, 10)] == ["BLOB_NOT_FOUND"] * buried
