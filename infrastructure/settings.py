@@ -43,6 +43,9 @@ class Settings(BaseModel):
         600.0, gt=0, alias="TEST_RATE_PER_MINUTE", description="Test calls a minute, over all callers"
     )
     test_burst: int = Field(60, gt=0, alias="TEST_BURST", description="Test calls that are admitted at once")
+    log_format: Literal["text", "json"] = Field(
+        "text", alias="LOG_FORMAT", description="How the worker logs: text, or json with one object a line"
+    )
     document_source_roots: str = Field(
         "",
         alias="DOCUMENT_SOURCE_ROOTS",
@@ -201,6 +204,11 @@ class Settings(BaseModel):
     def names(cls) -> tuple[str, ...]:
         """The environment variables that are read."""
         return tuple(str(field.alias) for field in cls.model_fields.values())
+
+    @property
+    def has_bus(self) -> bool:
+        """Whether a Service Bus is named: without one there are neither queues nor jobs, only the test endpoints."""
+        return bool(self.service_bus_connection or self.service_bus_fqdn)
 
     @property
     def source_roots(self) -> tuple[Path, ...]:

@@ -39,7 +39,12 @@ def test_roots_are_separated_by_semicolons() -> None:
 
 def test_every_setting_of_ours_in_the_example_is_one_that_is_read() -> None:
     example = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
-    foreign = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "PYTHON_THREADPOOL_THREAD_COUNT"}
+    foreign = {
+        "FUNCTIONS_WORKER_RUNTIME",
+        "AzureWebJobsStorage",
+        "PYTHON_ENABLE_INIT_INDEXING",
+        "PYTHON_THREADPOOL_THREAD_COUNT",
+    }
 
     assert set(example) - foreign <= set(Settings.names())
 
