@@ -78,6 +78,12 @@ class ConnectionSource:
         _check_token_is_safe(parameters)
         return cls(parameters, credential or _default_credential())
 
+    @property
+    def address(self) -> str:
+        """Where it connects to, as ``host:port/database``; nothing secret."""
+        host, port = (self.parameters.get(name, "") for name in ("host", "port"))
+        return f"{host or 'this machine'}{f':{port}' if port else ''}/{self.parameters.get('dbname', '')}"
+
     def connect(self) -> Connection:
         """A new connection, in autocommit mode: a statement alone is a transaction alone.
 

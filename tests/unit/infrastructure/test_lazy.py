@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from infrastructure.lazy import Lazy
+
+
+def test_the_value_is_made_once_for_all_threads() -> None:
+    made: list[object] = []
+    barrier = Barrier(8)
+    lazy = Lazy(lambda: made.append(object()) or made[-1])  # type: ignore[func-returns-value]
+
+    def ask() -> object:
+        barrier.wait(10)
+        return lazy()
+
+    with ThreadPoolExecutor(8) as pool:
+        found = {id(future.result()) for future in [pool.submit(ask) for _ in range(8)]}
+
+    assert (len(made), len(found)) == (1, 1)
+
+
+def test_nothing_is_made_before_it_is_asked_for_and_a_failure_is_not_kept() -> None:
+    answers = iter([ValueError("not yet"), 3])
+
+    def make() -> int:
+        answer = next(answers)
+        if isinstance(answer, ValueError):
+            raise answer
+        return answer
+
+    lazy = Lazy(make)
+    with pytest.raises(ValueError, match="not yet"):
+        lazy()
+
+    assert (lazy(), lazy()) == (3, 3)
+
+
+def test_none_is_a_value() -> None:
+    calls: list[int] = []
+    lazy: Lazy[None] = Lazy(lambda: calls.append(1))
+    lazy()
+    lazy()
+
+    assert calls == [1]
