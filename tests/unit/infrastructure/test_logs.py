@@ -32,10 +32,10 @@ def test_warnings_say_that_they_are() -> None:
 
 
 def test_a_line_of_json_holds_all_of_it() -> None:
+    found = record("failed", logging.ERROR, at={1, 2})
     try:
         int("bad")
     except ValueError:
-        found = record("failed", logging.ERROR, at={1, 2})
         found.exc_info = sys.exc_info()
     line = json.loads(JsonFormatter().format(found))
 
