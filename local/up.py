@@ -19,6 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from local.errors import AppInvalid, SettingsInvalid
+from local.functions_host.annotations import extension_imported
 from local.functions_host.app import FunctionsApplication, endpoint_routes
 from local.functions_host.auth import Keys
 from local.functions_host.functions import IndexedFunction, index_app
@@ -142,7 +143,7 @@ def _warn_if_open(address: str, keys: Keys | None) -> None:
 
 def _load(root: Path) -> tuple[IndexedFunction, ...]:
     functions = index_app(load_app(root, os.environ))
-    problems = validate(functions)
+    problems = validate(functions, extension_imported())
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise AppInvalid(f"the real host would not run this app:\n{lines}")
@@ -157,7 +158,7 @@ class _Application:
     keys: Keys | None
 
     def asgi(self, invoker: Invoker) -> ASGIApp:
-        table = RouteTable(endpoint_routes(self.functions, self.host.route_prefix))
+        table = RouteTable(endpoint_routes(self.functions, self.host.route_prefix, extension_imported()))
         return _with_cors(FunctionsApplication(table, invoker, self.keys), self.settings)
 
 

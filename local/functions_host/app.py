@@ -17,18 +17,24 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from local.functions_host.annotations import app_streams
 from local.functions_host.auth import AuthLevel, Keys, is_authorized, presented_key
 from local.functions_host.context import InvocationContext, trace_from
 from local.functions_host.functions import HTTP_OUTPUT, HTTP_TRIGGER, IndexedFunction
 from local.functions_host.http import (
     BODY_LIMIT_BYTES,
-    BodyTooLarge,
     ResponseInvalid,
     client_response,
     function_request,
     header_values,
     query_values,
-    read_body,
+)
+from local.functions_host.http_streams import (
+    LimitedBody,
+    declares_more,
+    raised_response,
+    streamed_request,
+    streamed_response,
 )
 from local.functions_host.invocation import HttpFunction, InvocationFailed, Invoker, http_function
 from local.functions_host.routes import Match, Route, RouteTable
@@ -53,14 +59,17 @@ def is_served(function: IndexedFunction) -> bool:
     }
 
 
-def endpoint_routes(functions: Sequence[IndexedFunction], prefix: str) -> list[Route[Endpoint]]:
+def endpoint_routes(
+    functions: Sequence[IndexedFunction], prefix: str, extension_imported: bool = False
+) -> list[Route[Endpoint]]:
     """The routes of the functions that are served. The functions have passed the rules."""
+    streams = app_streams(functions, extension_imported)
     return [
         Route(
             name=function.name,
             template=parse_template(full_route(function, prefix)),
             methods=function.methods,
-            target=Endpoint(function=http_function(function), level=AuthLevel(function.auth_level)),
+            target=Endpoint(function=http_function(function, streams), level=AuthLevel(function.auth_level)),
         )
         for function in functions
         if is_served(function)
@@ -90,18 +99,23 @@ class FunctionsApplication:
         if scope["type"] != "http":
             raise NotImplementedError(f"the host does not serve {scope['type']}")
         started = time.perf_counter()
-        request = Request(scope, receive)
+        body = LimitedBody(receive, self._body_limit)
+        request = Request(scope, body)
         raw_path = _raw_path(scope)
         match = self._table.match(request.method, raw_path)
         try:
-            response = await self._answer(request, raw_path, match)
+            response = await self._answer(request, body, match)
         except ClientDisconnect:
-            _requests.info("%s %s: the client went away", request.method, raw_path[:LONGEST_LOGGED_PATH])
-            return
+            if not body.exceeded:
+                _requests.info("%s %s: the client went away", request.method, raw_path[:LONGEST_LOGGED_PATH])
+                return
+            response = Response(status_code=413)
+        if body.exceeded:
+            response = Response(status_code=413)
         _log_request(request.method, raw_path, response.status_code, match, time.perf_counter() - started)
-        await response(scope, receive, send)
+        await _send(response, scope, body, send, match)
 
-    async def _answer(self, request: Request, raw_path: str, match: Match[Endpoint] | None) -> Response:
+    async def _answer(self, request: Request, body: LimitedBody, match: Match[Endpoint] | None) -> Response:
         if match is None:
             return Response(status_code=404)
         endpoint = match.route.target
@@ -109,21 +123,43 @@ class FunctionsApplication:
         key = presented_key(headers, query_values(request.scope["query_string"]))
         if not is_authorized(self._keys, endpoint.level, endpoint.function.name, key):
             return Response(status_code=401)
-        try:
-            body = await read_body(request, self._body_limit)
-        except BodyTooLarge:
+        if declares_more(request, self._body_limit):
             return Response(status_code=413)
         context = _context(endpoint.function, headers)
-        return await self._invoke(endpoint.function, function_request(request, raw_path, match.values, body), context)
-
-    async def _invoke(self, function: HttpFunction, request: object, context: InvocationContext) -> Response:
+        call = self._stream if endpoint.function.streams else self._whole
         try:
-            return client_response(await self._invoker.invoke(function, request, context))
+            return await call(match, request, body, context)
         except InvocationFailed:
             return Response(status_code=500)
         except ResponseInvalid as error:
-            _log.error("Function '%s': %s (Id: %s)", function.name, error, context.invocation_id)
+            _log.error("Function '%s': %s (Id: %s)", endpoint.function.name, error, context.invocation_id)
             return Response(status_code=500)
+
+    async def _whole(
+        self, match: Match[Endpoint], request: Request, _: LimitedBody, context: InvocationContext
+    ) -> Response:
+        given = function_request(request, _raw_path(request.scope), match.values, await request.body())
+        return client_response(await self._invoker.invoke(match.route.target.function, given, context))
+
+    async def _stream(
+        self, match: Match[Endpoint], request: Request, body: LimitedBody, context: InvocationContext
+    ) -> Response:
+        given = streamed_request(request.scope, body, match.values, context.invocation_id)
+        try:
+            return streamed_response(await self._invoker.invoke(match.route.target.function, given, context))
+        except InvocationFailed as failed:
+            return await raised_response(given, failed.cause)
+
+
+async def _send(response: Response, scope: Scope, receive: Receive, send: Send, match: Match[Endpoint] | None) -> None:
+    """The rest of a function may run in here: the body that it streams, and the work that it left for after."""
+    try:
+        await response(scope, receive, send)
+    except ClientDisconnect:
+        _requests.info("the client went away before the answer of %s had ended", match.route.name if match else "-")
+    except Exception:  # noqa: BLE001 - the boundary around what is left of a function
+        name = match.route.name if match is not None else "-"
+        _log.exception("Function '%s' raised while its answer was sent", name)
 
 
 def _context(function: HttpFunction, headers: dict[str, str]) -> InvocationContext:

@@ -27,25 +27,8 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[^\x00\r\n]*")
 
 
-class BodyTooLarge(Exception):
-    """The request's body is over the limit."""
-
-
 class ResponseInvalid(Exception):
     """What the function returned is not an HTTP response, or not one that may be sent."""
-
-
-async def read_body(request: Request, limit: int = BODY_LIMIT_BYTES) -> bytes:
-    """Raises :class:`BodyTooLarge` at the first byte over ``limit``; before the first when the length is declared."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise BodyTooLarge
-    body = bytearray()
-    async for chunk in request.stream():
-        if len(body) + len(chunk) > limit:
-            raise BodyTooLarge
-        body += chunk
-    return bytes(body)
 
 
 def query_values(query: bytes) -> dict[str, str]:

@@ -17,6 +17,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from starlette.requests import ClientDisconnect
+
 from local.functions_host.context import InvocationContext
 from local.functions_host.functions import IndexedFunction, UserFunction
 
@@ -27,23 +29,31 @@ _log = logging.getLogger(__name__)
 class InvocationFailed(Exception):
     """The function raised, or ran out of time; the log has the cause, the client has not."""
 
+    def __init__(self, name: str, cause: Exception | None = None) -> None:
+        super().__init__(name)
+        self.cause = cause
+
 
 @dataclass(frozen=True, slots=True)
 class HttpFunction:
-    """What is needed to call a function: ``argument`` takes the request, ``context`` the context when it is wanted."""
+    """What is needed to call a function: ``argument`` takes the request, ``context`` the context when it is wanted.
+
+    ``streams`` says that the request is that of HTTP streams.
+    """
 
     name: str
     call: UserFunction
     argument: str
     wants_context: bool
     directory: str
+    streams: bool = False
 
     @property
     def is_async(self) -> bool:
         return inspect.iscoroutinefunction(self.call)
 
 
-def http_function(function: IndexedFunction) -> HttpFunction:
+def http_function(function: IndexedFunction, streams: bool = False) -> HttpFunction:
     """For a function that has passed :func:`local.functions_host.rules.validate`."""
     trigger = function.triggers[0]
     arguments = set(inspect.signature(function.call).parameters)
@@ -53,6 +63,7 @@ def http_function(function: IndexedFunction) -> HttpFunction:
         argument=trigger.name,
         wants_context="context" in arguments and all(binding.name != "context" for binding in function.bindings),
         directory=str(Path(inspect.getfile(inspect.unwrap(function.call))).parent),
+        streams=streams,
     )
 
 
@@ -81,7 +92,8 @@ class Invoker:
         return tuple(sorted(self._running))
 
     async def invoke(self, function: HttpFunction, request: object, context: InvocationContext) -> object:
-        """What the function returned. Raises :class:`InvocationFailed` after its cause is in the log.
+        """What the function returned. Raises :class:`InvocationFailed` after its cause is in the log, and
+        :class:`starlette.requests.ClientDisconnect` from a function that read the body of a client that went away.
 
         A sync function that runs out of time keeps its thread until it returns: the real host ends the whole worker
         process then, which here would end the host.
@@ -90,9 +102,11 @@ class Invoker:
         try:
             async with scope:
                 return await self._call(function, request, context)
+        except ClientDisconnect:
+            raise
         except Exception as error:  # noqa: BLE001 - the boundary around a function
             self._log_failure(function, context, error, timed_out=scope.expired())
-            raise InvocationFailed(function.name) from None
+            raise InvocationFailed(function.name, error) from None
 
     def _log_failure(
         self, function: HttpFunction, context: InvocationContext, error: Exception, *, timed_out: bool

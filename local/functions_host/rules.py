@@ -11,10 +11,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
+from local.functions_host.annotation_rules import annotation_problems
 from local.functions_host.functions import HTTP_OUTPUT, RETURN, IndexedFunction
+from local.functions_host.problem import Problem
 from local.functions_host.routes import methods_overlap, same_shape, templates_overlap
 from local.functions_host.templates import ParameterNameInvalid, Template, TemplateInvalid, parse_template
 
@@ -26,22 +27,11 @@ AUTH_LEVELS = frozenset({"anonymous", "function", "admin"})
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """``code`` is stable; ``function`` and ``culprit`` say where; ``fix`` says what to do."""
+def validate(functions: Sequence[IndexedFunction], extension_imported: bool | None = None) -> list[Problem]:
+    """Every problem of the app, in the order of its functions; empty when the real host would take all of them.
 
-    code: str
-    function: str
-    culprit: str
-    message: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{self.code}: function {self.function!r}: {self.message} ({self.culprit!r}). {self.fix}"
-
-
-def validate(functions: Sequence[IndexedFunction]) -> list[Problem]:
-    """Every problem of the app, in the order of its functions; empty when the real host would take all of them."""
+    ``extension_imported`` says whether the app imports the extension of HTTP streams; ``None`` is not known.
+    """
     problems: list[Problem] = []
     for function in functions:
         problems += _name(function)
@@ -53,7 +43,8 @@ def validate(functions: Sequence[IndexedFunction]) -> list[Problem]:
             problems += _auth_level(function)
             problems += _methods(function)
             problems += _route(function)
-    return [*problems, *_duplicate_names(functions), *_route_conflicts(functions)]
+    annotated = annotation_problems(functions, extension_imported)
+    return [*problems, *annotated, *_duplicate_names(functions), *_route_conflicts(functions)]
 
 
 def _name(function: IndexedFunction) -> Iterator[Problem]:

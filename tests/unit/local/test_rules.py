@@ -71,7 +71,8 @@ def test_binding_names_have_no_underscore(name: str) -> None:
 
 def test_arguments_and_bindings_go_together() -> None:
     def define(app: func.FunctionApp) -> object:
-        def named(request: func.HttpRequest, context: func.Context) -> None: ...
+        def named(request: func.HttpRequest, context: func.Context) -> str:
+            raise NotImplementedError
 
         return app.route("named")(named)
 
@@ -148,7 +149,8 @@ def test_a_wide_route_whose_function_sorts_first_takes_the_calls_of_a_narrow_one
 
 def test_one_trigger() -> None:
     def define(app: func.FunctionApp) -> object:
-        def named(req: func.HttpRequest, timer: func.TimerRequest) -> None: ...
+        def named(req: func.HttpRequest, timer: func.TimerRequest) -> str:
+            raise NotImplementedError
 
         second = app.generic_input_binding("timer", "timerTrigger", schedule="* * * * * *")
         return second(app.route("named")(named))

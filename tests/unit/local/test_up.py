@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from unittest import mock
 import pytest
 
 from local import up as module
+from local.functions_host.annotations import EXTENSION_BASE
 from local.functions_host.app import FunctionsApplication
 from local.functions_host.invocation import Invoker, thread_count
 from local.functions_host.listing import listing
@@ -37,6 +39,7 @@ def test_services_find_each_other_and_stop_in_reverse(monkeypatch: pytest.Monkey
         return 0
 
     monkeypatch.setattr(module, "_serve", serve)
+    monkeypatch.delitem(sys.modules, EXTENSION_BASE, raising=False)
     monkeypatch.chdir(Path.cwd())
     with mock.patch.dict(os.environ), own_app_module():
         code = up(UpOptions(script_root=BASIC, port=0), [service("database", trace), service("bus", trace)])
