@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from testing.service_bus_emulator.administration import AdministrationLayer
 from testing.service_bus_emulator.amqp.errors import (
     CONNECTION_FORCED,
     ILLEGAL_STATE,
@@ -37,6 +38,7 @@ from testing.service_bus_emulator.broker.errors import BrokerError, ServerBusy
 from testing.service_bus_emulator.broker.faults import Delay, DropConnection, LoseLock, Operation, Throttle
 from testing.service_bus_emulator.cbs import Claim, Grant
 from testing.service_bus_emulator.grants import Grants
+from testing.service_bus_emulator.http_messages import is_http
 from testing.service_bus_emulator.link import Link
 from testing.service_bus_emulator.nodes import new_link
 from testing.service_bus_emulator.sasl import SaslLayer
@@ -143,11 +145,28 @@ class Connection(Wire):
         header = self._reader.header()
         if header is None:
             return False
+        if self._sasl is not None and is_http(header):
+            self._begin_http(header)
+            return True
         self.write(AMQP_HEADER if self._sasl is None else self._sasl.on_header(header))
         if not (header == AMQP_HEADER if self._sasl is None else self._sasl.is_wanted):
             self.end()
         self._stage = self._read_open if self._sasl is None else self._read_sasl
         return True
+
+    def _begin_http(self, first: bytes) -> None:
+        layer = AdministrationLayer(self.server, "https" if self.is_encrypted else "http")
+
+        def read_http() -> bool:
+            nonlocal first
+            data, first = first + self._reader.take(), b""
+            answer = layer.on_bytes(data) if data else None
+            if answer is not None:
+                self.write(answer)
+                self.end()
+            return False
+
+        self._stage = read_http
 
     def _read_sasl(self) -> bool:
         assert self._sasl is not None, "the layer ends where the next header begins"

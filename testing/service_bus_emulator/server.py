@@ -55,6 +55,7 @@ class Server:
         self.keys = {key.name: key for key in keys}
         self.now = now
         self.token_now = token_now or now
+        self.started_at = now()
         self.limits = limits or Limits()
         self.faults = faults or FaultPlan()
         self._connections: set[Connection] = set()

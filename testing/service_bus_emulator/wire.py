@@ -45,6 +45,10 @@ class Wire(asyncio.Protocol, ABC):
         return self._is_taking and self._stall is None and not self.is_closing
 
     @property
+    def is_encrypted(self) -> bool:
+        return self._transport.get_extra_info("sslcontext") is not None
+
+    @property
     def is_stalled(self) -> bool:
         return self._stall is not None
 

@@ -16,8 +16,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -47,14 +46,11 @@ from azure.servicebus.exceptions import (
     ServiceBusError,
     SessionCannotBeLockedError,
 )
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from testing.service_bus_emulator.broker.faults import DropConnection, FaultPlan, FaultRule, Operation, Throttle
 from testing.service_bus_emulator.broker.rules import QueueRules
 from testing.service_bus_emulator.running import RunningEmulator, run_emulator
+from tests.support.certificates import own_certificate
 
 # The SDK forgets the sockets of connections that ended by themselves.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -574,7 +570,7 @@ def test_the_sdk_survives_a_dropped_connection_and_a_throttled_send() -> None:
 
 
 def test_over_tls_the_sdk_speaks_to_it_as_well(tmp_path: Path) -> None:
-    certificate = _certificate(tmp_path)
+    certificate = own_certificate(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     with run_emulator({"tasks": RULES}, tls=context) as emulator:
@@ -591,30 +587,6 @@ def test_over_tls_the_sdk_speaks_to_it_as_well(tmp_path: Path) -> None:
             client.get_queue_sender("tasks") as sender,
         ):
             sender.send_messages(ServiceBusMessage("secret"))
-
-
-def _certificate(folder: Path) -> Path:
-    """A key and a certificate of its own for this machine, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    alternatives = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
-    today = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
-    path = folder / "server.pem"
-    path.write_bytes(pem)
-    return path
 
 
 CONFIG = {

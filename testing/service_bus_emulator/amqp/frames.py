@@ -59,6 +59,11 @@ class FrameReader:
         self._at += 8
         return self._data[self._at - 8 : self._at]
 
+    def take(self) -> bytes:
+        """All that is there, whatever it is."""
+        data, self._data, self._at = self._data[self._at :], b"", 0
+        return data
+
     def frames(self) -> Iterator[Frame]:
         """Raises :class:`FramingError` for a size or offset that no frame has."""
         while (frame := self.next()) is not None:

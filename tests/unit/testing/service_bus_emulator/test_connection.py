@@ -61,7 +61,7 @@ def test_all_of_it_may_come_at_once_or_byte_by_byte() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [b"GET / HT", AMQP_HEADER, b"AMQP\x02\x01\x00\x00", b"AMQP\x03\x01\x00\x01", b"\0" * 8]
+    "header", [b"SSH-2.0-", AMQP_HEADER, b"AMQP\x02\x01\x00\x00", b"AMQP\x03\x01\x00\x01", b"\0" * 8]
 )
 def test_another_protocol_is_told_which_one_is_spoken_and_ended(header: bytes) -> None:
     peer = World().peer().raw(header)
