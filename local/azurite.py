@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -39,19 +39,27 @@ class Azurite:
     It listens on loopback, on ``port`` or one that the system chooses, which it keeps over stops and starts, and lets
     in who has its key. Blobs are in memory and end with it; with ``data_directory`` they are on the disk, and one that
     was written is there after a kill, for which each write saves the names of all: some thousand blobs are fine. It
-    takes any version of the service's protocol, since the SDK's is newer than its own.
+    takes any version of the service's protocol, since the SDK's is newer than its own. What it prints while it runs
+    goes to ``say``, line by line, in a thread of its own.
 
     It ends with this process, however that ends: Node watches a pipe that we hold. For one thread at a time. Raises
     :class:`AzuriteError` or :class:`PortUnavailable`, with one line that says why it cannot start.
     """
 
     def __init__(
-        self, data_directory: Path | None = None, *, port: int = 0, key: str | None = None, cache: Path = CACHE
+        self,
+        data_directory: Path | None = None,
+        *,
+        port: int = 0,
+        key: str | None = None,
+        cache: Path = CACHE,
+        say: Callable[[str], object] | None = None,
     ) -> None:
         self.key = key or base64.b64encode(secrets.token_bytes(64)).decode()
         self._data = data_directory.absolute() if data_directory is not None else None
         self._port = port
         self._cache = cache
+        self._say = say
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._owner = os.getpid()
@@ -179,8 +187,13 @@ class Azurite:
 
     def _drain(self, output: IO[str]) -> None:
         """Reads on, so that a full pipe never stops it."""
-        self._reader = threading.Thread(target=deque, args=(output, 0), name="azurite-output", daemon=True)
+        self._reader = threading.Thread(target=self._pass_on, args=(output,), name="azurite-output", daemon=True)
         self._reader.start()
+
+    def _pass_on(self, output: IO[str]) -> None:
+        for line in output:
+            if self._say is not None:
+                self._say(line.rstrip())
 
 
 def _explained(said: Iterable[str], port: int) -> AzuriteError | PortUnavailable:

@@ -1,0 +1,143 @@
+"""Makes the parts of a stack from its data folder, and the variables by which they find each other."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from core.errors import CoreMachineError
+from infrastructure.settings import Settings
+from local.azurite import LOOPBACK, Azurite
+from local.errors import SettingsInvalid
+from local.postgres import NOT_DURABLE
+from local.stack_bus import bus_config
+from local.stack_data import DataFolder
+from local.stack_keeper import Part
+from local.stack_parts import DatabasePart, ProcessPart, StoragePart
+from local.stack_plan import PartName
+from local.stack_process import Command, SayLine
+from local.up import READY as HOST_READY
+
+KEY_NAME = "RootManageSharedAccessKey"
+BUS_READY = re.compile(r"^(?P<connection>Endpoint=sb://(?P<address>[^/;]+)\S*)$")
+HOST_LISTENS = re.compile(rf"{re.escape(HOST_READY)} (?P<url>http://\S+)")
+WORKER_READY = re.compile(r"\bworker_ready\b")
+"""The event that ``docker_worker.__main__`` logs when it takes work."""
+
+
+class Builder:
+    """``environment`` is that of host and worker, but for the services; ``durable`` data outlives the machine."""
+
+    def __init__(
+        self,
+        data: DataFolder,
+        *,
+        durable: bool,
+        environment: Mapping[str, str],
+        port: int,
+        host_arguments: Sequence[str],
+    ) -> None:
+        self._data = data
+        self._durable = durable
+        self._environment = environment
+        self._port = port
+        self._host_arguments = host_arguments
+        self._queues = _queues(environment)
+        self._bus_port = 0
+        self._settings: dict[str, str] = {}
+        self._database: DatabasePart | None = None
+        self._storage: StoragePart | None = None
+
+    def part(self, name: PartName, say: SayLine) -> Part:
+        match name:
+            case "database":
+                self._database = self._make_database(say)
+                return self._database
+            case "service_bus":
+                self._bus_port = _still_free(self._data.kept().service_bus_port)
+                return ProcessPart(name, self._bus_command, say, self._found_bus, [self._data.lock])
+            case "storage":
+                self._storage = self._make_storage(say)
+                return self._storage
+            case "host":
+                return ProcessPart(name, self._host_command, say, self._found_host, [self._data.lock])
+            case "worker":
+                return ProcessPart(name, self._worker_command, say, lambda _: "no address", [self._data.lock])
+            case _:
+                assert_never(name)
+
+    def settings(self) -> dict[str, str]:
+        """The variables that name the services; those of a part that was not ready yet are missing."""
+        found = dict(self._settings)
+        if self._database is not None and self._database.uri:
+            found["DATABASE_URL"] = self._database.uri
+        if self._storage is not None and self._storage.pid:
+            found["AZURE_STORAGE_CONNECTION_STRING"] = self._storage.connection_string
+            found["AzureWebJobsStorage"] = self._storage.connection_string
+        return found
+
+    def keep_ports(self) -> None:
+        """For the next stack with this data; once all parts were ready."""
+        self._data.keep_ports(self._bus_port, 0 if self._storage is None else self._storage.port)
+
+    def _make_database(self, say: SayLine) -> DatabasePart:
+        if self._durable:
+            return DatabasePart(self._data.folder("postgres"), say, {})
+        return DatabasePart(None, say, NOT_DURABLE)
+
+    def _make_storage(self, say: SayLine) -> StoragePart:
+        kept = self._data.kept()
+        port = _still_free(kept.storage_port)
+        return StoragePart(Azurite(self._data.folder("storage"), port=port, key=kept.storage_key, say=say))
+
+    def _bus_command(self) -> Command:
+        folder = self._data.folder("service_bus")
+        folder.mkdir(exist_ok=True)
+        config = folder / "Config.json"
+        config.write_text(bus_config(self._queues), "utf-8")
+        return Command(
+            "testing.service_bus_emulator",
+            ["--config", str(config), "--journal", str(folder / "journal"), "--port", str(self._bus_port)],
+            BUS_READY,
+            self._environment,
+            hidden=["--key", f"{KEY_NAME}={self._data.kept().service_bus_key}"],
+            secret=True,
+        )
+
+    def _found_bus(self, found: re.Match[str]) -> str:
+        self._settings["SERVICE_BUS_CONNECTION"] = found["connection"]
+        self._bus_port = int(found["address"].rpartition(":")[2])
+        return f"sb://{found['address']}"
+
+    def _host_command(self) -> Command:
+        arguments = ["host", "--port", str(self._port), *self._host_arguments]
+        return Command("local", arguments, HOST_LISTENS, {**self._environment, **self.settings()})
+
+    def _found_host(self, found: re.Match[str]) -> str:
+        self._port = int(found["url"].rpartition(":")[2])
+        return found["url"]
+
+    def _worker_command(self) -> Command:
+        return Command("docker_worker", [], WORKER_READY, {**self._environment, **self.settings()})
+
+
+def _queues(environment: Mapping[str, str]) -> Sequence[str]:
+    """Raises :class:`local.errors.SettingsInvalid`."""
+    try:
+        settings = Settings.from_environment(environment)
+    except CoreMachineError as error:
+        raise SettingsInvalid(error.message) from error
+    return settings.jobs_queue, settings.tasks_queue, settings.long_running_queue
+
+
+def _still_free(port: int) -> int:
+    """The port that was used before; 0 where another process has it now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return 0
+    return port
