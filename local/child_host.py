@@ -22,7 +22,7 @@ STOP_SECONDS = 30
 def child_host(
     script_root: Path, settings_file: Path, environment: Mapping[str, str], host_file: Path | None = None
 ) -> Iterator[str]:
-    """Starts ``python -m local up`` on a free loopback port and gives its base URL; stops it at the end.
+    """Starts ``python -m local host`` on a free loopback port and gives its base URL; stops it at the end.
 
     Should this process end without that, the child notices by the end of its standard input, and stops too.
 
@@ -33,7 +33,7 @@ def child_host(
     if host_file is not None:
         files += ["--host-json", str(host_file)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "local", "up", "--port", "0", "--grace", "0", "--while-stdin", *files],
+        [sys.executable, "-m", "local", "host", "--port", "0", "--grace", "0", "--while-stdin", *files],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.PIPE,

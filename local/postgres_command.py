@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import signal
 import sys
@@ -9,11 +10,31 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from local.arguments import port as a_port
 from local.postgres import EmbeddedPostgres
 from local.postgres_errors import PostgresError
 
+if TYPE_CHECKING:
+    from local.arguments import Commands
+
 LOOK_SECONDS = 0.5
+
+_POSTGRES = "Runs PostgreSQL from the wheel, for this machine alone, and prints its DATABASE_URL."
+
+
+def add_commands(commands: Commands) -> None:
+    parser = commands.add_parser("postgres", help="run PostgreSQL until Ctrl-C", description=_POSTGRES)
+    parser.add_argument(
+        "--data", type=Path, help="data directory, made where it is absent, and kept (default: one that is removed)"
+    )
+    parser.add_argument("--port", type=a_port, help="port on loopback; 0 takes a free one (default: a socket alone)")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    return serve(options.data, options.port)
 
 
 def serve(data: Path | None, port: int | None) -> int:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Literal, Self, TextIO
 
 from local.errors import LocalError
-from local.functions_host.server import LOOPBACK
+from local.postgres import LOOPBACK
 from local.settings_file import EXAMPLE_NAME, FILE_NAME, LocalSettings, merged_environment, read_settings_file
 from local.stack_build import Builder
 from local.stack_data import DataFolder, Lock
@@ -48,6 +48,7 @@ class StackOptions:
     enable_auth: bool = False
     reload: bool = False
     only: Collection[PartName] | None = None
+    without: Collection[PartName] = ()
     ocr_engine: Literal["paddle", "test"] | None = None
     restart: bool = True
     announced: bool = False
@@ -179,7 +180,7 @@ class Stack:
         environment = merged_environment(settings.values, options.environment)
         if not options.announced:
             environment |= {name: "" for names in NAMED_BY.values() for name in names if environment.get(name)}
-        self.plan = plan(environment, options.only)
+        self.plan = plan(environment, options.only, options.without)
         self.data = DataFolder(options.data or self._throw_away_folder())
         self._open.callback(self.data.close)
         if options.fresh:

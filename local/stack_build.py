@@ -18,11 +18,12 @@ from local.stack_keeper import Part
 from local.stack_parts import DatabasePart, ProcessPart, StoragePart
 from local.stack_plan import PartName
 from local.stack_process import Command, SayLine
-from local.up import READY as HOST_READY
 
 KEY_NAME = "RootManageSharedAccessKey"
 BUS_READY = re.compile(r"^(?P<connection>Endpoint=sb://(?P<address>[^/;]+)\S*)$")
-HOST_LISTENS = re.compile(rf"{re.escape(HOST_READY)} (?P<url>http://\S+)")
+HOST_LISTENS = re.compile(r"^Listening on (?P<url>http://\S+)")
+"""What :data:`local.up.READY` begins; that module takes half a second to import."""
+
 WORKER_READY = re.compile(r"\bworker_ready\b")
 """The event that ``docker_worker.__main__`` logs when it takes work."""
 

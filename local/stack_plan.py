@@ -41,8 +41,10 @@ class Plan:
         return tuple(part for part in SERVICES if part in self.parts) if name in APPS else ()
 
 
-def plan(environment: Mapping[str, str], only: Collection[PartName] | None = None) -> Plan:
-    """``only`` is asked for by the user; None is all.
+def plan(
+    environment: Mapping[str, str], only: Collection[PartName] | None = None, without: Collection[PartName] = ()
+) -> Plan:
+    """``only`` is asked for by name; None is all.
 
     Raises :class:`SettingsInvalid` where what is asked for is outside already, or is nothing.
     """
@@ -56,7 +58,7 @@ def plan(environment: Mapping[str, str], only: Collection[PartName] | None = Non
             if part in only and part in outside:
                 raise SettingsInvalid(f"{part} is asked for, and {outside[part]} names one: leave one of them out")
     wanted = PARTS if only is None else only
-    parts = tuple(part for part in PARTS if part in wanted and part not in outside)
+    parts = tuple(part for part in PARTS if part in wanted and part not in (*outside, *without))
     if not parts:
         raise SettingsInvalid("no part is left to run")
     return Plan(parts, outside)

@@ -1,4 +1,4 @@
-"""``python -m local up``: reads the settings, loads the app, serves it until Ctrl-C or SIGTERM."""
+"""``python -m local host``: reads the settings, loads the app, serves it until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -71,7 +70,8 @@ class UpOptions:
 def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
     """Runs until a signal. 0 when everything stopped in order, 1 when a function has to be cut off.
 
-    The caller ends the process with :func:`end_process`. Raises :class:`local.errors.LocalError` when it cannot start.
+    The caller ends the process with :func:`local.ending.end_process`. Raises :class:`local.errors.LocalError` when it
+    cannot start.
     """
     if options.while_stdin:
         threading.Thread(target=_stop_at_end_of_stdin, name="stdin", daemon=True).start()
@@ -91,20 +91,6 @@ def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
         application = _Application(functions, host, settings, keys)
         unfinished = _serve(application, bound, options.grace_seconds)
     return _say_how_it_ended(unfinished)
-
-
-def end_process(code: int) -> NoReturn:
-    """Ends the process at once, with what was printed and logged written out.
-
-    A thread cannot be ended from outside, and native code that one still runs would be torn down beneath it by the
-    interpreter's own end: the process aborts then. So the interpreter's end is never reached.
-    """
-    with suppress(OSError, ValueError):
-        logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(code)
 
 
 def _stop_at_end_of_stdin() -> None:

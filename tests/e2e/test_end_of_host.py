@@ -21,7 +21,7 @@ HANGING = ROOT / "tests" / "support" / "apps" / "hanging"
 @contextmanager
 def host(timeout_seconds: float, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "local", "up", "--script-root", str(HANGING), "--port", "0", *arguments],
+        [sys.executable, "-m", "local", "host", "--script-root", str(HANGING), "--port", "0", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

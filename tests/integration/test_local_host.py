@@ -216,11 +216,11 @@ def test_the_route_prefix_may_be_empty() -> None:
 
 
 class Child:
-    """``python -m local up`` in a process of its own; it has ended when the test has."""
+    """``python -m local host`` in a process of its own; it has ended when the test has."""
 
     def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local", "up", "--script-root", str(folder), *arguments],
+            [sys.executable, "-m", "local", "host", "--script-root", str(folder), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
