@@ -42,4 +42,6 @@ def welcome(rows: Sequence[Row], url: str, *, key: bool, data: str, seconds: flo
         ]
     if key:
         lines.append("Key         as in local.settings.json; .cache/stack.json has it for the commands of this clone")
-    return "\n".join([*lines, "Settings    python -m local env prints them for other processes, such as func start", ""])
+    return "\n".join(
+        [*lines, "Settings    python -m local env prints them for other processes, such as func start", ""]
+    )
