@@ -29,6 +29,9 @@ from handlers.document.errors import DocumentTooLarge, SourceNotAllowed, SourceN
 OWN_AREA = "documents/"
 """The part of the blob store where the pipeline keeps what it makes, a folder a job."""
 
+UPLOADS = "uploads/"
+"""The part of the blob store where documents wait that were uploaded before their job was there."""
+
 _CLOSED = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -168,6 +171,13 @@ class SourceReader:
 def job_area(job_id: JobId) -> str:
     """The prefix of all blobs that the pipeline makes for a job."""
     return f"{OWN_AREA}{job_id}/"
+
+
+def uploaded_source(sha256: str) -> BlobSource:
+    """Where a document that was uploaded is: a name of its content, outside any job's area, so that the same document
+    again is the same job.
+    """
+    return BlobSource(blob=f"{UPLOADS}{sha256}")
 
 
 def stored_source(source: Source, job_id: JobId) -> BlobSource:

@@ -1,0 +1,190 @@
+"""The machine's records as the API shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from core.jobs import StageDefinition
+from core.listing import DeadLetterRecord, RunSummary
+from core.model import Event, RunRecord, StageRecord, TaskRecord
+from core.operations import JobStatus
+from core.outcome import ErrorInfo, storable
+from core.registry import JobRegistry
+from infrastructure.web.models import (
+    ErrorReply,
+    EventReply,
+    LetterReply,
+    Links,
+    ResultReply,
+    RunReply,
+    StageReply,
+    StatusReply,
+    TaskReply,
+)
+
+PREFIX = "/api"
+"""``routePrefix`` of host.json."""
+
+MAX_INLINE = 4 * 1024 * 1024
+"""Characters of parameters and results in a page of tasks, its first task not counted."""
+
+MAX_LETTER_BODY = 16 * 1024
+"""Characters of a dead letter's body."""
+
+
+def status_view(status: JobStatus, jobs: JobRegistry) -> StatusReply:
+    run = status.run
+    return StatusReply(
+        job_id=run.job_id,
+        run=run.run,
+        job_type=run.job_type,
+        tenant=run.tenant,
+        status=status.state,  # type: ignore[arg-type]  # checked by pydantic
+        percent=status.percent,
+        created_at=run.created_at,
+        updated_at=run.updated_at,
+        deadline=run.deadline,
+        stages=[*map(_opened, run.stages), *map(_waiting, _not_opened(run, jobs))],
+        error=_error(run.error),
+        links=links_of(run.job_id, run.run),
+    )
+
+
+def links_of(job_id: str, run: int) -> Links:
+    of = f"{PREFIX}/jobs/{quote(job_id)}"
+    return Links(
+        self=f"{PREFIX}/jobs/status/{quote(job_id)}?run={run}",
+        events=f"{of}/events?run={run}",
+        tasks=f"{of}/tasks?run={run}",
+        result=f"{of}/result?run={run}",
+    )
+
+
+def run_view(run: RunSummary) -> RunReply:
+    return RunReply(
+        job_id=run.job_id,
+        run=run.run,
+        job_type=run.job_type,
+        tenant=run.tenant,
+        status="paused" if run.paused else run.status.value,
+        created_at=run.created_at,
+        updated_at=run.updated_at,
+        error=_error(run.error),
+        links=links_of(run.job_id, run.run),
+    )
+
+
+def event_view(event: Event) -> EventReply:
+    return EventReply(
+        sequence=event.sequence,
+        at=event.at,
+        kind=event.kind,
+        stage=event.stage,
+        task_id=event.task_id,
+        attempt=event.attempt,
+        detail=event.detail,
+        actor=event.actor,
+    )
+
+
+def task_views(tasks: Sequence[TaskRecord], room: int = MAX_INLINE) -> list[TaskReply]:
+    """Parameters and results as long as there is room, which the first task may take without being counted."""
+    views: list[TaskReply] = []
+    for number, task in enumerate(tasks):
+        size = len(task.parameters_json) + len(task.result_json or "")
+        fits = number == 0 or size <= room
+        room -= size if fits and number else 0
+        views.append(_task(task, fits=fits))
+    return views
+
+
+def _task(task: TaskRecord, *, fits: bool) -> TaskReply:
+    return TaskReply(
+        task_id=task.task_id,
+        name=task.name,
+        stage=task.stage,
+        task_type=task.task_type,
+        status=task.status,
+        attempt=task.attempt,
+        parameters=json.loads(task.parameters_json) if fits else None,
+        result=_loaded(task.result_json) if fits else None,
+        omitted=[] if fits else ["parameters"] if task.result_json is None else ["parameters", "result"],
+        error=_error(task.error),
+        progress_percent=task.progress_percent,
+        progress_message=task.progress_message,
+    )
+
+
+def result_view(run: RunRecord) -> ResultReply:
+    return ResultReply(
+        job_id=run.job_id,
+        run=run.run,
+        status=run.status,
+        result=_loaded(run.result_json),
+        error=_error(run.error),
+    )
+
+
+def letter_view(record: DeadLetterRecord) -> LetterReply:
+    letter = record.letter
+    return LetterReply(
+        id=record.record_id,
+        queue=letter.queue,
+        message_id=letter.message_id,
+        message_type=letter.message_type,
+        reason=letter.reason,
+        description=letter.description,
+        recorded_at=record.recorded_at,
+        replays=record.replays,
+        replayed_at=record.replayed_at,
+        replayed_by=record.replayed_by,
+        body=storable(letter.body[: 4 * MAX_LETTER_BODY + 4].decode(errors="replace"), MAX_LETTER_BODY),
+    )
+
+
+def _opened(stage: StageRecord) -> StageReply:
+    done = stage.total - stage.remaining
+    return StageReply(
+        number=stage.number,
+        name=stage.name,
+        task_type=stage.task_type,
+        status=stage.status.value,
+        total=stage.total,
+        done=done,
+        failed=stage.failed,
+        percent=round(100 * done / stage.total, 1) if stage.total else 100.0,
+    )
+
+
+def _waiting(stage: StageDefinition) -> StageReply:
+    return StageReply(
+        number=stage.number,
+        name=stage.name,
+        task_type=stage.task_type,
+        status="waiting",
+        total=0,
+        done=0,
+        failed=0,
+        percent=0.0,
+    )
+
+
+def _not_opened(run: RunRecord, jobs: JobRegistry) -> Sequence[StageDefinition]:
+    """Those of the definition; none where this process does not know the job type."""
+    job = jobs.get(run.job_type)
+    return job.stages[run.current_stage :] if job is not None else ()
+
+
+def _error(error: ErrorInfo | None) -> ErrorReply | None:
+    return ErrorReply(code=error.code, message=error.message, retryable=error.retryable) if error is not None else None
+
+
+def _loaded(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    loaded = json.loads(text)
+    assert isinstance(loaded, dict)
+    return loaded
