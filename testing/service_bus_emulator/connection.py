@@ -56,7 +56,7 @@ _MAX_HELD = 4 * 1024 * 1024  # bytes of messages of which only the first frames 
 
 class Connection(Wire):
     def __init__(self, server: Server) -> None:
-        super().__init__()
+        super().__init__(server.inbox)
         self.server = server
         self.peer_frame_size = MIN_MAX_FRAME_SIZE
         self._grants = Grants()
@@ -125,10 +125,8 @@ class Connection(Wire):
         else:
             self.abort()
 
-    def data_received(self, data: bytes) -> None:
-        self._heard = self._loop.time()
+    def take(self, data: bytes) -> None:
         self._reader.feed(data)
-        self.process()
 
     def process(self) -> None:
         try:
@@ -138,7 +136,6 @@ class Connection(Wire):
             self.close(error)
         except BrokerError as error:
             self.close(ConnectionLost(error.condition, error.description))
-        self.flush()
         self.server.touched()
 
     def _read_header(self) -> bool:

@@ -89,12 +89,7 @@ def _descriptor(data: bytes, at: int) -> tuple[int, int]:
 
 def read_message(data: bytes) -> Message:
     """Raises :class:`DecodeError`."""
-    found = {section.code: section for section in reversed(list(sections(data)))}
-    header = _list(data, found.get(HEADER))
-    annotations = _map(data, found.get(MESSAGE_ANNOTATIONS))
-    properties = _list(data, found.get(PROPERTIES))
-    start = min((section.start for code, section in found.items() if code >= PROPERTIES), default=len(data))
-    _map(data, found.get(APPLICATION_PROPERTIES))  # which a dead letter will add to
+    header, annotations, properties, start = _decided(data)
     own = {key: value for key, value in annotations.items() if key not in _OURS and key not in _PARSED}
     return Message(
         payload=_section(MESSAGE_ANNOTATIONS, own) + data[start:] if own else data[start:],
@@ -105,6 +100,26 @@ def read_message(data: bytes) -> Message:
         time_to_live=_duration(_at(header, 2)),
         scheduled_at=instant(annotations.get(SCHEDULED_ENQUEUE_TIME)),
     )
+
+
+def _decided(data: bytes) -> tuple[list[Value], dict[Value, Value], list[Value], int]:
+    """Header, message annotations and properties, and where the sections start that are kept as they came."""
+    header: list[Value] = []
+    annotations: dict[Value, Value] = {}
+    properties: list[Value] = []
+    start = len(data)
+    for section in sections(data):
+        code = section.code
+        start = min(start, section.start) if code >= PROPERTIES else start
+        if code == HEADER:
+            header = _list(data, section)
+        elif code == MESSAGE_ANNOTATIONS:
+            annotations = _map(data, section)
+        elif code == PROPERTIES:
+            properties = _list(data, section)
+        elif code == APPLICATION_PROPERTIES:
+            _map(data, section)  # which a dead letter will add to
+    return header, annotations, properties, start
 
 
 def read_batch(data: bytes) -> list[Message]:

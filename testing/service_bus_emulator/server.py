@@ -19,6 +19,7 @@ DEFAULT_KEY = AccessKey("RootManageSharedAccessKey", "SAS_KEY_VALUE")
 """The official emulator's."""
 
 _GOODBYE = 1.0  # seconds for all to hear that the emulator ends
+_INBOX = 64 * 1024  # bytes that are read at a time
 _LATE = 0.02  # seconds that what comes due may be late, so that not every message sets the alarm anew
 
 
@@ -58,6 +59,7 @@ class Server:
         self.started_at = now()
         self.limits = limits or Limits()
         self.faults = faults or FaultPlan()
+        self.inbox = bytearray(_INBOX)
         self._connections: set[Connection] = set()
         self._nobody_left = asyncio.Event()
         self._nobody_left.set()

@@ -14,11 +14,16 @@ _LINGER = 5.0  # seconds for a peer to take our last words
 _LEAST_PAUSE = 0.05  # seconds between two looks at the time
 
 
-class Wire(asyncio.Protocol, ABC):
-    """Seconds are those of the event loop."""
+class Wire(asyncio.BufferedProtocol, ABC):
+    """Seconds are those of the event loop.
 
-    def __init__(self) -> None:
+    ``inbox`` is where bytes arrive. It may be shared by all wires of a loop, as what is in it is read at once.
+    """
+
+    def __init__(self, inbox: bytearray) -> None:
         self.is_closing = False
+        self._inbox = inbox
+        self._is_at_work = False
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._out: list[bytes] = []
@@ -27,6 +32,10 @@ class Wire(asyncio.Protocol, ABC):
         self._stall: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heard = self._said = self._loop.time()
+
+    @abstractmethod
+    def take(self, data: bytes) -> None:
+        """Bytes came."""
 
     @abstractmethod
     def process(self) -> None:
@@ -59,7 +68,7 @@ class Wire(asyncio.Protocol, ABC):
 
     def write(self, data: bytes) -> None:
         """At the end of this turn of the loop, with all else."""
-        if not self._out:
+        if not self._out and not self._is_at_work:
             self._loop.call_soon(self.flush)
         self._out.append(data)
         self._out_size += len(data)
@@ -98,12 +107,29 @@ class Wire(asyncio.Protocol, ABC):
         if self._is_taking and not self._transport.is_closing():
             self._transport.resume_reading()
         self.pump()
-        self.process()
+        self._work()
 
     # In
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._inbox
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._heard = self._loop.time()
+        self.take(bytes(memoryview(self._inbox)[:nbytes]))
+        self._work()
+
+    def _work(self) -> None:
+        """What is said meanwhile leaves together, at the end."""
+        self._is_at_work = True
+        try:
+            self.process()
+        finally:
+            self._is_at_work = False
+            self.flush()
 
     # The end
 

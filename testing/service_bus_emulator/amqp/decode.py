@@ -189,8 +189,13 @@ def _values(
     values = []
     depth += 1
     for _ in range(count):
-        value, at = _DECODERS[data[at]](data, at + 1, depth)
-        values.append(value)
+        code = data[at]
+        if code in _CONSTANTS:
+            values.append(_CONSTANTS[code])
+            at += 1
+        else:
+            value, at = _DECODERS[code](data, at + 1, depth)
+            values.append(value)
     if at != end:
         raise DecodeError("a size that is not that of the values")
     return values, end
@@ -254,13 +259,10 @@ def _form(kind: Any, form: str) -> _Decoder:
     return partial(_packed, kind, struct.Struct(">" + form))
 
 
+_CONSTANTS: dict[int, Value] = {0x40: None, 0x41: True, 0x42: False, 0x43: UInt(0), 0x44: ULong(0)}
 _KNOWN: dict[int, _Decoder] = {
+    **{code: partial(_constant, value) for code, value in _CONSTANTS.items()},
     0x00: _described,
-    0x40: partial(_constant, None),
-    0x41: partial(_constant, True),
-    0x42: partial(_constant, False),
-    0x43: partial(_constant, UInt(0)),
-    0x44: partial(_constant, ULong(0)),
     0x45: _empty_list,
     0x50: partial(_octet, UByte),
     0x51: _form(Byte, "b"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -44,9 +44,17 @@ def encode(value: Value) -> bytes:
         raise EncodeError(f"{type(value).__name__}: {error}") from error
 
 
+def encoder(kind: type) -> Callable[[Any], bytes]:
+    """What writes any ``int``, ``str``, ``bytes`` or ``bool`` as ``kind``; of another kind, :func:`encode`.
+
+    It raises struct.error or UnicodeEncodeError where ``kind`` has no room for the value.
+    """
+    return _ENCODERS[kind] if issubclass(kind, int | str | bytes) else encode
+
+
 def encode_list(parts: Iterable[bytes]) -> bytes:
     """A list of values that are encoded already."""
-    encoded = list(parts)
+    encoded = parts if isinstance(parts, list) else list(parts)
     return _compound(0xC0, len(encoded), b"".join(encoded)) if encoded else b"\x45"
 
 
@@ -92,6 +100,7 @@ def _string(value: str) -> bytes:
     return _variable(0xA1, value.encode())
 
 
+@lru_cache(maxsize=256)
 def _symbol(value: str) -> bytes:
     return _variable(0xA3, value.encode("ascii"))
 
@@ -113,15 +122,18 @@ def _uuid(value: UUID) -> bytes:
 
 
 def _list(value: list[Value]) -> bytes:
-    return encode_list(map(encode, value))
+    return encode_list([encode(part) for part in value]) if value else b"\x45"
 
 
 def _map(value: dict[Value, Value]) -> bytes:
-    return _compound(0xC1, 2 * len(value), b"".join(encode(part) for pair in value.items() for part in pair))
+    return _compound(0xC1, 2 * len(value), b"".join([encode(part) for pair in value.items() for part in pair]))
 
 
 def _described(value: Described) -> bytes:
-    return b"\x00" + encode(_descriptor(value)) + encode(value.value)
+    descriptor = _descriptor(value)
+    if type(descriptor) is ULong and 0 < descriptor <= 0xFF:
+        return bytes((0x00, 0x53, descriptor)) + encode(value.value)
+    return b"\x00" + encode(descriptor) + encode(value.value)
 
 
 def _descriptor(value: Described) -> Value:

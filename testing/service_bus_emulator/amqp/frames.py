@@ -71,16 +71,17 @@ class FrameReader:
 
     def next(self) -> Frame | None:
         """The next frame that is whole. Raises :class:`FramingError`."""
-        if self.pending < 8:
-            if not self.pending:
-                self.feed(b"")  # what was read is let go
+        pending = len(self._data) - self._at
+        if pending < 8:
+            if not pending:
+                self._data, self._at = b"", 0  # what was read is let go
             return None
         size, offset, kind, channel = _HEAD.unpack_from(self._data, self._at)
         if size > self.max_frame_size:
             raise FramingError(f"a frame of {size} bytes, where {self.max_frame_size} were agreed")
         if size < 8 or offset < 2 or 4 * offset > size:
             raise FramingError(f"a frame of {size} bytes with its body after {4 * offset}")
-        if self.pending < size:
+        if pending < size:
             return None
         start, self._at = self._at, self._at + size
         return Frame(kind, channel, self._data[start + 4 * offset : self._at])

@@ -6,10 +6,12 @@ https://docs.oasis-open.org/amqp/core/v1.0/os/amqp-core-security-v1.0-os.html, s
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias, cast
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from testing.service_bus_emulator.amqp.decode import decode
-from testing.service_bus_emulator.amqp.encode import encode, encode_list
+from testing.service_bus_emulator.amqp.encode import EncodeError, encode_list, encoder
 from testing.service_bus_emulator.amqp.errors import INVALID_FIELD, NOT_IMPLEMENTED, DecodeError
 from testing.service_bus_emulator.amqp.types import Described, Symbol, UByte, UInt, ULong, UShort, Value
 
@@ -132,20 +134,38 @@ SaslPerformative: TypeAlias = SaslMechanisms | SaslInit | SaslOutcome
 
 
 class _Schema(NamedTuple):
+    """``needed`` are the places of the fields that must be there; ``encoders`` those of the fields' own types."""
+
     record: type
+    make: Callable[[list[Value]], Any]
     code: int
     name: str
     kinds: tuple[type, ...]
     defaults: tuple[Value, ...]
     required: int
+    needed: tuple[int, ...]
+    encoders: tuple[Callable[[Any], bytes], ...]
 
 
 def _schema(record: type, code: int, name: str, *kinds: type) -> _Schema:
     fields, defaults = cast("tuple[str, ...]", record._fields), cast("dict[str, Value]", record._field_defaults)  # type: ignore[attr-defined]
     assert len(fields) == len(kinds)
+    required = len(fields) - len(defaults)
     return _Schema(
-        record, code, f"amqp:{name}:list", kinds, tuple(map(defaults.get, fields)), len(fields) - len(defaults)
+        record=record,
+        make=cast("Callable[[list[Value]], Any]", record._make),  # type: ignore[attr-defined]
+        code=code,
+        name=f"amqp:{name}:list",
+        kinds=kinds,
+        defaults=tuple(map(defaults.get, fields)),
+        required=required,
+        needed=tuple(at for at in range(required) if not (at == 0 and record in _NULLABLE)),
+        encoders=tuple(map(encoder, kinds)),
     )
+
+
+_NULLABLE = (Flow, Begin)
+"""Whose first field has no default, and may be null."""
 
 
 _ALL = [
@@ -167,26 +187,34 @@ _ALL = [
     _schema(SaslInit, 0x41, "sasl-init", Symbol, bytes, str),
     _schema(SaslOutcome, 0x44, "sasl-outcome", UByte, bytes),
 ]  # fmt: skip
-_BY_DESCRIPTOR: dict[Value, _Schema] = {key: schema for schema in _ALL for key in (schema.code, schema.name)}
 _BY_RECORD = {schema.record: schema for schema in _ALL}
-_NULLABLE = {Flow: {0}, Begin: {0}}
+_BY_CODE = {schema.code: schema for schema in _ALL}
+_BY_DESCRIPTOR: dict[Value, _Schema] = {**_BY_CODE, **{schema.name: schema for schema in _ALL}}
 
 
 def read(body: bytes) -> tuple[Performative | SaslPerformative, int]:
     """The performative that a frame's body starts with, and where its payload starts. Raises :class:`DecodeError`."""
+    if body[:2] == b"\x00\x53" and len(body) > 3 and (usual := _BY_CODE.get(body[2])) is not None:
+        values, end = decode(body, 3)
+        return usual.make(_fields(usual, values)), end
     described, end = decode(body)
-    if type(described) is not Described or type(described.value) is not list:
+    if type(described) is not Described:
         raise DecodeError("a frame without a performative")
+    schema = _found(described.descriptor)
+    return schema.make(_fields(schema, described.value)), end
+
+
+def _found(descriptor: Value) -> _Schema:
     try:
-        schema = _BY_DESCRIPTOR.get(described.descriptor)
-    except TypeError:
-        schema = None
-    if schema is None:
-        raise DecodeError(f"no performative has the descriptor {described.descriptor!r:.100}", NOT_IMPLEMENTED)
-    return schema.record(*_fields(schema, described.value)), end
+        return _BY_DESCRIPTOR[descriptor]
+    except (TypeError, KeyError):
+        text = f"no performative has the descriptor {descriptor!r:.100}"
+        raise DecodeError(text, NOT_IMPLEMENTED) from None
 
 
-def _fields(schema: _Schema, values: list[Value]) -> list[Value]:
+def _fields(schema: _Schema, values: Value) -> list[Value]:
+    if type(values) is not list:
+        raise DecodeError("a frame without a performative")
     if len(values) > len(schema.kinds):
         raise DecodeError(f"{schema.name} has no {len(values)} fields", INVALID_FIELD)
     fields = list(schema.defaults)
@@ -195,9 +223,8 @@ def _fields(schema: _Schema, values: list[Value]) -> list[Value]:
             if not isinstance(value, schema.kinds[at]):
                 raise DecodeError(f"{schema.name}: field {at} is no {schema.kinds[at].__name__}", INVALID_FIELD)
             fields[at] = value
-    nullable = _NULLABLE.get(schema.record, ())
-    for at in range(schema.required):
-        if fields[at] is None and at not in nullable:
+    for at in schema.needed:
+        if fields[at] is None:
             raise DecodeError(f"{schema.name}: field {at} is missing", INVALID_FIELD)
     return fields
 
@@ -206,15 +233,13 @@ def write(record: Performative | SaslPerformative) -> bytes:
     schema = _BY_RECORD[type(record)]
     fields: tuple[Value, ...] = record
     last = len(fields)
-    while last and fields[last - 1] == schema.defaults[last - 1] and last > schema.required:
+    while last > schema.required and fields[last - 1] == schema.defaults[last - 1]:
         last -= 1
-    parts = [_field(kind, value) for kind, value in zip(schema.kinds[:last], fields[:last], strict=True)]
+    try:
+        parts = [
+            b"\x40" if value is None else encoded(value)
+            for encoded, value in zip(schema.encoders[:last], fields[:last], strict=True)
+        ]
+    except (struct.error, UnicodeEncodeError) as error:
+        raise EncodeError(f"{schema.name}: {error}") from error
     return bytes((0x00, 0x53, schema.code)) + encode_list(parts)
-
-
-def _field(kind: type, value: Value) -> bytes:
-    if value is None:
-        return b"\x40"
-    if type(value) is int or type(value) is str:
-        return encode(kind(value))
-    return encode(value)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -31,6 +30,26 @@ MAX_DELIVERY_COUNT_EXCEEDED = "MaxDeliveryCountExceeded"
 TTL_EXPIRED = "TTLExpiredException"
 
 
+class Turn:
+    """A plain class, since every operation makes one, and a generator costs three times as much."""
+
+    __slots__ = ("_engine", "_now")
+
+    def __init__(self, engine: Engine, now: datetime) -> None:
+        self._engine = engine
+        self._now = now
+
+    def __enter__(self) -> datetime:
+        try:
+            return self._engine.begin(self._now)
+        except BaseException:
+            self._engine.finish()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.finish()
+
+
 class Engine:
     """The moves of :class:`.queue.Queue`. One without ``dead_letters`` is a dead-letter queue: nothing dies in it."""
 
@@ -55,16 +74,22 @@ class Engine:
         self._new_token = new_token
         self._has_news = False
 
-    @contextmanager
-    def turn(self, now: datetime) -> Iterator[datetime]:
+    def turn(self, now: datetime) -> Turn:
         """One operation: what came due first, and at the end the record and the listeners, refused or not."""
+        return Turn(self, now)
+
+    def begin(self, now: datetime) -> datetime:
+        """The time of the operation."""
         self.now = now = now if self.now is None else max(now, self.now)
-        try:
+        if self._may_change(now):
             self._advance(now)
-            yield now
-        finally:
-            self.log.commit()
-            self._announce()
+        return now
+
+    def finish(self) -> None:
+        self.log.commit()
+        if self.dead_letters is not None:
+            self.dead_letters.tell()
+        self.tell()
 
     def next_event(self) -> datetime | None:
         sessions = self.holdings.sessions
@@ -120,6 +145,12 @@ class Engine:
             return None
 
     # What comes due
+
+    def _may_change(self, now: datetime) -> bool:
+        sessions = self.holdings.sessions
+        if sessions is not None and sessions.may_end(now):
+            return True
+        return self.locks.may_end(now) or self.holdings.may_change(now)
 
     def _advance(self, now: datetime) -> None:
         for due in self.holdings.pop_due(now):
@@ -203,11 +234,6 @@ class Engine:
         stored = self.holdings.remove(number)
         info = DeadLetterInfo(reason, description, self.path)
         self.dead_letters.insert(replace(stored, state=MessageState.ACTIVE, expires_at=None, dead_letter=info))
-
-    def _announce(self) -> None:
-        if self.dead_letters is not None:
-            self.dead_letters.tell()
-        self.tell()
 
     def tell(self) -> None:
         """Tell the listeners, where something became available since they were told."""

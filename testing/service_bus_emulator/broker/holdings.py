@@ -118,6 +118,10 @@ class Holdings:
             self._log.add(Amended(self.path, number, new.state, new.delivery_count, new.properties_to_modify))
         return new
 
+    def may_change(self, now: datetime) -> bool:
+        """False only where nothing is due, and nothing expired."""
+        return self._scheduled.may_have(now) or self._expiring.may_have(now)
+
     def pop_due(self, now: datetime) -> Iterator[Stored]:
         """Remove and give the scheduled messages that are due, in the order in which they are."""
         for number in self._scheduled.pop_until(now):

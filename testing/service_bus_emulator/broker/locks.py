@@ -66,6 +66,10 @@ class LockTable:
         """The tokens of ``owner``, in the order in which they were given."""
         return list(self._by_owner.get(owner, ()))
 
+    def may_end(self, now: datetime) -> bool:
+        """False only where every lock lasts."""
+        return self._ends.may_have(now)
+
     def pop_ended(self, now: datetime) -> Iterator[Lock]:
         for token in self._ends.pop_until(now):
             yield self.remove(token)

@@ -43,6 +43,10 @@ class PriorityMap(Generic[P, K]):
         if self._priority.pop(key, None) is not None:
             self._sweep()
 
+    def may_have(self, limit: P) -> bool:
+        """False only where no priority is ``limit`` or lower."""
+        return bool(self._heap) and self._heap[0][0] <= limit
+
     def first(self) -> tuple[P, K] | None:
         """The lowest priority with its key; None where there is nothing."""
         heap = self._heap

@@ -31,11 +31,11 @@ class EntityStatus(Enum):
 
     @property
     def sends(self) -> bool:
-        return self in {EntityStatus.ACTIVE, EntityStatus.RECEIVE_DISABLED}
+        return self is EntityStatus.ACTIVE or self is EntityStatus.RECEIVE_DISABLED
 
     @property
     def receives(self) -> bool:
-        return self in {EntityStatus.ACTIVE, EntityStatus.SEND_DISABLED}
+        return self is EntityStatus.ACTIVE or self is EntityStatus.SEND_DISABLED
 
 
 @dataclass(frozen=True, slots=True)

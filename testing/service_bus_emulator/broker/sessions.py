@@ -120,6 +120,10 @@ class SessionTable:
     def of(self, owner: Owner) -> list[str]:
         return list(self._by_owner.get(owner, ()))
 
+    def may_end(self, now: datetime) -> bool:
+        """False only where every lock lasts."""
+        return self._ends.may_have(now)
+
     def ended(self, now: datetime) -> Iterator[str]:
         """The sessions whose lock is over; each must be unlocked before the next is asked for."""
         while (first := self._ends.first()) is not None and first[0] <= now:

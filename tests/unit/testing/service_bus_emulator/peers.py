@@ -144,8 +144,17 @@ class Peer:
     def raw(self, data: bytes) -> Peer:
         """Send bytes, if anybody still listens."""
         if not self.is_gone:
-            self.world.run(lambda: self.connection.data_received(data))
+            self.world.run(lambda: self._arrive(data))
         return self
+
+    def _arrive(self, data: bytes) -> None:
+        """As a transport reads it: through a buffer, and no more once nobody listens."""
+        inbox = self.connection.get_buffer(-1)
+        for start in range(0, len(data), len(inbox)):
+            piece = data[start : start + len(inbox)]
+            inbox[: len(piece)] = piece
+            if not self.is_gone:
+                self.connection.buffer_updated(len(piece))
 
     def say(self, *records: Any, channel: int = 0, payload: bytes = b"") -> Peer:
         return self.raw(b"".join(write_frame(channel, write(record) + payload) for record in records))
