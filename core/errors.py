@@ -12,6 +12,7 @@
     |   +-- MessageInvalid               bytes that are not one of our messages
     |   +-- MessageVersionUnsupported
     |   +-- MessageTooLarge              over the bus tier's limit
+    |   +-- ClaimLost                    the payload that a message refers to is gone, or is another
     |   +-- BlobNotFound, BlobNameInvalid
     |   +-- IdempotencyConflict          same key, different content
     |   +-- RunNotFound, RunNotEnded, RunEnded
@@ -29,11 +30,16 @@
     |   |   +-- StoreMisconfigured       password, database, privilege or TLS: a person has to act
     |   |   +-- StoreSchemaMismatch      the schema is older or newer than the code
     |   +-- BusUnavailable
+    |   |   +-- BusBusy                  throttled: come again later
+    |   |   +-- BusFull                  the queue or the namespace has no room left
+    |   |   +-- BusMisconfigured         key, identity, role, queue or TLS: a person has to act
     |   +-- BlobStoreUnavailable
     |   |   +-- BlobStoreMisconfigured   key, identity, role, firewall or TLS: a person has to act
     |   +-- BlobConflict                 replaced, removed or held by somebody else meanwhile
     +-- StoreInconsistent                a constraint that never fires did, or our SQL is wrong
     +-- BlobRequestRefused               the blob storage does not take what we ask: our request is wrong
+    +-- BusRequestRefused                the bus does not take what we ask: our request is wrong
+    +-- BusWrongThread                   a message is settled by another thread than the one that received it
     +-- LeaseLost                        another holder, or the run ended; the write was refused
     +-- LockLost                         the message's peek-lock is gone; settling was refused
     +-- CapacityExceeded                 a bound on memory, bytes or count was reached
@@ -103,6 +109,10 @@ class MessageVersionUnsupported(InvalidInput):
 
 class MessageTooLarge(InvalidInput):
     code = "MESSAGE_TOO_LARGE"
+
+
+class ClaimLost(InvalidInput):
+    code = "CLAIM_LOST"
 
 
 class BlobNotFound(InvalidInput):
@@ -186,6 +196,18 @@ class BusUnavailable(TransientError):
     code = "BUS_UNAVAILABLE"
 
 
+class BusBusy(BusUnavailable):
+    code = "BUS_BUSY"
+
+
+class BusFull(BusUnavailable):
+    code = "BUS_FULL"
+
+
+class BusMisconfigured(BusUnavailable):
+    code = "BUS_MISCONFIGURED"
+
+
 class BlobStoreUnavailable(TransientError):
     code = "BLOB_STORE_UNAVAILABLE"
 
@@ -204,6 +226,14 @@ class StoreInconsistent(CoreMachineError):
 
 class BlobRequestRefused(CoreMachineError):
     code = "BLOB_REQUEST_REFUSED"
+
+
+class BusRequestRefused(CoreMachineError):
+    code = "BUS_REQUEST_REFUSED"
+
+
+class BusWrongThread(CoreMachineError):
+    code = "BUS_WRONG_THREAD"
 
 
 class LeaseLost(CoreMachineError):

@@ -1,0 +1,1 @@
+"""Azure Service Bus: the one package that knows ``azure.servicebus``."""

@@ -1,0 +1,145 @@
+"""Looking at queues and their dead letters, by a thread that owns the receivers for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+
+from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver, ServiceBusSubQueue
+
+from core.errors import BusUnavailable
+from core.ports import DeadLetter
+from infrastructure.service_bus.errors import SDK_ERRORS, guarded
+from infrastructure.service_bus.messages import dead
+from infrastructure.service_bus.sending import Connects
+
+T = TypeVar("T")
+
+PAGE = 250
+"""Messages that are asked for at a time; the service gives no more than 256, nor more than fit into an answer."""
+
+MAX_LOOKED_AT = 10_000
+"""Dead letters among which those are looked for that are to be removed, the oldest."""
+
+REMOVAL_SECONDS = 1.0
+"""How long dead letters are waited for that were seen and are held by somebody else."""
+
+
+class Peeked(NamedTuple):
+    """A message that was looked at and left where it is. ``delivery_count`` is 0 for one that was not delivered."""
+
+    queue: str
+    sequence_number: int
+    message_id: str
+    message_type: str
+    body: bytes
+    delivery_count: int
+    enqueued_at: datetime | None
+    state: str
+
+
+class Browser:
+    """For any thread; calls wait for one another. The connections stay open."""
+
+    def __init__(self, connection: Connects) -> None:
+        self._connection = connection
+        self._client: ServiceBusClient | None = None
+        self._receivers: dict[tuple[str, bool], ServiceBusReceiver] = {}
+        self._thread = ThreadPoolExecutor(1, "service-bus-browser")
+
+    def peek(self, queue: str, limit: int, after: int = 0) -> Sequence[Peeked]:
+        return self._run(lambda: [_peeked(queue, one) for one in self._peek(queue, False, limit, after)])
+
+    def dead_letters(self, queue: str, limit: int) -> Sequence[DeadLetter]:
+        return self._run(lambda: [dead(queue, one) for one in self._peek(queue, True, limit)])
+
+    def remove_dead_letters(self, queue: str, message_ids: Collection[str]) -> int:
+        return self._run(lambda: self._remove(queue, frozenset(message_ids)))
+
+    def close(self) -> None:
+        """Ends what was asked for before. Asking afterwards raises :class:`BusUnavailable`."""
+        self._thread.submit(self._disconnect)
+        self._thread.shutdown()
+
+    def _run(self, act: Callable[[], T]) -> T:
+        try:
+            answer = self._thread.submit(lambda: guarded(act))
+        except RuntimeError as error:
+            raise BusUnavailable("this process has closed the service bus") from error
+        return answer.result()
+
+    # --- the thread ---
+
+    def _peek(self, queue: str, is_dead: bool, limit: int, after: int = 0) -> list[ServiceBusReceivedMessage]:
+        """The oldest behind sequence number ``after``. A page ends early where its answer is full."""
+        receiver = self._receiver(queue, is_dead)
+        found: list[ServiceBusReceivedMessage] = []
+        while len(found) < limit:
+            page = receiver.peek_messages(min(PAGE, limit - len(found)), sequence_number=after + 1)
+            if not page:
+                break
+            found += page
+            after = page[-1].sequence_number or 0
+        return found
+
+    def _remove(self, queue: str, message_ids: frozenset[str]) -> int:
+        """A letter can only be taken out by receiving, from the oldest on; all that are passed over are given back."""
+        seen = [str(one.message_id) in message_ids for one in self._peek(queue, True, MAX_LOOKED_AT)]
+        wanted = len(seen) - seen[::-1].index(True) if True in seen else 0
+        if not wanted:
+            return 0
+        with self._new_receiver(queue, True) as receiver:
+            return _taken_out(receiver, message_ids, wanted)
+
+    def _receiver(self, queue: str, is_dead: bool) -> ServiceBusReceiver:
+        found = self._receivers.get((queue, is_dead))
+        if found is None:
+            found = self._receivers[queue, is_dead] = self._new_receiver(queue, is_dead)
+        return found.__enter__()
+
+    def _new_receiver(self, queue: str, is_dead: bool) -> ServiceBusReceiver:
+        if self._client is None:
+            self._client = self._connection.client()
+        return self._client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER if is_dead else None)
+
+    def _disconnect(self) -> None:
+        try:
+            if self._client is not None:
+                self._client.close()
+        except SDK_ERRORS:
+            return
+
+
+def _taken_out(receiver: ServiceBusReceiver, message_ids: frozenset[str], wanted: int) -> int:
+    removed = looked_at = 0
+    passed_over: list[ServiceBusReceivedMessage] = []
+    while looked_at < wanted:
+        some = receiver.receive_messages(min(PAGE, wanted - looked_at), max_wait_time=REMOVAL_SECONDS)
+        if not some:
+            break
+        for one in some:
+            if str(one.message_id) in message_ids:
+                receiver.complete_message(one)
+                removed += 1
+            else:
+                passed_over.append(one)
+        looked_at += len(some)
+    for one in passed_over:
+        receiver.abandon_message(one)
+    return removed
+
+
+def _peeked(queue: str, found: ServiceBusReceivedMessage) -> Peeked:
+    letter = dead(queue, found)
+    return Peeked(
+        queue,
+        found.sequence_number or 0,
+        letter.message_id,
+        letter.message_type,
+        letter.body,
+        found.delivery_count or 0,
+        found.enqueued_time_utc,
+        found.state.name.lower(),
+    )

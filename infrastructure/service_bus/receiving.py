@@ -1,0 +1,128 @@
+"""One queue's receiver, and the one thread that receives with it and settles what it received."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from threading import Event, Lock, current_thread
+from typing import TypeVar
+
+from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
+
+from core.errors import LockLost
+from core.ports import ReceivedMessage
+from infrastructure.service_bus.errors import SDK_ERRORS, guarded
+from infrastructure.service_bus.messages import MAX_REASON, incoming
+
+T = TypeVar("T")
+
+LOOKS_UP_SECONDS = 0.01
+"""How long one read of a receiver's socket waits: what the SDK waits for is late by up to this."""
+
+GAP_SECONDS = 0.005
+"""How long after the first message others are waited for."""
+
+BURST = 8
+"""So many messages after one another may well be followed by more."""
+
+SLICE_SECONDS = 1.0
+"""A long wait is made of these, so that whoever closes need not wait for its end."""
+
+MAX_HELD = 10_000
+"""Messages that were received and never settled; older ones are forgotten, and come again when their locks end."""
+
+
+class QueueReceiver:
+    """Belongs to the thread that made it. It connects by its first use, and again after its connection was lost."""
+
+    def __init__(self, queue: str, client: ServiceBusClient, closing: Event) -> None:
+        self._queue = queue
+        self._client = client
+        self._closing = closing
+        self._receiver: ServiceBusReceiver | None = None
+        self._held: dict[str, ServiceBusReceivedMessage] = {}
+        self._use = Lock()
+        self.owner = current_thread()
+
+    def holds(self, lock_token: str) -> bool:
+        return lock_token in self._held
+
+    def receive(self, limit: int, wait_seconds: float) -> Sequence[ReceivedMessage]:
+        """Up to ``limit`` messages, as soon as there are any; none after ``wait_seconds``."""
+        until = time.monotonic() + wait_seconds
+        while True:
+            left = until - time.monotonic()
+            found = self._slice(limit, max(GAP_SECONDS, min(left, SLICE_SECONDS)))
+            if found or left <= SLICE_SECONDS or self._closing.is_set():
+                return found
+
+    def complete(self, message: ReceivedMessage) -> None:
+        self._settle(message, lambda receiver, held: receiver.complete_message(held))
+
+    def abandon(self, message: ReceivedMessage) -> None:
+        self._settle(message, lambda receiver, held: receiver.abandon_message(held))
+
+    def dead_letter(self, message: ReceivedMessage, reason: str, description: str) -> None:
+        why, details = reason[:MAX_REASON], description[:MAX_REASON]
+        self._settle(message, lambda receiver, held: receiver.dead_letter_message(held, why, details))
+
+    def renew_lock(self, message: ReceivedMessage) -> ReceivedMessage:
+        until = self._with(message, lambda receiver, held: receiver.renew_message_lock(held))
+        return message._replace(locked_until=until)
+
+    def close(self) -> None:
+        """For whoever closes the bus, too: it waits for the call that is under way."""
+        with self._use:
+            self._held.clear()
+            for one in (self._receiver, self._client):
+                try:
+                    if one is not None:
+                        one.close()
+                except SDK_ERRORS:
+                    continue
+
+    def _slice(self, limit: int, wait_seconds: float) -> list[ReceivedMessage]:
+        with self._use:
+            return [self._hold(one) for one in guarded(lambda: self._receive(limit, wait_seconds))]
+
+    def _receive(self, limit: int, wait_seconds: float) -> list[ServiceBusReceivedMessage]:
+        receiver = self._open()
+        found = some = receiver.receive_messages(limit, max_wait_time=wait_seconds)
+        while len(some) >= BURST and len(found) < limit:
+            some = receiver.receive_messages(limit - len(found), max_wait_time=GAP_SECONDS)
+            found = found + some
+        return found
+
+    def _hold(self, found: ServiceBusReceivedMessage) -> ReceivedMessage:
+        message = incoming(self._queue, found)
+        self._held[message.lock_token] = found
+        if len(self._held) > MAX_HELD:
+            del self._held[next(iter(self._held))]
+        return message
+
+    def _settle(
+        self, message: ReceivedMessage, act: Callable[[ServiceBusReceiver, ServiceBusReceivedMessage], None]
+    ) -> None:
+        self._with(message, act)
+        self._held.pop(message.lock_token, None)
+
+    def _with(self, message: ReceivedMessage, act: Callable[[ServiceBusReceiver, ServiceBusReceivedMessage], T]) -> T:
+        """``act`` on the message as the SDK has it; where the connection was lost meanwhile, over a new one, by the
+        lock's token.
+        """
+        with self._use:
+            held = self._held.get(message.lock_token)
+            if held is None:
+                raise LockLost(f"message {message.message_id} is not held: its lock has ended, or it was settled")
+            try:
+                return guarded(lambda: act(self._open(), held))
+            except LockLost:
+                self._held.pop(message.lock_token, None)
+                raise
+
+    def _open(self) -> ServiceBusReceiver:
+        if self._receiver is None:
+            self._receiver = self._client.get_queue_receiver(self._queue, socket_timeout=LOOKS_UP_SECONDS)
+            # The SDK waits 0.2 s after the first message for others. Where it has no such field, we do, too.
+            self._receiver._further_pull_receive_timeout = GAP_SECONDS  # noqa: SLF001
+        return self._receiver.__enter__()

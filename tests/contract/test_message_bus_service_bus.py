@@ -1,0 +1,74 @@
+"""Azure Service Bus's adapter on the emulator, over AMQP with the real SDK. Its connections serve all tests."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from core.ports import MessageBus
+from infrastructure.service_bus.bus import AzureServiceBus
+from infrastructure.service_bus.connection import BusConnection
+from infrastructure.settings import Settings
+from testing.contracts.message_bus import OTHER_QUEUE, QUEUE, BusUnderTest, MessageBusContract
+from testing.service_bus_emulator.broker.rules import QueueRules
+from testing.service_bus_emulator.running import RunningEmulator, run_emulator
+
+# The SDK forgets the sockets of connections that ended by themselves.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+RULES = QueueRules(duplicate_window=timedelta(minutes=10))
+
+
+class EmulatorClock:
+    def __init__(self, emulator: RunningEmulator) -> None:
+        self._emulator = emulator
+
+    def now(self) -> datetime:
+        return self._emulator.now()
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[RunningEmulator]:
+    with run_emulator({QUEUE: RULES, OTHER_QUEUE: RULES}) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def shared(emulator: RunningEmulator) -> Iterator[AzureServiceBus]:
+    settings = Settings.from_environment({"SERVICE_BUS_CONNECTION": emulator.connection_string})
+    bus = AzureServiceBus(BusConnection(settings), EmulatorClock(emulator))
+    yield bus
+    bus.close()
+
+
+@pytest.fixture
+def emptied(emulator: RunningEmulator, shared: AzureServiceBus) -> Iterator[MessageBus]:
+    """Nothing is left of the test before, nor remembered of it."""
+    emulator.advance(3_600)
+    for queue in (QUEUE, OTHER_QUEUE):
+        while messages := shared.receive(queue, 100):
+            for message in messages:
+                shared.complete(message)
+        if letters := shared.dead_letters(queue, 100):
+            shared.remove_dead_letters(queue, [letter.message_id for letter in letters])
+        assert not shared.peek(queue, 1)
+    yield shared
+    gc.collect()
+
+
+class TestAzureServiceBus(MessageBusContract):
+    @pytest.fixture
+    def under_test(self, emulator: RunningEmulator, emptied: MessageBus) -> BusUnderTest:
+        assert RULES.duplicate_window is not None
+        return BusUnderTest(
+            bus=emptied,
+            now=emulator.now,
+            advance=emulator.advance,
+            lock_seconds=RULES.lock_duration.total_seconds(),
+            max_delivery_count=RULES.max_delivery_count,
+            max_message_bytes=RULES.message_bytes,
+            duplicate_window=RULES.duplicate_window.total_seconds(),
+        )
