@@ -91,11 +91,10 @@ class Builder:
     def _make_storage(self, say: SayLine) -> StoragePart:
         kept = self._data.kept()
         port = _still_free(kept.storage_port)
-        return StoragePart(Azurite(self._data.folder("storage"), port=port, key=kept.storage_key, say=say))
+        return StoragePart(Azurite(self._data.own_folder("storage"), port=port, key=kept.storage_key, say=say))
 
     def _bus_command(self) -> Command:
-        folder = self._data.folder("service_bus")
-        folder.mkdir(exist_ok=True)
+        folder = self._data.own_folder("service_bus")
         config = folder / "Config.json"
         config.write_text(bus_config(self._queues), "utf-8")
         return Command(

@@ -1,9 +1,9 @@
 """Runs a module as ``python -m`` does, and ends with the process that started it.
 
-``python -m local.stack_child MODULE ARGUMENT...``: the first line of the standard input is a JSON list of more
+``python -m local.stack_child GRACE MODULE ARGUMENT...``: the first line of the standard input is a JSON list of more
 arguments, those that no list of processes shall show. Then the input says nothing, and ends with the process that
-holds its other end, however that ends: that counts as SIGTERM, and :data:`GRACE_SECONDS` later as SIGKILL for the whole
-process group.
+holds its other end, however that ends: that counts as SIGTERM, and what is left of the process group when the module
+ended, or ``GRACE`` seconds later, is killed by :mod:`local.stack_reaper`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import json
 import os
 import runpy
 import signal
+import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
+from pathlib import Path
 
-GRACE_SECONDS = 10.0
+REAPER = Path(__file__).with_name("stack_reaper.py")
 
 
 def main() -> None:
-    module, *arguments = sys.argv[1:]
+    grace, module, *arguments = sys.argv[1:]
     hidden = json.loads(_first_line() or "[]")
-    threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
+    threading.Thread(target=_end_with_stdin, args=(grace,), name="stdin", daemon=True).start()
     sys.argv[1:] = [*arguments, *hidden]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
@@ -36,13 +37,19 @@ def _first_line() -> bytes:
     return line
 
 
-def _end_with_stdin() -> None:
+def _end_with_stdin(grace: str) -> None:
     with suppress(OSError):
         while os.read(0, 4096):
             pass
+    with suppress(OSError):
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", str(REAPER), str(os.getpid()), grace],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE_SECONDS)
-    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -103,6 +103,11 @@ class DataFolder:
     def folder(self, name: str) -> Path:
         return self.path / name
 
+    def own_folder(self, name: str) -> Path:
+        """Made where it is absent, for this user alone."""
+        self.folder(name).mkdir(mode=0o700, exist_ok=True)
+        return self.folder(name)
+
     def kept(self) -> Kept:
         try:
             document = _Document.model_validate_json((self.path / MARK).read_bytes())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote
 
 from core.errors import CoreMachineError
 from infrastructure.postgres.connection import ConnectionSource
@@ -100,7 +101,7 @@ class DatabasePart:
     def start(self, stop: threading.Event) -> None:
         self._server.start()
         self.pid, self.uri = self._server.pid, self._server.uri
-        self.address = _without_password(self.uri)
+        self.address = shown_address(self.uri)
         self._tell()
         if not self._migrated:
             self._migrate()
@@ -198,5 +199,6 @@ def _kill(pid: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _without_password(uri: str) -> str:
-    return re.sub(r"(?<=//)([^:@/]*):[^@]*@", r"\1@", uri)
+def shown_address(uri: str) -> str:
+    """For a person: without its password and with what was escaped as it is."""
+    return unquote(re.sub(r"(?<=//)([^:@/]*):[^@]*@", r"\1@", uri))

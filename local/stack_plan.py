@@ -36,10 +36,6 @@ class Plan:
     parts: tuple[PartName, ...]
     outside: Mapping[PartName, str]
 
-    def needs(self, name: PartName) -> tuple[PartName, ...]:
-        """The parts that are ready before ``name`` is started."""
-        return tuple(part for part in SERVICES if part in self.parts) if name in APPS else ()
-
 
 def plan(
     environment: Mapping[str, str], only: Collection[PartName] | None = None, without: Collection[PartName] = ()

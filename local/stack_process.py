@@ -22,6 +22,7 @@ from local.stack_errors import PartFailed
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 300.0
 LOOK_SECONDS = 0.02
+ORPHAN_SECONDS = 10.0
 LAST_WORDS_SECONDS = 2.0
 """How long the output of a process that ended is waited for: a process of its own may hold it open."""
 
@@ -44,17 +45,19 @@ class ModuleProcess:
     """One run of a command, in a session of its own; what it prints goes to ``say``, line by line.
 
     It ends with this process, however that ends. ``command.ready`` is what it prints when it is ready. ``kept`` are
-    descriptors that it inherits.
+    descriptors that it inherits, and ``orphan_seconds`` is its time to end when we are gone.
     """
 
-    def __init__(self, command: Command, say: SayLine, kept: Sequence[int] = ()) -> None:
+    def __init__(
+        self, command: Command, say: SayLine, kept: Sequence[int] = (), orphan_seconds: float = ORPHAN_SECONDS
+    ) -> None:
         self._command = command
         self._say = say
         self._found: re.Match[str] | None = None
         self._is_ready = threading.Event()
         self._last: deque[str] = deque(maxlen=12)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "local.stack_child", command.module, *command.arguments],
+            [sys.executable, "-m", "local.stack_child", str(orphan_seconds), command.module, *command.arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
