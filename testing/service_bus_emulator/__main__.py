@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import ssl
 import sys
@@ -23,6 +24,7 @@ from testing.service_bus_emulator.cbs import AccessKey
 from testing.service_bus_emulator.server import DEFAULT_KEY, Limits, Server
 
 WRONG_USE = 2
+_COLLECTED_EVERY = 50_000  # objects; what waits in a queue is none of the collector's business
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(options: argparse.Namespace) -> None:
+    gc.freeze()
+    gc.set_threshold(_COLLECTED_EVERY, 20, 20)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

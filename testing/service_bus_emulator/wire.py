@@ -9,7 +9,7 @@ from typing import cast
 
 from testing.service_bus_emulator.amqp.frames import EMPTY_FRAME
 
-_PIECE = 256 * 1024  # bytes that wait for the end of the turn, at most
+_PIECE = 8 * 1024  # bytes that wait for the end of the turn: a peer reads the first messages while the next are made
 _LINGER = 5.0  # seconds for a peer to take our last words
 _LEAST_PAUSE = 0.05  # seconds between two looks at the time
 
