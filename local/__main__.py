@@ -21,6 +21,10 @@ COMMANDS = {
     "env": "local.stack_command",
     "host": "local.host_command",
     "postgres": "local.postgres_command",
+    **dict.fromkeys(
+        ("ocr", "jobs", "events", "submit", "cancel", "pause", "resume", "resubmit", "replay", "dead-letters"),
+        "local.client",
+    ),
 }
 """The module of each command, imported only where it is asked for: each has ``add_commands(subparsers)``."""
 
