@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from core.operations import JobOperations
 from core.registry import HandlerRegistry, JobRegistry
 from handlers.document import DocumentLimits, SourceReader, document_handlers, document_jobs
 from handlers.document.tasks import EngineProvider
 from handlers.hello_world import hello_world_handlers, hello_world_jobs
+from infrastructure.backend import Backend
 from infrastructure.settings import Settings
+from infrastructure.web.parts import WebParts
 
 
 def build_registries(settings: Settings, engine_provider: EngineProvider) -> tuple[JobRegistry, HandlerRegistry]:
@@ -23,3 +26,24 @@ def build_registries(settings: Settings, engine_provider: EngineProvider) -> tup
     sources = SourceReader(settings.source_roots, limits.max_bytes)
     handlers = HandlerRegistry([*hello_world_handlers(), *document_handlers(engine_provider, sources, limits)])
     return JobRegistry([*hello_world_jobs(), *document_jobs()], handlers), handlers
+
+
+def build_backend(settings: Settings, engine_provider: EngineProvider, *, wait_seconds: float = 0.0) -> Backend:
+    """Everything of this project on the real store, bus and blobs. Raises as :class:`Backend`."""
+    return Backend(settings, *build_registries(settings, engine_provider), wait_seconds=wait_seconds)
+
+
+def web_parts(backend: Backend) -> WebParts:
+    """What the HTTP API works on."""
+    machine = backend.machine()
+    return WebParts(
+        machine=machine,
+        operations=JobOperations(machine),
+        dead_letters=backend.dead_letters,
+        blobs=backend.blobs,
+        settings=backend.settings,
+        checks=backend.checks(),
+        providers=backend.providers,
+        clock=backend.clock,
+        statistics=lambda: {"database_pool": backend.pool.stats()._asdict()},
+    )

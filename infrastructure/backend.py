@@ -1,0 +1,136 @@
+"""All of a process that reaches outside: its store, bus and blobs, and what works on them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+from core.deadletters import DeadLetters
+from core.group_commit import GroupCommit
+from core.ids import JobId
+from core.machine import CoreMachine
+from core.ports import StateStore
+from core.queues import QueueNames
+from core.reconciler import Reconciler
+from core.registry import HandlerRegistry, JobRegistry
+from core.relay import OutboxRelay
+from core.retention import Retention, RetentionPolicy
+from core.system import RandomIds, SystemClock
+from infrastructure.blob_storage.connection import blob_service
+from infrastructure.blob_storage.store import AzureBlobStore
+from infrastructure.functions.queue_trigger import QueueTrigger
+from infrastructure.postgres.pool import ConnectionPoolManager
+from infrastructure.postgres.store import PostgresStateStore
+from infrastructure.service_bus.bus import AzureServiceBus
+from infrastructure.service_bus.connection import BusConnection
+from infrastructure.settings import Settings
+
+NO_JOB = JobId("")
+DAY = 86_400.0
+
+
+class Backend:
+    """Made of settings, without a connection to anything: each part connects when it is first used.
+
+    For any number of threads. ``wait_seconds``: how long the bus waits for a message to be received. Raises
+    :class:`infrastructure.settings.SettingsInvalid`, and :class:`core.errors.BusMisconfigured`, for settings that name
+    nothing.
+    """
+
+    def __init__(
+        self, settings: Settings, jobs: JobRegistry, handlers: HandlerRegistry, *, wait_seconds: float = 0.0
+    ) -> None:
+        self.settings = settings
+        self.jobs = jobs
+        self.handlers = handlers
+        self.clock = SystemClock()
+        self.ids = RandomIds()
+        self.queues = QueueNames(settings.jobs_queue, settings.tasks_queue, settings.long_running_queue)
+        self.pool = ConnectionPoolManager.from_settings(settings)
+        self.store: StateStore = PostgresStateStore(self.pool)
+        self.blobs = AzureBlobStore(blob_service(settings), settings.storage_container)
+        self.bus = AzureServiceBus(BusConnection(settings), self.clock, wait_seconds)
+        self.dead_letters = DeadLetters(self.store, self.bus, OutboxRelay(self.store, self.bus, self.clock), self.clock)
+        self._shared = GroupCommit.wrap(self.store)
+        self._of_thread = threading.local()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every connection. What is under way fails as if the other side had gone."""
+        self.bus.close()
+        self.pool.close()
+        self.blobs.close()
+
+    def machine(self) -> CoreMachine:
+        """A machine whose claims and commits go to the store as they are, for a loop that gathers them itself."""
+        return self._machine(self.store)
+
+    def machine_of_thread(self) -> CoreMachine:
+        """The calling thread's own machine; what the threads claim and commit at the same time goes together."""
+        found: CoreMachine | None = getattr(self._of_thread, "machine", None)
+        if found is None:
+            found = self._of_thread.machine = self._machine(self._shared)
+        return found
+
+    def queue_trigger(self, queue: str) -> QueueTrigger:
+        return QueueTrigger(queue, self.machine_of_thread, self.bus, self.ids, lambda body: body)
+
+    # --- what timers do ---
+
+    def reconcile(self) -> None:
+        Reconciler(self.machine_of_thread(), self.bus).run_once()
+
+    def collect_dead_letters(self) -> None:
+        self.dead_letters.collect(self.queues.all())
+
+    def retire(self) -> None:
+        policy = RetentionPolicy(keep_seconds=self.settings.retention_days * DAY)
+        Retention(self.store, self.clock, policy, archive=self.blobs).run_once()
+
+    # --- what it is made of ---
+
+    def checks(self) -> Mapping[str, Callable[[], None]]:
+        """By name, a call that returns where the part answers, and raises :class:`core.errors.CoreMachineError`."""
+        return {
+            "database": self._ask_database,
+            "service_bus": self._ask_bus,
+            "storage": self._ask_storage,
+        }
+
+    def providers(self) -> Mapping[str, Mapping[str, str]]:
+        """The adapters and where they connect to; nothing secret."""
+        return {
+            "state_store": {"adapter": type(self.store).__name__, "address": self.pool.source.address},
+            "message_bus": {"adapter": type(self.bus).__name__, "address": self.bus.address},
+            "blob_store": {"adapter": type(self.blobs).__name__, "address": self.blobs.address},
+            "ocr_engine": {"adapter": self.settings.ocr_engine},
+        }
+
+    def _machine(self, store: StateStore) -> CoreMachine:
+        return CoreMachine(
+            self.jobs,
+            self.handlers,
+            store,
+            self.bus,
+            blobs=self.blobs,
+            clock=self.clock,
+            ids=self.ids,
+            queues=self.queues,
+        )
+
+    def _ask_database(self) -> None:
+        self.store.load_run(NO_JOB, 1)
+
+    def _ask_bus(self) -> None:
+        for queue in self.queues.all():
+            self.bus.probe(queue)
+
+    def _ask_storage(self) -> None:
+        next(iter(self.blobs.names("readiness/")), None)
