@@ -16,10 +16,12 @@ from testing.service_bus_emulator.broker.faults import Operation
 from testing.service_bus_emulator.broker.message import Owner, ReceiveMode
 from testing.service_bus_emulator.broker.queue import Queue
 from testing.service_bus_emulator.cbs import Claim, Right
+from testing.service_bus_emulator.messages import write_message
+from testing.service_bus_emulator.property_values import instant, timestamp
 from testing.service_bus_emulator.queue_links import settle
 from testing.service_bus_emulator.request_body import Body
 from testing.service_bus_emulator.request_links import Answer
-from testing.service_bus_emulator.sections import Request, instant, timestamp, write_message
+from testing.service_bus_emulator.requests import Request
 from testing.service_bus_emulator.session_links import SessionReceiver
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from testing.service_bus_emulator.link import Link
 from testing.service_bus_emulator.management import Management
 from testing.service_bus_emulator.queue_links import QueueReceiver, QueueSender
 from testing.service_bus_emulator.request_links import Answer, RequestLink, ResponseLink
-from testing.service_bus_emulator.sections import Request
+from testing.service_bus_emulator.requests import Request
 from testing.service_bus_emulator.session import Session
 from testing.service_bus_emulator.session_links import SessionReceiver, has_session_filter
 

@@ -10,7 +10,8 @@ from testing.service_bus_emulator.amqp.performatives import Disposition
 from testing.service_bus_emulator.amqp.types import Described, Value
 from testing.service_bus_emulator.broker.errors import BrokerError, MessageLockLost
 from testing.service_bus_emulator.broker.message import PropertyValue
-from testing.service_bus_emulator.sections import DEAD_LETTER_DESCRIPTION, DEAD_LETTER_REASON, to_property
+from testing.service_bus_emulator.messages import DEAD_LETTER_DESCRIPTION, DEAD_LETTER_REASON
+from testing.service_bus_emulator.property_values import to_property
 
 _RECEIVED, _ACCEPTED, _REJECTED, _RELEASED, _MODIFIED = 0x23, 0x24, 0x25, 0x26, 0x27
 _NAMES = {

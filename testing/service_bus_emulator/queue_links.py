@@ -15,6 +15,7 @@ from testing.service_bus_emulator.broker.faults import Operation
 from testing.service_bus_emulator.broker.message import Delivery, Owner, ReceiveMode
 from testing.service_bus_emulator.broker.queue import Queue
 from testing.service_bus_emulator.link import IncomingLink, OutgoingLink
+from testing.service_bus_emulator.messages import BATCH_FORMAT, read_batch, read_message, write_message
 from testing.service_bus_emulator.outcomes import (
     ACCEPTED,
     Abandon,
@@ -28,7 +29,6 @@ from testing.service_bus_emulator.outcomes import (
     rejected_with,
     settlement,
 )
-from testing.service_bus_emulator.sections import BATCH_FORMAT, read_batch, read_message, write_message
 from testing.service_bus_emulator.session import Session
 
 _SETTLED = 1  # snd-settle-mode: receive and delete

@@ -10,8 +10,8 @@ from uuid import UUID
 from testing.service_bus_emulator.amqp.types import Array, Value
 from testing.service_bus_emulator.broker.errors import ArgumentInvalid
 from testing.service_bus_emulator.broker.message import Message, PropertyValue
+from testing.service_bus_emulator.messages import read_message
 from testing.service_bus_emulator.outcomes import Abandon, Complete, DeadLetter, Defer, Settlement, properties
-from testing.service_bus_emulator.sections import read_message
 
 _T = TypeVar("_T")
 

@@ -12,7 +12,7 @@ from testing.service_bus_emulator.amqp.performatives import Attach
 from testing.service_bus_emulator.amqp.types import Described, Value
 from testing.service_bus_emulator.link import IncomingLink, OutgoingLink
 from testing.service_bus_emulator.outcomes import ACCEPTED, rejected_with
-from testing.service_bus_emulator.sections import Request, read_request, write_answer
+from testing.service_bus_emulator.requests import Request, read_request, write_answer
 from testing.service_bus_emulator.session import Session
 
 MAX_REQUEST = 1024 * 1024  # bytes

@@ -25,7 +25,7 @@ from testing.service_bus_emulator.cbs import (
     path_of,
 )
 from testing.service_bus_emulator.grants import MAX_GRANTS, Grants
-from testing.service_bus_emulator.sections import read_request, write_answer
+from testing.service_bus_emulator.requests import read_request, write_answer
 from testing.service_bus_emulator.server import DEFAULT_KEY
 from tests.unit.testing.service_bus_emulator.peers import QUEUE, Peer, World
 

@@ -22,7 +22,7 @@ from testing.service_bus_emulator.broker.faults import (
 )
 from testing.service_bus_emulator.broker.rules import QueueRules
 from testing.service_bus_emulator.link import CREDIT
-from testing.service_bus_emulator.sections import BATCH_FORMAT, read_message
+from testing.service_bus_emulator.messages import BATCH_FORMAT, read_message
 from tests.unit.testing.service_bus_emulator.peers import QUEUE, Peer, World, body
 
 ACCEPTED = Described(0x24, [])

@@ -14,7 +14,9 @@ from testing.service_bus_emulator.amqp.performatives import Attach, Disposition,
 from testing.service_bus_emulator.amqp.types import Array, Described, Int, Long, Symbol, Timestamp, UInt
 from testing.service_bus_emulator.broker.faults import FaultPlan, FaultRule, LoseLock, Operation, Throttle
 from testing.service_bus_emulator.broker.rules import QueueRules
-from testing.service_bus_emulator.sections import Request, read_message, read_request, timestamp, write_answer
+from testing.service_bus_emulator.messages import read_message
+from testing.service_bus_emulator.property_values import timestamp
+from testing.service_bus_emulator.requests import Request, read_request, write_answer
 from tests.unit.testing.service_bus_emulator.amqp.values import RELAXED, VALUES
 from tests.unit.testing.service_bus_emulator.peers import QUEUE, Peer, World, body
 from tests.unit.testing.service_bus_emulator.test_links import SESSIONS, session_message

@@ -16,19 +16,10 @@ from testing.service_bus_emulator.amqp.encode import encode
 from testing.service_bus_emulator.amqp.errors import DecodeError
 from testing.service_bus_emulator.amqp.types import Described, Int, Long, Symbol, Timestamp, UByte, UInt, ULong
 from testing.service_bus_emulator.broker.message import DeadLetterInfo, MessageState, PropertyValue, Stored
-from testing.service_bus_emulator.sections import (
-    APPLICATION_PROPERTIES,
-    HEADER,
-    MESSAGE_ANNOTATIONS,
-    read_batch,
-    read_message,
-    read_request,
-    sections,
-    to_property,
-    to_value,
-    write_answer,
-    write_message,
-)
+from testing.service_bus_emulator.messages import read_batch, read_message, write_message
+from testing.service_bus_emulator.property_values import to_property, to_value
+from testing.service_bus_emulator.requests import read_request, write_answer
+from testing.service_bus_emulator.sections import APPLICATION_PROPERTIES, HEADER, MESSAGE_ANNOTATIONS, sections
 from tests.unit.testing.service_bus_emulator.amqp.values import RELAXED, VALUES
 from tests.unit.testing.service_bus_emulator.peers import body
 
