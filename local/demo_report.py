@@ -1,58 +1,78 @@
-"""What the demo prints, made from the answer of ``POST /api/test/run/ocr_document``. No I/O."""
+"""What the demo prints, made from the answers of the API. No I/O."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
+
+from local.client.records import EventLine, JobStatus
 
 RULE = "-" * 72
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An overlay of one page, which counts from 1; ``suffix`` is that of its file name, with the dot."""
+    """An overlay of one page, which counts from 1; ``name`` is the job's for it, ``suffix`` its end with the dot."""
 
     page: int
-    suffix: str
-    data: bytes
+    name: str
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.name).suffix
 
 
-def report(answer: Mapping[str, Any], known_text: str | None = None) -> str:
-    """``answer`` is of a run that succeeded; ``known_text`` is what the page says, where that is known."""
-    result = answer["result"]
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds: of each stage by name, and from the submission to the end."""
+
+    stages: Mapping[str, float]
+    total: float
+
+
+def report(result: Mapping[str, Any], times: Times, known_text: str | None = None) -> str:
+    """``result`` is of a run that completed; ``known_text`` is what the page says, where that is known."""
     text = result["text"]
     lines = [RULE, text or "(no text was found)", RULE, f"Confidence  {_confidence(result['mean_confidence'])}"]
     if result["text_truncated"]:
-        lines.append("Cut         the text above is not all; the artifact of kind 'text' is")
+        lines.append("Cut         the text above is not all; the file of the text is")
     if known_text is not None:
         lines.append(f"Accuracy    {_accuracy(text, known_text)}")
-    lines.append(f"Time        {_times(answer['stages'])}; {answer['elapsed_seconds']:.2f} s in all")
+    stages = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.stages.items())
+    lines.append(f"Time        {stages}; {times.total:.2f} s in all")
     if "recognise_seconds" in result:
         lines.append(f"Reading     {result['recognise_seconds']:.2f} s of that, without loading the engine")
-    shown, pages = sum(1 for _ in pictures(answer)), len(result.get("pages", ()))
-    if shown < pages:
-        lines.append(f"Pictures    of {shown} of the {pages} pages; the answer holds no more")
     return "\n".join(lines)
 
 
-def pictures(answer: Mapping[str, Any]) -> Iterator[Picture]:
-    """The previews that the answer carries, in the order of the pages."""
-    contents = answer.get("artifacts", {})
-    for artifact in answer["result"]["artifacts"]:
-        if artifact["kind"] == "preview" and artifact["name"] in contents:
-            data = base64.b64decode(contents[artifact["name"]]["content_base64"])
-            yield Picture(artifact["page"], PurePosixPath(artifact["name"]).suffix, data)
+def pictures(result: Mapping[str, Any]) -> Iterator[Picture]:
+    """The previews of a result, in the order of the pages."""
+    for artifact in result["artifacts"]:
+        if artifact["kind"] == "preview":
+            yield Picture(artifact["page"], artifact["name"])
 
 
-def failure(answer: Mapping[str, Any]) -> str:
-    """``CODE: message`` of an answer that is not a success."""
-    error = answer.get("error")
-    if isinstance(error, dict) and "code" in error:
-        return f"{error['code']}: {error.get('message', '')}"
-    return "the host answered with something that is not a result"
+def text_file(result: Mapping[str, Any]) -> str | None:
+    """The job's name for the file with the whole text."""
+    return next((artifact["name"] for artifact in result["artifacts"] if artifact["kind"] == "text"), None)
+
+
+def times_of(status: JobStatus, events: Sequence[EventLine]) -> Times:
+    """From a run's timeline, all of it: each stage from its start to its end."""
+    names = {stage.number: stage.name for stage in status.stages}
+    began: dict[int, datetime] = {}
+    stages: dict[str, float] = {}
+    for event in events:
+        at = datetime.fromisoformat(event.at)
+        if event.kind == "stage_started" and event.stage is not None:
+            began[event.stage] = at
+        if event.kind == "stage_ended" and event.stage in began:
+            stages[names.get(event.stage, str(event.stage))] = (at - began[event.stage]).total_seconds()
+    first, last = (datetime.fromisoformat(events[end].at) for end in (0, -1))
+    return Times(stages, (last - first).total_seconds())
 
 
 def differing_characters(read: str, known: str) -> int:
@@ -76,7 +96,3 @@ def _confidence(mean: float | None) -> str:
 def _accuracy(read: str, known: str) -> str:
     differ, characters = differing_characters(read, known), len(" ".join(known.split()))
     return f"{differ} of {characters} characters differ from what is printed ({differ / max(characters, 1):.2%})"
-
-
-def _times(stages: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{stage['name']} {stage['elapsed_seconds']:.2f} s" for stage in stages)
