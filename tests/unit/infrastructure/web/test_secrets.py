@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import JsonValue
 
 from infrastructure.web.secrets import HIDDEN, without_secrets
 
 
 def test_what_is_no_secret_is_shown() -> None:
-    told = {
+    told: dict[str, JsonValue] = {
         "kind": "azure",
         "address": "https://a.blob.core.windows.net/c",
         "max_bytes": 1,
@@ -30,9 +31,9 @@ def test_what_is_no_secret_is_shown() -> None:
     ],
 )
 def test_a_value_that_looks_like_one_is_hidden_wherever_it_stands(value: str) -> None:
-    shown = without_secrets({"a": value, "b": {"c": [value]}})
+    told: dict[str, JsonValue] = {"a": value, "b": {"c": [value]}}
 
-    assert shown == {"a": HIDDEN, "b": {"c": [HIDDEN]}}
+    assert without_secrets(told) == {"a": HIDDEN, "b": {"c": [HIDDEN]}}
 
 
 @pytest.mark.parametrize(
