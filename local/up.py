@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 import signal
 import socket
@@ -19,14 +17,14 @@ from starlette.types import ASGIApp
 
 from local.errors import AppInvalid, SettingsInvalid
 from local.functions_host.annotations import extension_imported
-from local.functions_host.app import FunctionsApplication, endpoint_routes
 from local.functions_host.auth import Keys
+from local.functions_host.console import log_to
 from local.functions_host.functions import IndexedFunction, index_app
+from local.functions_host.host import build_host
 from local.functions_host.host_file import HostSettings, read_host_file
-from local.functions_host.invocation import Invoker, thread_count
+from local.functions_host.invocation import Invoker
 from local.functions_host.listing import listing
 from local.functions_host.loading import load_app
-from local.functions_host.routes import RouteTable
 from local.functions_host.rules import validate
 from local.functions_host.server import DEFAULT_GRACE_SECONDS, LOOPBACK, HostServer, base_url, bind
 from local.settings_file import (
@@ -129,7 +127,7 @@ def _warn_if_open(address: str, keys: Keys | None) -> None:
 
 def _load(root: Path) -> tuple[IndexedFunction, ...]:
     functions = index_app(load_app(root, os.environ))
-    problems = validate(functions, extension_imported())
+    problems = validate(functions, extension_imported(), os.environ)
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise AppInvalid(f"the real host would not run this app:\n{lines}")
@@ -143,23 +141,20 @@ class _Application:
     settings: LocalSettings
     keys: Keys | None
 
-    def asgi(self, invoker: Invoker) -> ASGIApp:
-        table = RouteTable(endpoint_routes(self.functions, self.host.route_prefix, extension_imported()))
-        return _with_cors(FunctionsApplication(table, invoker, self.keys), self.settings)
-
 
 def _serve(application: _Application, bound: socket.socket, grace_seconds: int) -> tuple[str, ...]:
     """What still runs after the end, by name."""
     url = base_url(bound)
-    host = application.host
-    invoker = Invoker(host.function_timeout, thread_count(os.environ))
-    print(listing(application.functions, url, host.route_prefix, enforced=application.keys is not None))
-    server = HostServer(application.asgi(invoker), lambda: _say_ready(url), grace_seconds)
-    _log_to_console()
+    log_to(sys.stdout, os.environ)
+    prefix, keys = application.host.route_prefix, application.keys
+    host = build_host(application.functions, application.host, os.environ, keys, extension_imported())
+    print(listing(host.functions, url, prefix, enforced=keys is not None))
+    app = _with_cors(host.application, application.settings)
+    server = HostServer(app, lambda: _say_ready(url), grace_seconds, host.listeners)
     with _ends_at_signals():
         server.run(sockets=[bound])
-    invoker.close()
-    return _unfinished(invoker, server)
+    host.invoker.close()
+    return _unfinished(host.invoker, server)
 
 
 def _with_cors(app: ASGIApp, settings: LocalSettings) -> ASGIApp:
@@ -176,20 +171,6 @@ def _with_cors(app: ASGIApp, settings: LocalSettings) -> ASGIApp:
 
 def _say_ready(url: str) -> None:
     print(f"{READY} {url} (Ctrl-C stops)", flush=True)
-
-
-def _log_to_console() -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("[%(asctime)s.%(msecs)03d] %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for chatty in ("uvicorn", "azure"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.error").addFilter(_is_not_cancellation)
-
-
-def _is_not_cancellation(record: logging.LogRecord) -> bool:
-    """A request that is cut off at the end ends with CancelledError, which uvicorn logs as if the app were at fault."""
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,8 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from local.functions_host.annotations import app_streams
 from local.functions_host.auth import AuthLevel, Keys, is_authorized, presented_key
-from local.functions_host.context import InvocationContext, trace_from
-from local.functions_host.functions import HTTP_OUTPUT, HTTP_TRIGGER, IndexedFunction
+from local.functions_host.context import InvocationContext, new_context, trace_from
+from local.functions_host.executions import Execution
+from local.functions_host.functions import IndexedFunction
 from local.functions_host.http import (
     BODY_LIMIT_BYTES,
     ResponseInvalid,
@@ -36,9 +36,10 @@ from local.functions_host.http_streams import (
     streamed_request,
     streamed_response,
 )
-from local.functions_host.invocation import HttpFunction, InvocationFailed, Invoker, http_function
+from local.functions_host.invocation import InvocableFunction, InvocationFailed, Invoker, invocable
 from local.functions_host.routes import Match, Route, RouteTable
 from local.functions_host.templates import parse_template
+from local.functions_host.trigger_kinds import is_http
 
 LONGEST_LOGGED_PATH = 200
 _log = logging.getLogger(__name__)
@@ -47,16 +48,8 @@ _requests = logging.getLogger("local.functions_host.requests")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    function: HttpFunction
+    function: InvocableFunction
     level: AuthLevel
-
-
-def is_served(function: IndexedFunction) -> bool:
-    """Whether all its bindings are those of HTTP; other triggers are listed, and not yet run."""
-    return function.http_trigger is not None and {binding.type for binding in function.bindings} <= {
-        HTTP_TRIGGER,
-        HTTP_OUTPUT,
-    }
 
 
 def endpoint_routes(
@@ -69,10 +62,10 @@ def endpoint_routes(
             name=function.name,
             template=parse_template(full_route(function, prefix)),
             methods=function.methods,
-            target=Endpoint(function=http_function(function, streams), level=AuthLevel(function.auth_level)),
+            target=Endpoint(function=invocable(function, streams), level=AuthLevel(function.auth_level)),
         )
         for function in functions
-        if is_served(function)
+        if is_http(function)
     ]
 
 
@@ -101,39 +94,52 @@ class FunctionsApplication:
         started = time.perf_counter()
         body = LimitedBody(receive, self._body_limit)
         request = Request(scope, body)
-        raw_path = _raw_path(scope)
-        match = self._table.match(request.method, raw_path)
-        try:
-            response = await self._answer(request, body, match)
-        except ClientDisconnect:
-            if not body.exceeded:
-                _requests.info("%s %s: the client went away", request.method, raw_path[:LONGEST_LOGGED_PATH])
+        match = self._table.match(request.method, _raw_path(scope))
+        refusal = self._refusal(request, match)
+        if match is None or refusal is not None:
+            response = refusal or Response(status_code=404)
+            _log_refusal(request, response.status_code, match, time.perf_counter() - started)
+        else:
+            answer = await self._answer(match, request, body)
+            if answer is None:
                 return
-            response = Response(status_code=413)
-        if body.exceeded:
-            response = Response(status_code=413)
-        _log_request(request.method, raw_path, response.status_code, match, time.perf_counter() - started)
+            response = answer
         await _send(response, scope, body, send, match)
 
-    async def _answer(self, request: Request, body: LimitedBody, match: Match[Endpoint] | None) -> Response:
+    def _refusal(self, request: Request, match: Match[Endpoint] | None) -> Response | None:
+        """The answer to a request for which no function is called."""
         if match is None:
             return Response(status_code=404)
         endpoint = match.route.target
-        headers = header_values(request.headers.items())
-        key = presented_key(headers, query_values(request.scope["query_string"]))
+        key = presented_key(header_values(request.headers.items()), query_values(request.scope["query_string"]))
         if not is_authorized(self._keys, endpoint.level, endpoint.function.name, key):
             return Response(status_code=401)
-        if declares_more(request, self._body_limit):
-            return Response(status_code=413)
-        context = _context(endpoint.function, headers)
-        call = self._stream if endpoint.function.streams else self._whole
+        return Response(status_code=413) if declares_more(request, self._body_limit) else None
+
+    async def _answer(self, match: Match[Endpoint], request: Request, body: LimitedBody) -> Response | None:
+        """``None`` when the client has gone away."""
+        function = match.route.target.function
+        context = new_context(function.name, function.directory, trace_from(header_values(request.headers.items())))
+        reason = f"{request.method} {_shown_path(request)}"
+        execution = Execution(function.name, reason, context.invocation_id)
+        call = self._stream if function.streams else self._whole
         try:
-            return await call(match, request, body, context)
-        except InvocationFailed:
-            return Response(status_code=500)
+            response = await call(match, request, body, context)
+        except ClientDisconnect:
+            if not body.exceeded:
+                execution.succeeded("the client went away")
+                return None
+            response = Response(status_code=413)
+        except InvocationFailed as failed:
+            execution.failed(str(failed), failed.cause)
+            return await _raised(request, failed) if function.streams else Response(status_code=500)
         except ResponseInvalid as error:
-            _log.error("Function '%s': %s (Id: %s)", endpoint.function.name, error, context.invocation_id)
+            execution.failed(str(error))
             return Response(status_code=500)
+        if body.exceeded:
+            response = Response(status_code=413)
+        execution.succeeded(str(response.status_code))
+        return response
 
     async def _whole(
         self, match: Match[Endpoint], request: Request, _: LimitedBody, context: InvocationContext
@@ -145,30 +151,26 @@ class FunctionsApplication:
         self, match: Match[Endpoint], request: Request, body: LimitedBody, context: InvocationContext
     ) -> Response:
         given = streamed_request(request.scope, body, match.values, context.invocation_id)
-        try:
-            return streamed_response(await self._invoker.invoke(match.route.target.function, given, context))
-        except InvocationFailed as failed:
-            return await raised_response(given, failed.cause)
+        return streamed_response(await self._invoker.invoke(match.route.target.function, given, context))
+
+
+async def _raised(request: Request, failed: InvocationFailed) -> Response:
+    """FastAPI's exceptions have answers of their own, the headers of which may be wrong too."""
+    try:
+        return await raised_response(request, failed.cause)
+    except ResponseInvalid:
+        return Response(status_code=500)
 
 
 async def _send(response: Response, scope: Scope, receive: Receive, send: Send, match: Match[Endpoint] | None) -> None:
     """The rest of a function may run in here: the body that it streams, and the work that it left for after."""
+    name = match.route.name if match is not None else "-"
     try:
         await response(scope, receive, send)
     except ClientDisconnect:
-        _requests.info("the client went away before the answer of %s had ended", match.route.name if match else "-")
+        _requests.info("The client went away before the answer of %s had ended", name)
     except Exception:  # noqa: BLE001 - the boundary around what is left of a function
-        name = match.route.name if match is not None else "-"
         _log.exception("Function '%s' raised while its answer was sent", name)
-
-
-def _context(function: HttpFunction, headers: dict[str, str]) -> InvocationContext:
-    return InvocationContext(
-        function_name=function.name,
-        function_directory=function.directory,
-        invocation_id=str(uuid.uuid4()),
-        trace_context=trace_from(headers),
-    )
 
 
 def _raw_path(scope: Scope) -> str:
@@ -176,7 +178,11 @@ def _raw_path(scope: Scope) -> str:
     return raw.partition(b"?")[0].decode("latin-1")
 
 
-def _log_request(method: str, raw_path: str, status: int, match: Match[Endpoint] | None, seconds: float) -> None:
-    """One line, without the query, which may hold a key, and without any body."""
-    name = match.route.name if match is not None else "-"
-    _requests.info("%s %s %d %.0f ms %s", method, raw_path[:LONGEST_LOGGED_PATH], status, seconds * 1000, name)
+def _shown_path(request: Request) -> str:
+    return _raw_path(request.scope)[:LONGEST_LOGGED_PATH]
+
+
+def _log_refusal(request: Request, status: int, match: Match[Endpoint] | None, seconds: float) -> None:
+    """One line, without the query, which may hold a key."""
+    name = f" {match.route.name}" if match is not None else ""
+    _requests.info("%s %s %d, %.0f ms%s", request.method, _shown_path(request), status, seconds * 1000, name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 _thread_local = threading.local()
 
@@ -24,7 +25,7 @@ class InvocationTrace:
 
 @dataclass(frozen=True, slots=True)
 class FirstTry:
-    """HTTP triggers are not retried by the host."""
+    """The host retries no call by itself: HTTP is the client's affair, and a message comes again from its queue."""
 
     retry_count: int = 0
     max_retry_count: int = 0
@@ -46,3 +47,7 @@ class InvocationContext:
 
 def trace_from(headers: Mapping[str, str]) -> InvocationTrace:
     return InvocationTrace(trace_parent=headers.get("traceparent", ""), trace_state=headers.get("tracestate", ""))
+
+
+def new_context(name: str, directory: str, trace: InvocationTrace | None = None) -> InvocationContext:
+    return InvocationContext(name, directory, str(uuid4()), trace or InvocationTrace())

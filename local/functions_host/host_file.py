@@ -7,19 +7,18 @@ limit; its default here is the 30 minutes of the plans that keep an instance.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from local.errors import HostFileInvalid
+from local.functions_host.host_service_bus import ServiceBusSettings, parse_service_bus
+from local.functions_host.time_span import parse_time_span
 
 DEFAULT_ROUTE_PREFIX = "api"
 DEFAULT_TIMEOUT = timedelta(minutes=30)
-
-_TIME_SPAN = re.compile(r"(?:([0-9]{1,3})\.)?([0-9]{1,2}):([0-9]{2}):([0-9]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,7 @@ class HostSettings:
 
     route_prefix: str = DEFAULT_ROUTE_PREFIX
     function_timeout: timedelta | None = DEFAULT_TIMEOUT
+    service_bus: ServiceBusSettings = field(default_factory=ServiceBusSettings)
 
 
 def read_host_file(path: Path) -> HostSettings:
@@ -54,10 +54,12 @@ def parse_host_settings(document: object) -> HostSettings:
     root = _object(document, "the whole")
     if root.get("version") != "2.0":
         raise HostFileInvalid('host.json: "version" must be "2.0"')
-    http = _object(_object(root.get("extensions", {}), "extensions").get("http", {}), "extensions.http")
+    extensions = _object(root.get("extensions", {}), "extensions")
+    http = _object(extensions.get("http", {}), "extensions.http")
     return HostSettings(
         route_prefix=_route_prefix(http.get("routePrefix", DEFAULT_ROUTE_PREFIX)),
         function_timeout=_timeout(root.get("functionTimeout")),
+        service_bus=parse_service_bus(_object(extensions.get("serviceBus", {}), "extensions.serviceBus")),
     )
 
 
@@ -78,11 +80,9 @@ def _timeout(value: object) -> timedelta | None:
         return DEFAULT_TIMEOUT
     if value == "-1":
         return None
-    found = _TIME_SPAN.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    span = parse_time_span(value)
+    if span is None:
         raise HostFileInvalid('host.json: functionTimeout must be "hh:mm:ss", or "-1" for no limit')
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if hours > 23 or minutes > 59 or seconds > 59 or not span:
+    if not span:
         raise HostFileInvalid("host.json: functionTimeout is not a time span above zero")
     return span

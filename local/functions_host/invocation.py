@@ -20,25 +20,24 @@ from pathlib import Path
 from starlette.requests import ClientDisconnect
 
 from local.functions_host.context import InvocationContext
-from local.functions_host.functions import IndexedFunction, UserFunction
+from local.functions_host.functions import RETURN, IndexedFunction, UserFunction
 
 THREADS_SETTING = "PYTHON_THREADPOOL_THREAD_COUNT"
 _log = logging.getLogger(__name__)
 
 
 class InvocationFailed(Exception):
-    """The function raised, or ran out of time; the log has the cause, the client has not."""
+    """The function raised, or ran out of time. The text is one line for the log; nothing of it is for a client."""
 
-    def __init__(self, name: str, cause: Exception | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, why: str, cause: Exception | None) -> None:
+        super().__init__(why)
         self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
-class HttpFunction:
-    """What is needed to call a function: ``argument`` takes the request, ``context`` the context when it is wanted.
-
-    ``streams`` says that the request is that of HTTP streams.
+class InvocableFunction:
+    """What is needed to call a function: ``argument`` takes the trigger's value, ``context`` the context when it is
+    wanted. ``streams`` says that an HTTP trigger's value is the request of HTTP streams.
     """
 
     name: str
@@ -46,6 +45,7 @@ class HttpFunction:
     argument: str
     wants_context: bool
     directory: str
+    returns: bool
     streams: bool = False
 
     @property
@@ -53,16 +53,17 @@ class HttpFunction:
         return inspect.iscoroutinefunction(self.call)
 
 
-def http_function(function: IndexedFunction, streams: bool = False) -> HttpFunction:
+def invocable(function: IndexedFunction, streams: bool = False) -> InvocableFunction:
     """For a function that has passed :func:`local.functions_host.rules.validate`."""
     trigger = function.triggers[0]
     arguments = set(inspect.signature(function.call).parameters)
-    return HttpFunction(
+    return InvocableFunction(
         name=function.name,
         call=function.call,
         argument=trigger.name,
         wants_context="context" in arguments and all(binding.name != "context" for binding in function.bindings),
         directory=str(Path(inspect.getfile(inspect.unwrap(function.call))).parent),
+        returns=any(binding.name == RETURN for binding in function.bindings),
         streams=streams,
     )
 
@@ -91,34 +92,30 @@ class Invoker:
         """``name invocation-id`` of each invocation in a thread that has not come back yet, timed out or not."""
         return tuple(sorted(self._running))
 
-    async def invoke(self, function: HttpFunction, request: object, context: InvocationContext) -> object:
-        """What the function returned. Raises :class:`InvocationFailed` after its cause is in the log, and
-        :class:`starlette.requests.ClientDisconnect` from a function that read the body of a client that went away.
+    async def invoke(self, function: InvocableFunction, value: object, context: InvocationContext) -> object:
+        """What the function returned for the trigger's ``value``.
 
-        A sync function that runs out of time keeps its thread until it returns: the real host ends the whole worker
-        process then, which here would end the host.
+        Raises :class:`InvocationFailed`, and :class:`starlette.requests.ClientDisconnect` from a function that read
+        the body of a client that went away. A sync function that runs out of time keeps its thread until it returns:
+        the real host ends the whole worker process then, which here would end the host.
         """
         scope = asyncio.timeout(None if self._timeout is None else self._timeout.total_seconds())
         try:
             async with scope:
-                return await self._call(function, request, context)
+                returned = await self._call(function, value, context)
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary around a function
-            self._log_failure(function, context, error, timed_out=scope.expired())
-            raise InvocationFailed(function.name, error) from None
+            if scope.expired() and isinstance(error, TimeoutError):
+                why = f"Timeout value of {self._timeout} exceeded by function '{function.name}'"
+                raise InvocationFailed(why, None) from None
+            raise InvocationFailed(f"{type(error).__name__}", error) from None
+        if returned is not None and not function.returns:
+            raise InvocationFailed(f"it has no $return binding and returned {type(returned).__name__}", None)
+        return returned
 
-    def _log_failure(
-        self, function: HttpFunction, context: InvocationContext, error: Exception, *, timed_out: bool
-    ) -> None:
-        if timed_out and isinstance(error, TimeoutError):
-            message = "Timeout value of %s exceeded by function '%s' (Id: %s)"
-            _log.error(message, self._timeout, function.name, context.invocation_id)
-        else:
-            _log.error("Function '%s' raised (Id: %s)", function.name, context.invocation_id, exc_info=error)
-
-    async def _call(self, function: HttpFunction, request: object, context: InvocationContext) -> object:
-        arguments = {function.argument: request}
+    async def _call(self, function: InvocableFunction, value: object, context: InvocationContext) -> object:
+        arguments = {function.argument: value}
         if function.wants_context:
             arguments["context"] = context
         if function.is_async:
@@ -127,7 +124,7 @@ class Invoker:
         return await asyncio.get_running_loop().run_in_executor(self._pool, in_context)
 
     def _run_in_thread(
-        self, function: HttpFunction, arguments: dict[str, object], context: InvocationContext
+        self, function: InvocableFunction, arguments: dict[str, object], context: InvocationContext
     ) -> object:
         label = f"{function.name} {context.invocation_id}"
         self._running.add(label)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
+from types import MappingProxyType
 
 from local.functions_host.annotation_rules import annotation_problems
 from local.functions_host.functions import HTTP_OUTPUT, RETURN, IndexedFunction
 from local.functions_host.problem import Problem
 from local.functions_host.routes import methods_overlap, same_shape, templates_overlap
 from local.functions_host.templates import ParameterNameInvalid, Template, TemplateInvalid, parse_template
+from local.functions_host.trigger_rules import trigger_problems
 
 FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_-]{0,127}")
 BINDING_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]{0,127}")
@@ -27,10 +29,15 @@ AUTH_LEVELS = frozenset({"anonymous", "function", "admin"})
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 
 
-def validate(functions: Sequence[IndexedFunction], extension_imported: bool | None = None) -> list[Problem]:
+def validate(
+    functions: Sequence[IndexedFunction],
+    extension_imported: bool | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> list[Problem]:
     """Every problem of the app, in the order of its functions; empty when the real host would take all of them.
 
     ``extension_imported`` says whether the app imports the extension of HTTP streams; ``None`` is not known.
+    ``environment`` is for the settings that bindings name.
     """
     problems: list[Problem] = []
     for function in functions:
@@ -38,6 +45,7 @@ def validate(functions: Sequence[IndexedFunction], extension_imported: bool | No
         problems += _triggers(function)
         problems += _binding_names(function)
         problems += _arguments(function)
+        problems += trigger_problems(function, environment)
         if function.http_trigger is not None:
             problems += _http_output(function)
             problems += _auth_level(function)

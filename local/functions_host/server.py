@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from local.errors import PortUnavailable
+from local.functions_host.host import Listener
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_GRACE_SECONDS = 10
@@ -74,10 +75,17 @@ class LoopThreads(ThreadPoolExecutor):
 class HostServer(uvicorn.Server):
     """Serves ``app`` on a bound socket until SIGINT or SIGTERM; ``on_ready`` is called when it accepts connections.
 
-    At a signal it stops accepting and waits ``grace_seconds`` for the requests in progress.
+    ``listeners`` run beside it on the same loop. At a signal both stop to take work and wait ``grace_seconds`` for
+    what is in progress.
     """
 
-    def __init__(self, app: ASGIApp, on_ready: Callable[[], None], grace_seconds: int = DEFAULT_GRACE_SECONDS) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        on_ready: Callable[[], None],
+        grace_seconds: int = DEFAULT_GRACE_SECONDS,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -92,17 +100,22 @@ class HostServer(uvicorn.Server):
             )
         )
         self._on_ready = on_ready
+        self._grace_seconds = grace_seconds
+        self._listeners = listeners
         self.threads = LoopThreads()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_default_executor(self.threads)
         await super().startup(sockets)
         if self.started:
+            for listener in self._listeners:
+                listener.start()
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """A second signal ends the wait. uvicorn alone goes on to wait for the connections, from Python 3.12 on."""
-        ending = asyncio.ensure_future(super().shutdown(sockets))
+        stops = (listener.stop(self._grace_seconds) for listener in self._listeners)
+        ending = asyncio.ensure_future(asyncio.gather(super().shutdown(sockets), *stops))
         while not (await asyncio.wait([ending], timeout=0.1))[0]:
             if self.force_exit:
                 ending.cancel()
@@ -111,11 +124,11 @@ class HostServer(uvicorn.Server):
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
+def serving(app: ASGIApp, listeners: Sequence[Listener] = (), grace_seconds: int = 1) -> Iterator[str]:
     """Serves on a free loopback port, in a thread of this process; gives the base URL and stops at the end."""
     bound = bind(LOOPBACK, 0)
     ready = threading.Event()
-    server = HostServer(app, ready.set, grace_seconds=1)
+    server = HostServer(app, ready.set, grace_seconds, listeners)
     thread = threading.Thread(target=asyncio.run, args=(server.serve([bound]),), name="functions-host")
     thread.start()
     try:

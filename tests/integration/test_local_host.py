@@ -202,11 +202,22 @@ def test_the_key_is_asked_for_before_the_body_is_read_and_after_the_route(keyed:
     assert keyed.post("/api/unknown", content=b"x" * 5000).status_code == 404
 
 
-def test_requests_are_logged_in_one_line_without_the_key(keyed: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO", logger="local.functions_host.requests"):
+def test_a_call_is_two_lines_without_the_key(keyed: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="local.functions_host"):
         keyed.post("/api/locked?code=its-own", content=b"secret body")
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "local.functions_host.requests"]
-    assert re.fullmatch(r"POST /api/locked 200 \d+ ms locked", line)
+    began, ended = [record.getMessage() for record in caplog.records if "host.executions" in record.name]
+    found = re.fullmatch(r"Executing locked \(POST /api/locked, Id=([0-9a-f]{8})\)", began)
+    assert found
+    assert re.fullmatch(rf"Executed locked \(Succeeded, POST /api/locked 200, \d+ ms, Id={found[1]}\)", ended)
+
+
+def test_a_request_that_calls_no_function_is_one_line(keyed: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="local.functions_host"):
+        keyed.post("/api/locked?code=wrong")
+        keyed.get("/api/nowhere")
+    refused, unknown = [record.getMessage() for record in caplog.records]
+    assert re.fullmatch(r"POST /api/locked 401, \d+ ms locked", refused)
+    assert re.fullmatch(r"GET /api/nowhere 404, \d+ ms", unknown)
 
 
 def test_the_route_prefix_may_be_empty() -> None:

@@ -15,10 +15,9 @@ from local import up as module
 from local.functions_host.annotations import EXTENSION_BASE
 from local.functions_host.app import FunctionsApplication
 from local.functions_host.invocation import Invoker, thread_count
-from local.functions_host.listing import listing
 from local.functions_host.routes import RouteTable
 from local.up import Service, UpOptions, up
-from tests.support.fixture_apps import BASIC, indexed_app, own_app_module
+from tests.support.fixture_apps import BASIC, own_app_module
 
 
 def service(name: str, trace: list[str]) -> Service:
@@ -51,16 +50,6 @@ def test_services_find_each_other_and_stop_in_reverse(monkeypatch: pytest.Monkey
 def test_the_pool_has_the_threads_of_the_setting(text: str | None, count: int | None) -> None:
     environment = {} if text is None else {"PYTHON_THREADPOOL_THREAD_COUNT": text}
     assert thread_count(environment) == count
-
-
-def test_the_listing_names_every_function_its_methods_and_its_address() -> None:
-    lines = listing(indexed_app(BASIC), "http://127.0.0.1:7071", "api", enforced=True).splitlines()
-    assert "\tasync: " not in lines
-    assert "\tawaited: [GET] http://127.0.0.1:7071/api/async/{name?}" in lines
-    assert "\tlocked: [ALL] http://127.0.0.1:7071/api/locked (function key)" in lines
-    assert "\tnightly: timerTrigger (not run by this host yet)" in lines
-    assert lines[-1] == "Function keys are asked for."
-    assert listing((), "http://x", "api", enforced=False) == "Functions: none"
 
 
 def test_only_http_is_served() -> None:
