@@ -90,7 +90,7 @@ def parse_body(model: type[ModelT], body: bytes, max_bytes: int) -> ModelT:
     Raises :class:`Refused`: 413 ``BODY_TOO_LARGE``, 400 ``MALFORMED_JSON``, 422 ``INVALID_REQUEST``.
     """
     if len(body) > max_bytes:
-        raise Refused(413, "BODY_TOO_LARGE", f"the body has {len(body)} bytes, at most {max_bytes}")
+        raise Refused(413, "BODY_TOO_LARGE", f"the body has more than {max_bytes} bytes")
     try:
         return model.model_validate_json(body.strip() or b"{}")
     except ValidationError as error:

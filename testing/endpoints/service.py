@@ -136,6 +136,10 @@ class HarnessService:
         self._places = threading.BoundedSemaphore(self._limits.max_concurrency)
         self._history = _History(self._limits.history, self._limits.max_history_bytes)
 
+    @property
+    def max_body_bytes(self) -> int:
+        return self._limits.max_body_bytes
+
     def execute(self, task_type: str, body: bytes) -> Answer:
         """``POST test/execute/{task_type}``: one task, once, now."""
 
