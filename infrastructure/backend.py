@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+from core.claim_check import ClaimCheckBus
+from core.claim_garbage import ClaimGarbage
 from core.deadletters import DeadLetters
 from core.group_commit import GroupCommit
 from core.ids import JobId
@@ -29,6 +31,8 @@ from infrastructure.settings import Settings
 
 NO_JOB = JobId("")
 DAY = 86_400.0
+HEADER_BYTES = 2 * 1024
+"""What is left for a message's headers and its envelope under the tier's limit, more than ours take."""
 
 
 class Backend:
@@ -51,7 +55,9 @@ class Backend:
         self.pool = ConnectionPoolManager.from_settings(settings)
         self.store: StateStore = PostgresStateStore(self.pool)
         self.blobs = AzureBlobStore(blob_service(settings), settings.storage_container)
-        self.bus = AzureServiceBus(BusConnection(settings), self.clock, wait_seconds)
+        self.service_bus = AzureServiceBus(BusConnection(settings), self.clock, wait_seconds)
+        body_limit = settings.service_bus_max_message_bytes - HEADER_BYTES
+        self.bus = ClaimCheckBus(self.service_bus, self.blobs, self.clock, body_limit)
         self.dead_letters = DeadLetters(self.store, self.bus, OutboxRelay(self.store, self.bus, self.clock), self.clock)
         self._shared = GroupCommit.wrap(self.store)
         self._of_thread = threading.local()
@@ -64,7 +70,7 @@ class Backend:
 
     def close(self) -> None:
         """End every connection. What is under way fails as if the other side had gone."""
-        self.bus.close()
+        self.service_bus.close()
         self.pool.close()
         self.blobs.close()
 
@@ -80,7 +86,7 @@ class Backend:
         return found
 
     def queue_trigger(self, queue: str) -> QueueTrigger:
-        return QueueTrigger(queue, self.machine_of_thread, self.bus, self.ids, lambda body: body)
+        return QueueTrigger(queue, self.machine_of_thread, self.bus, self.ids, self.bus.resolve)
 
     # --- what timers do ---
 
@@ -93,6 +99,7 @@ class Backend:
     def retire(self) -> None:
         policy = RetentionPolicy(keep_seconds=self.settings.retention_days * DAY)
         Retention(self.store, self.clock, policy, archive=self.blobs).run_once()
+        ClaimGarbage(self.store, self.bus, self.blobs, self.queues.all()).collect(self.clock.now())
 
     # --- what it is made of ---
 
@@ -108,7 +115,7 @@ class Backend:
         """The adapters and where they connect to; nothing secret."""
         return {
             "state_store": {"adapter": type(self.store).__name__, "address": self.pool.source.address},
-            "message_bus": {"adapter": type(self.bus).__name__, "address": self.bus.address},
+            "message_bus": {"adapter": type(self.service_bus).__name__, "address": self.service_bus.address},
             "blob_store": {"adapter": type(self.blobs).__name__, "address": self.blobs.address},
             "ocr_engine": {"adapter": self.settings.ocr_engine},
         }
@@ -130,7 +137,7 @@ class Backend:
 
     def _ask_bus(self) -> None:
         for queue in self.queues.all():
-            self.bus.probe(queue)
+            self.service_bus.probe(queue)
 
     def _ask_storage(self) -> None:
         next(iter(self.blobs.names("readiness/")), None)

@@ -12,7 +12,7 @@ import pytest
 
 from core.context import StopSignal
 from core.errors import BusMisconfigured, BusUnavailable, StoreUnavailable, TransientError
-from core.model import RunStatus
+from core.model import OutboundMessage, RunStatus
 from core.operations import JobOperations
 from core.worker import Worker
 from infrastructure.backend import Backend
@@ -110,6 +110,17 @@ def test_messages_are_processed_through_the_triggers_by_many_threads(backend: Ba
     result = JobOperations(backend.machine()).result(job)
     assert result.status is RunStatus.COMPLETED
     assert json.loads(result.result_json or "") == {"greetings": 30, "replies": 30, "failed": 0}
+
+
+def test_a_body_over_the_tiers_limit_goes_by_a_blob_and_comes_back_whole(backend: Backend) -> None:
+    body = b'{"stranger": "' + b"x" * backend.settings.service_bus_max_message_bytes + b'"}'
+    backend.bus.send([OutboundMessage("tasks", "large", "task", body)])
+
+    (received,) = backend.bus.receive("tasks", 10)
+    backend.bus.complete(received)
+
+    assert received.body == body
+    assert list(backend.blobs.names("claims/")) != []
 
 
 def test_everything_answers_when_it_is_there(backend: Backend) -> None:
