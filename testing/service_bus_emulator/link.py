@@ -60,6 +60,10 @@ class Link(ABC):
         """Our attach is on its way."""
         self.is_open = True
 
+    def given_up(self) -> None:
+        """The peer ends the link of its own accord: said before :meth:`closed`."""
+        return
+
     def closed(self) -> None:
         """The link is gone, however it went; called once."""
         self.is_open = False

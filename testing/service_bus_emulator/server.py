@@ -59,7 +59,7 @@ class Server:
         self.started_at = now()
         self.limits = limits or Limits()
         self.faults = faults or FaultPlan()
-        self.inbox = bytearray(_INBOX)
+        self.inbox = memoryview(bytearray(_INBOX))
         self._connections: set[Connection] = set()
         self._nobody_left = asyncio.Event()
         self._nobody_left.set()

@@ -154,6 +154,7 @@ class Session:
     def _on_detach(self, detach: Detach) -> None:
         link = self.links.get(detach.handle)
         if link is not None:
+            link.given_up()
             self._drop(link)
             self._send(Detach(detach.handle, closed=detach.closed))
         self._leaving.discard(detach.handle)

@@ -26,7 +26,9 @@ _MICROSECOND = timedelta(microseconds=1)
 class SessionReceiver(QueueReceiver):
     """Holds a session as long as it is attached: the one that it names, or the next that has something to give.
 
-    The attach is answered when there is one; until then the peer waits, for as long as it says.
+    The attach is answered when there is one; until then the peer waits, for as long as it says. A session that is
+    closed counts no deliveries of what was not settled in it; one whose connection broke does, as does one whose lock
+    ran out: https://learn.microsoft.com/azure/service-bus-messaging/message-sessions, "Impact of delivery count".
     """
 
     def __init__(self, session: Session, attach: Attach, queue: Queue) -> None:
@@ -34,6 +36,7 @@ class SessionReceiver(QueueReceiver):
         self._wanted = _filter(attach)
         self._locked_until: datetime | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._is_given_up = False
 
     @property
     def owner(self) -> Owner:
@@ -53,11 +56,14 @@ class SessionReceiver(QueueReceiver):
         properties = {**(self.request.properties or {}), Symbol(SESSION_LOCKED_UNTIL): Long(ticks)}
         return asked._replace(source=_with_filter(asked.source, self.session_id), properties=properties)
 
+    def given_up(self) -> None:
+        self._is_given_up = True
+
     def closed(self) -> None:
         super().closed()
         self._stop_waiting()
         if self.session_id is not None:
-            self.queue.release_all(self, self.session.connection.now(), counted=True)
+            self.queue.release_all(self, self.session.connection.now(), counted=not self._is_given_up)
 
     def _accept_when_open(self) -> bool:
         if self.session_id is None:

@@ -17,10 +17,11 @@ _LEAST_PAUSE = 0.05  # seconds between two looks at the time
 class Wire(asyncio.BufferedProtocol, ABC):
     """Seconds are those of the event loop.
 
-    ``inbox`` is where bytes arrive. It may be shared by all wires of a loop, as what is in it is read at once.
+    ``inbox`` is where bytes arrive. It may be shared by all wires of a loop, as what is in it is read at once. It is no
+    bytearray, since asyncio's TLS fills slices of it.
     """
 
-    def __init__(self, inbox: bytearray) -> None:
+    def __init__(self, inbox: memoryview) -> None:
         self.is_closing = False
         self._inbox = inbox
         self._is_at_work = False
@@ -114,12 +115,12 @@ class Wire(asyncio.BufferedProtocol, ABC):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         return self._inbox
 
     def buffer_updated(self, nbytes: int) -> None:
         self._heard = self._loop.time()
-        self.take(bytes(memoryview(self._inbox)[:nbytes]))
+        self.take(bytes(self._inbox[:nbytes]))
         self._work()
 
     def _work(self) -> None:

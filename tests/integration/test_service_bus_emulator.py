@@ -536,6 +536,37 @@ async def _asynchronously(emulator: RunningEmulator) -> None:
             await dead_letters.complete_message(dead)
 
 
+def test_the_asynchronous_sdk_holds_a_session_and_gives_it_back(stack: Stack) -> None:
+    asyncio.run(_session_asynchronously(stack.emulator))
+
+
+async def _session_asynchronously(emulator: RunningEmulator) -> None:
+    client = AsyncServiceBusClient.from_connection_string(emulator.connection_string, retry_total=0)
+    async with client:
+        async with client.get_queue_sender("sessions") as sender:
+            await sender.send_messages([ServiceBusMessage(f"x{n}", session_id="x") for n in range(3)])
+        async with client.get_queue_receiver("sessions", session_id="x") as receiver:
+            assert receiver.session.session_id == "x"
+            assert await receiver.session.renew_lock() > emulator.now()
+            await receiver.session.set_state(b"half")
+            first, second, _ = await _receive(receiver, 3)
+            await receiver.complete_message(first)
+            await receiver.abandon_message(second)
+            with pytest.raises(SessionCannotBeLockedError):
+                await client.get_queue_receiver("sessions", session_id="x").__aenter__()
+        async with client.get_queue_receiver(
+            "sessions", session_id=NEXT_AVAILABLE_SESSION, max_wait_time=WAIT
+        ) as receiver:
+            assert (receiver.session.session_id, await receiver.session.get_state()) == ("x", b"half")
+            found = await _receive(receiver, 2)
+            assert [(str(one), one.delivery_count) for one in found] == [("x1", 1), ("x2", 0)]
+            for one in found:
+                await receiver.complete_message(one)
+            await receiver.session.set_state(None)
+        with pytest.raises(OperationTimeoutError):
+            await client.get_queue_receiver("sessions", session_id=NEXT_AVAILABLE_SESSION, max_wait_time=1).__aenter__()
+
+
 async def _receive(receiver: Any, count: int) -> list[Any]:
     found: list[Any] = []
     while len(found) < count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -464,6 +465,30 @@ def test_a_session_belongs_to_one_until_it_detaches() -> None:
 
     holder.say(Detach(1, closed=True))
 
+    assert world.peer().begun().session_receiver("s1").error() is None
+
+
+@pytest.mark.parametrize(
+    ("ended", "deliveries"),
+    [
+        (lambda peer: peer.say(Detach(1, closed=True)), 0),
+        (lambda peer: peer.world.run(lambda: peer.connection.connection_lost(None)), 1),
+        (lambda peer: peer.world.advance(31), 1),
+    ],
+    ids=["closed", "connection lost", "lock ended"],
+)
+def test_what_was_given_in_a_session_counts_unless_the_session_was_closed(
+    ended: Callable[[Peer], object], deliveries: int
+) -> None:
+    world = World(SESSIONS)
+    world.peer().begun().sender().transfer(0, session_message("s1"))
+    peer = world.peer().begun().session_receiver("s1").flow(1, 5)
+    assert len(peer.deliveries()) == 1
+
+    ended(peer)
+
+    (seen,) = world.queue.peek(1, 5, world.clock.now())
+    assert seen.delivery_count == deliveries
     assert world.peer().begun().session_receiver("s1").error() is None
 
 
