@@ -23,7 +23,7 @@ from local.stack_errors import PartFailed, StackError
 from local.stack_file import FOLDER, StackFile, StackPart, read_stack_file, remove, write
 from local.stack_keeper import Keeper
 from local.stack_logs import StackLog
-from local.stack_plan import NAMED_BY, PARTS, SERVICES, PartName, Plan, order_of_end, plan
+from local.stack_plan import APPS, NAMED_BY, PARTS, SERVICES, PartName, Plan, order_of_end, plan
 from local.stack_process import ROOT
 
 LOOK_SECONDS = 0.2
@@ -101,11 +101,8 @@ class Stack:
             for name in PARTS:
                 if name in self.plan.parts:
                     self._keepers[name] = self._keeper(name)
-            for group in (SERVICES, PARTS):
-                for name in group:
-                    if name in self._keepers and self._keepers[name].starts == 0:
-                        self._keepers[name].start()
-                self._wait_for(group)
+            self._start(SERVICES, APPS)
+            self._start(APPS)
             self._builder.keep_ports()
             self._announce()
         except BaseException:
@@ -216,6 +213,16 @@ class Stack:
         return Keeper(
             part, self._changed, lambda line: told(f"{name}: {line}"), self._announce, restart=self.options.restart
         )
+
+    def _start(self, names: Collection[PartName], meanwhile: Collection[PartName] = ()) -> None:
+        """Returns when they are ready; those of ``meanwhile`` are prepared while one waits."""
+        for name in names:
+            if name in self._keepers:
+                self._keepers[name].start()
+        for name in meanwhile:
+            if name in self._keepers:
+                self._keepers[name].prepare()
+        self._wait_for(names)
 
     def _wait_for(self, names: Collection[PartName], seconds: float | None = None) -> None:
         until = None if seconds is None else time.monotonic() + seconds

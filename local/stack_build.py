@@ -17,7 +17,16 @@ from local.stack_data import DataFolder
 from local.stack_keeper import Part
 from local.stack_parts import DatabasePart, ProcessPart, StoragePart
 from local.stack_plan import PartName
-from local.stack_process import Command, SayLine
+from local.stack_process import Command, Late, SayLine
+
+HOST_IMPORTS = (
+    "local.host_command",
+    "infrastructure.backend",
+    "infrastructure.web.blueprint",
+    "testing.endpoints.service",
+)
+WORKER_IMPORTS = ("infrastructure.backend", "docker_worker.engines", "core.worker")
+"""What takes host and worker seconds to import, and can be while the services start."""
 
 KEY_NAME = "RootManageSharedAccessKey"
 BUS_READY = re.compile(r"^(?P<connection>Endpoint=sb://(?P<address>[^/;]+)\S*)$")
@@ -58,14 +67,14 @@ class Builder:
                 return self._database
             case "service_bus":
                 self._bus_port = _still_free(self._data.kept().service_bus_port)
-                return ProcessPart(name, self._bus_command, say, self._found_bus, [self._data.lock])
+                return ProcessPart(name, self._bus_command, self._bus_key, say, self._found_bus, [self._data.lock])
             case "storage":
                 self._storage = self._make_storage(say)
                 return self._storage
             case "host":
-                return ProcessPart(name, self._host_command, say, self._found_host, [self._data.lock])
+                return ProcessPart(name, self._host_command, self._services, say, self._found_host, [self._data.lock])
             case "worker":
-                return ProcessPart(name, self._worker_command, say, lambda _: "no address", [self._data.lock])
+                return ProcessPart(name, self._worker_command, self._services, say, _no_address, [self._data.lock])
             case _:
                 assert_never(name)
 
@@ -102,9 +111,11 @@ class Builder:
             ["--config", str(config), "--journal", str(folder / "journal"), "--port", str(self._bus_port)],
             BUS_READY,
             self._environment,
-            hidden=["--key", f"{KEY_NAME}={self._data.kept().service_bus_key}"],
             secret=True,
         )
+
+    def _bus_key(self) -> Late:
+        return Late(["--key", f"{KEY_NAME}={self._data.kept().service_bus_key}"])
 
     def _found_bus(self, found: re.Match[str]) -> str:
         self._settings["SERVICE_BUS_CONNECTION"] = found["connection"]
@@ -113,14 +124,21 @@ class Builder:
 
     def _host_command(self) -> Command:
         arguments = ["host", "--port", str(self._port), *self._host_arguments]
-        return Command("local", arguments, HOST_LISTENS, {**self._environment, **self.settings()})
+        return Command("local", arguments, HOST_LISTENS, self._environment, HOST_IMPORTS)
 
     def _found_host(self, found: re.Match[str]) -> str:
         self._port = int(found["url"].rpartition(":")[2])
         return found["url"]
 
     def _worker_command(self) -> Command:
-        return Command("docker_worker", [], WORKER_READY, {**self._environment, **self.settings()})
+        return Command("docker_worker", [], WORKER_READY, self._environment, WORKER_IMPORTS)
+
+    def _services(self) -> Late:
+        return Late(environment=self.settings())
+
+
+def _no_address(_: re.Match[str]) -> str:
+    return "no address"
 
 
 def _queues(environment: Mapping[str, str]) -> Sequence[str]:

@@ -30,6 +30,9 @@ class Part(Protocol):
     def address(self) -> str:
         """Without a secret; empty before the first start where it is not known before."""
 
+    def prepare(self) -> None:
+        """What can be done for the first start while the parts that it needs are not ready yet. Raises OSError."""
+
     def start(self, stop: threading.Event) -> None:
         """Returns when it is ready, or ``stop`` was set. Raises :class:`local.errors.LocalError`, nothing left."""
 
@@ -88,6 +91,10 @@ class Keeper:
     def address(self) -> str:
         return self.part.address
 
+    def prepare(self) -> None:
+        """Before :meth:`start`, where that has to wait for others. Raises OSError."""
+        self.part.prepare()
+
     def start(self) -> None:
         self._thread.start()
 
@@ -95,8 +102,11 @@ class Keeper:
         self._stop.set()
 
     def join(self) -> None:
+        """Until the part ended; it was asked to."""
         if self._thread.ident is not None:
             self._thread.join()
+        else:
+            self.part.stop()
 
     def kill(self) -> None:
         """Raises :class:`PartFailed` where it is not up."""

@@ -20,24 +20,30 @@ from local.azurite import Azurite
 from local.postgres import EmbeddedPostgres
 from local.stack_errors import PartFailed
 from local.stack_plan import PartName
-from local.stack_process import Command, ModuleProcess, SayLine
+from local.stack_process import Command, Late, ModuleProcess, SayLine
 
 GRACE_SECONDS: Mapping[PartName, float] = {"host": 40.0, "worker": 40.0, "service_bus": 15.0}
 
 
 class ProcessPart:
-    """A module of this repository. ``command`` is asked for at each start; ``found`` is given what it said then."""
+    """A module of this repository.
+
+    ``command`` is asked for when its process is made, ``late`` when it begins; ``found`` is given what it said when it
+    was ready, for its address.
+    """
 
     def __init__(
         self,
         name: PartName,
         command: Callable[[], Command],
+        late: Callable[[], Late],
         say: SayLine,
         found: Callable[[re.Match[str]], str],
         kept: Sequence[int] = (),
     ) -> None:
         self._name = name
         self._command = command
+        self._late = late
         self._say = say
         self._found = found
         self._kept = kept
@@ -53,8 +59,14 @@ class ProcessPart:
         process = self._process
         return 0 if process is None else process.pid
 
-    def start(self, stop: threading.Event) -> None:
+    def prepare(self) -> None:
         self._process = ModuleProcess(self._command(), self._say, self._kept)
+
+    def start(self, stop: threading.Event) -> None:
+        if self._process is None:
+            self.prepare()
+        assert self._process is not None
+        self._process.begin(self._late())
         try:
             match = self._process.wait_until_ready(stop)
         except PartFailed:
@@ -97,6 +109,9 @@ class DatabasePart:
         self.pid = 0
         self.address = ""
         self.uri = ""
+
+    def prepare(self) -> None:
+        """Nothing can be done before its start."""
 
     def start(self, stop: threading.Event) -> None:
         self._server.start()
@@ -163,6 +178,9 @@ class StoragePart:
     @property
     def connection_string(self) -> str:
         return self._azurite.connection_string
+
+    def prepare(self) -> None:
+        """Nothing can be done before its start."""
 
     def start(self, stop: threading.Event) -> None:
         self._azurite.start()

@@ -31,20 +31,31 @@ SayLine = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``hidden`` arguments are passed where no list of processes shows them; a ``secret`` ready line is not logged."""
+    """``ready`` is what it prints when it is ready, which is not logged where it is ``secret``.
+
+    ``imports`` are modules that can be imported before the rest is known.
+    """
 
     module: str
     arguments: Sequence[str]
     ready: re.Pattern[str]
     environment: Mapping[str, str] = field(repr=False)
-    hidden: Sequence[str] = field(default=(), repr=False)
+    imports: Sequence[str] = ()
     secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What a process is given when it shall begin, where no list of processes shows it."""
+
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class ModuleProcess:
     """One run of a command, in a session of its own; what it prints goes to ``say``, line by line.
 
-    It ends with this process, however that ends. ``command.ready`` is what it prints when it is ready. ``kept`` are
+    It imports what it can and waits for :meth:`begin`. It ends with this process, however that ends. ``kept`` are
     descriptors that it inherits, and ``orphan_seconds`` is its time to end when we are gone.
     """
 
@@ -57,7 +68,7 @@ class ModuleProcess:
         self._is_ready = threading.Event()
         self._last: deque[str] = deque(maxlen=12)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "local.stack_child", str(orphan_seconds), command.module, *command.arguments],
+            [sys.executable, "-m", "local.stack_child", str(orphan_seconds), *_words(command)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -72,7 +83,6 @@ class ModuleProcess:
         assert self._process.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), name="output", daemon=True)
         self._reader.start()
-        self._pass_on(json.dumps(list(command.hidden)))
 
     @property
     def pid(self) -> int:
@@ -82,6 +92,9 @@ class ModuleProcess:
     def code(self) -> int | None:
         """None while it runs; below zero the signal that ended it."""
         return self._process.poll()
+
+    def begin(self, late: Late) -> None:
+        self._pass_on(json.dumps({"arguments": list(late.arguments), "environment": dict(late.environment)}))
 
     def wait_until_ready(self, stop: threading.Event) -> re.Match[str] | None:
         """The match of what it said; None where ``stop`` was set. Raises :class:`PartFailed`, the process ended."""
@@ -141,3 +154,7 @@ class ModuleProcess:
         self.release()
         said = "\n".join(f"  {line}" for line in self._last if line.strip())
         return PartFailed("it did not start:\n" + (said or "  it said nothing"))
+
+
+def _words(command: Command) -> list[str]:
+    return [",".join(command.imports), command.module, *command.arguments]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from local.stack_errors import PartFailed
-from local.stack_process import Command, ModuleProcess
+from local.stack_process import Command, Late, ModuleProcess
 
 ROOT = Path(__file__).parents[2]
 READY = re.compile(r"^ready at (\w+)$")
@@ -31,9 +31,10 @@ def said() -> list[str]:
 def start(said: list[str]) -> Iterator[Start]:
     started: list[ModuleProcess] = []
 
-    def run(*arguments: str, **more: object) -> ModuleProcess:
-        command = Command("tests.support.stack_module", arguments, READY, dict(os.environ), **more)  # type: ignore[arg-type]
+    def run(*arguments: str, late: Late | None = None, secret: bool = False) -> ModuleProcess:
+        command = Command("tests.support.stack_module", arguments, READY, dict(os.environ), secret=secret)
         started.append(ModuleProcess(command, said.append))
+        started[-1].begin(late or Late())
         return started[-1]
 
     yield run
@@ -59,7 +60,7 @@ def child_of(said: list[str]) -> int:
 
 
 def test_it_is_ready_when_it_says_so(start: Start, said: list[str]) -> None:
-    process = start("serve", "shown", hidden=["secret"])
+    process = start("serve", "shown", late=Late(["secret"]))
     found = process.wait_until_ready(threading.Event())
 
     assert found is not None
@@ -69,7 +70,7 @@ def test_it_is_ready_when_it_says_so(start: Start, said: list[str]) -> None:
 
 
 def test_a_hidden_argument_is_in_no_list_of_processes(start: Start) -> None:
-    process = start("serve", hidden=["hunter2"])
+    process = start("serve", late=Late(["hunter2"], {"MORE": "hunter2"}))
     process.wait_until_ready(threading.Event())
     shown = Path(f"/proc/{process.pid}/cmdline").read_bytes() + Path(f"/proc/{process.pid}/environ").read_bytes()
     assert b"stack_module" in shown
@@ -84,6 +85,19 @@ def test_a_secret_ready_line_is_not_passed_on(start: Start, said: list[str]) -> 
 def test_what_does_not_start_says_why(start: Start) -> None:
     with pytest.raises(PartFailed, match="it did not start:\n  arguments\n  that is why"):
         start("fail").wait_until_ready(threading.Event())
+
+
+def test_it_imports_what_it_can_before_it_is_told_to_begin(said: list[str]) -> None:
+    command = Command("tests.support.stack_module", ["serve"], READY, dict(os.environ), ["no_such_module"])
+    process = ModuleProcess(command, said.append)
+    with pytest.raises(PartFailed, match="No module named 'no_such_module'"):
+        process.wait_until_ready(threading.Event())
+
+
+def test_one_that_was_never_told_to_begin_ends_like_others(said: list[str]) -> None:
+    process = ModuleProcess(Command("tests.support.stack_module", ["serve"], READY, dict(os.environ)), said.append)
+    assert process.stop(30) == -signal.SIGTERM
+    assert said == []
 
 
 def test_waiting_ends_when_it_is_told_to(start: Start) -> None:
@@ -107,9 +121,10 @@ def test_what_it_started_ends_with_it(start: Start, said: list[str]) -> None:
 
 PARENT = """
 import os, re, sys, threading
-from local.stack_process import Command, ModuleProcess
+from local.stack_process import Command, Late, ModuleProcess
 command = Command("tests.support.stack_module", [sys.argv[1]], re.compile("^ready"), dict(os.environ))
 process = ModuleProcess(command, lambda line: os.write(1, f"{line}\\n".encode()), orphan_seconds=0.2)
+process.begin(Late())
 process.wait_until_ready(threading.Event())
 os.write(1, f"pid {process.pid}\\n".encode())
 input()

@@ -29,6 +29,9 @@ class Scripted:
         self.orderly = True
         self.threads: set[str] = set()
 
+    def prepare(self) -> None:
+        self._note("prepare")
+
     def start(self, stop: threading.Event) -> None:
         self._note("start")
         if self.refusals:
@@ -152,3 +155,12 @@ def test_a_part_that_had_to_be_cut_off_did_not_end_in_order() -> None:
 def test_a_bug_in_a_part_is_not_waited_for() -> None:
     with kept(Scripted(ZeroDivisionError("a bug"))) as watched:
         assert watched.wait_until_failed() == "worker is kept no longer"
+
+
+def test_what_was_only_prepared_is_ended_too() -> None:
+    watched = Watched(Scripted())
+    watched.keeper.prepare()
+    watched.keeper.ask_to_stop()
+    watched.keeper.join()
+    assert watched.part.trace == ["prepare", "stop"]
+    assert watched.keeper.ended_in_order
