@@ -2,7 +2,8 @@
 
 What is installed stands in ``azurite_package/package-lock.json``, with a SHA-512 for each package, and nothing of
 theirs is run to install them. Azurite's telemetry and its drivers for SQL databases, two thirds of 190 MB, are replaced
-by a package that it needs anyway.
+by a package that it needs anyway. ``python -m local.azurite_install`` is a step of the set-up, which reads this module
+before anything is installed: it imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.environment import ROOT
 from local.errors import LocalError
 
+ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "azurite"
 PACKAGE = Path(__file__).with_name("azurite_package")
 FILES = ("package.json", "package-lock.json", ".npmrc")
@@ -61,7 +62,7 @@ def installed(node: Node, cache: Path = CACHE) -> Path:
 
     It appears when all is in it, so that one that was interrupted is begun anew. Raises :class:`AzuriteError`.
     """
-    folder = cache / _key()
+    folder = cache / _key(PACKAGE)
     if folder.is_dir():
         return folder
     try:
@@ -75,10 +76,15 @@ def installed(node: Node, cache: Path = CACHE) -> Path:
     return folder
 
 
-def _key() -> str:
+def is_installed(root: Path) -> bool:
+    """Whether the clone ``root`` has the Azurite that its own lock names. Raises OSError where it has no lock."""
+    return (root / ".cache" / "azurite" / _key(root / "local" / "azurite_package")).is_dir()
+
+
+def _key(package: Path) -> str:
     digest = hashlib.sha256()
     for name in FILES:
-        digest.update((PACKAGE / name).read_bytes())
+        digest.update((package / name).read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -120,3 +126,16 @@ def _put(scratch: Path, folder: Path) -> None:
     except OSError:  # another process was first
         if not folder.is_dir():
             raise
+
+
+def main() -> int:
+    try:
+        installed(Node.of_wheel())
+    except AzuriteError as error:
+        print(f"ERROR: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,10 +1,11 @@
-"""The environment of a clone: a virtual environment built whole from the locks, and the OCR models.
+"""The environment of a clone: a virtual environment built whole from the locks, the OCR models, and Azurite.
 
 Standard library only, since this runs before anything is installed. A stamp, written last, says what an
 environment was built from: where it still holds, nothing is done; else the environment is built anew, so
 that an interrupted or outdated one is never mended in place. A mark, written first, says that the folder
-is ours to remove. The models are compared by their bytes each time, and mended alone. Nothing is written
-outside the repository, save pip's own cache where the user has one.
+is ours to remove. The models are compared by their bytes each time, and mended alone; Azurite, whose folder appears
+when it is whole, is looked for. Nothing is written outside the repository, save pip's and npm's own caches where the
+user has them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+from local.azurite_install import is_installed
 
 try:
     import fcntl
@@ -71,10 +74,10 @@ Fill = Callable[[Path, Path], None]
 
 
 def ensure(venv: Path, root: Path = ROOT, build: Fill | None = None, fetch: Fill | None = None) -> bool:
-    """Make ``venv`` and the models as the locks say. False where they were so already. Raises :class:`SetupError`.
+    """Make ``venv``, models and Azurite as the locks say. False where they were so. Raises :class:`SetupError`.
 
-    ``build`` fills an empty place, by default with venv and pip; ``fetch`` brings the models that are missing or
-    damaged, by default with :mod:`docker_worker.models`.
+    ``build`` fills an empty place, by default with venv and pip; ``fetch`` brings what is missing or damaged of the
+    models and of Azurite, by default with :mod:`docker_worker.models` and :mod:`local.azurite_install`.
     """
     key = build_key(root)
     if is_current(venv, key, root):
@@ -82,7 +85,7 @@ def ensure(venv: Path, root: Path = ROOT, build: Fill | None = None, fetch: Fill
     _check_interpreter()
     with _one_at_a_time(root):
         stamp = _stamp(venv, key)
-        if stamp is not None and _are_whole(stamp, root):
+        if stamp is not None and _is_whole(stamp, root):
             return False
         if stamp is None:
             _check_space(root)
@@ -103,9 +106,9 @@ def build_key(root: Path, version: tuple[int, ...] = sys.version_info[:2]) -> st
 
 
 def is_current(venv: Path, key: str, root: Path) -> bool:
-    """Whether ``venv`` was built to the end from ``key``, its interpreter exists, and the models are whole."""
+    """Whether ``venv`` was built to the end from ``key``, its interpreter exists, and what was fetched is whole."""
     stamp = _stamp(venv, key)
-    return stamp is not None and _are_whole(stamp, root)
+    return stamp is not None and _is_whole(stamp, root)
 
 
 def _stamp(venv: Path, key: str) -> Mapping[str, str] | None:
@@ -118,10 +121,10 @@ def _stamp(venv: Path, key: str) -> Mapping[str, str] | None:
         return None
 
 
-def _are_whole(digests: Mapping[str, str], root: Path) -> bool:
-    """Compared by bytes, since a file can be damaged at its size and time: 45 MB, a tenth of a second."""
+def _is_whole(digests: Mapping[str, str], root: Path) -> bool:
+    """Models are compared by bytes, since a file can be damaged at its size and time: 45 MB, a tenth of a second."""
     try:
-        return all(_digest(root / name) == digest for name, digest in digests.items())
+        return is_installed(root) and all(_digest(root / name) == digest for name, digest in digests.items())
     except OSError:
         return False
 
@@ -146,11 +149,12 @@ def explain(output: str) -> str:
 
 
 def tool_environment(root: Path, inherited: Mapping[str, str]) -> dict[str, str]:
-    """``inherited`` without what would send packages elsewhere; pip's cache in the clone where home has no room."""
+    """``inherited`` without what would send packages elsewhere; the caches are in the clone where home has no room."""
     kept = {name: value for name, value in inherited.items() if name not in MISDIRECTING}
     kept.update(PYTHONNOUSERSITE="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
-    if "PIP_CACHE_DIR" not in kept and not os.access(Path("~").expanduser(), os.W_OK):
-        kept["PIP_CACHE_DIR"] = str(root / ".cache" / "pip")
+    if not os.access(Path("~").expanduser(), os.W_OK):
+        kept.setdefault("PIP_CACHE_DIR", str(root / ".cache" / "pip"))
+        kept.setdefault("npm_config_cache", str(root / ".cache" / "npm"))
     return kept
 
 
@@ -207,6 +211,9 @@ def _build(venv: Path, root: Path) -> None:
 def _fetch(venv: Path, root: Path) -> None:
     _say("fetching the OCR models, 75 MB where they are not here yet")
     _run([str(interpreter(venv)), "-m", "docker_worker.models"], root, "the OCR models could not be fetched")
+    if not is_installed(root):
+        _say("installing Azurite by npm, 26 MB to fetch")
+        _run([str(interpreter(venv)), "-m", "local.azurite_install"], root, "Azurite could not be installed")
 
 
 def _run(command: list[str], root: Path, failure: str, on_line: Callable[[str], None] | None = None) -> None:

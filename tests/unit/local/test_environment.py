@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local import environment
+from local import azurite_install, environment
 from local.environment import SetupError, build_key, ensure, explain, interpreter, is_current, tool_environment
 from local.setup import unsupported
 
@@ -34,11 +34,13 @@ class Builder:
         model = root / ".models" / "reader" / "inference.onnx"
         model.parent.mkdir(parents=True, exist_ok=True)
         model.write_bytes(b"weights")
+        digest = azurite_install._key(root / "local" / "azurite_package")
+        (root / ".cache" / "azurite" / digest).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in environment.SOURCES:
+    for name in (*environment.SOURCES, *(f"local/azurite_package/{name}" for name in azurite_install.FILES)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"this is {name}", "utf-8")
     return tmp_path
@@ -233,6 +235,7 @@ def test_pips_cache_is_in_the_clone_where_home_is_not_writable(tmp_path: Path, m
     monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
 
     assert tool_environment(tmp_path, {})["PIP_CACHE_DIR"] == str(tmp_path / ".cache" / "pip")
+    assert tool_environment(tmp_path, {})["npm_config_cache"] == str(tmp_path / ".cache" / "npm")
     assert tool_environment(tmp_path, {"PIP_CACHE_DIR": "chosen"})["PIP_CACHE_DIR"] == "chosen"
 
 
@@ -244,6 +247,18 @@ def test_settings_that_send_packages_elsewhere_are_dropped(tmp_path: Path) -> No
     assert "PIP_TARGET" not in passed
     assert "PYTHONPATH" not in passed
     assert passed["PIP_INDEX_URL"] == "kept"
+
+
+def test_an_azurite_that_is_missing_or_of_another_lock_is_fetched_and_the_environment_stays(
+    root: Path, venv: Path, builder: Builder
+) -> None:
+    ensure(venv, root, builder, builder.fetch)
+    shutil.rmtree(root / ".cache" / "azurite")
+    assert ensure(venv, root, builder, builder.fetch) is True
+    (root / "local" / "azurite_package" / "package-lock.json").write_text("another lock", "utf-8")
+    assert ensure(venv, root, builder, builder.fetch) is True
+    assert ensure(venv, root, builder, builder.fetch) is False
+    assert (builder.builds, builder.fetches) == (1, 3)
 
 
 def test_the_stamp_names_every_model_with_its_digest(root: Path, venv: Path, builder: Builder) -> None:
