@@ -14,6 +14,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 from core.errors import CoreMachineError, InvalidInput
 from testing.service_bus_emulator.broker.config import EMULATOR_RULES, read_config
 from testing.service_bus_emulator.broker.faults import FaultPlan, read_faults
@@ -58,8 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    gc.freeze()
-    gc.set_threshold(_COLLECTED_EVERY, 20, 20)
+    _prepare_process()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -75,6 +79,14 @@ async def _serve(options: argparse.Namespace) -> None:
     finally:
         if journal is not None:
             journal.close()
+
+
+def _prepare_process() -> None:
+    gc.freeze()
+    gc.set_threshold(_COLLECTED_EVERY, 20, 20)
+    if resource is not None:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _server(options: argparse.Namespace, journal: Journal | None) -> Server:
