@@ -13,7 +13,15 @@ from core.errors import BlobNameInvalid
 from core.ids import JobId
 from handlers.document.errors import DocumentTooLarge, SourceNotAllowed, SourceNotFound
 from handlers.document.records import OcrDocumentParameters
-from handlers.document.source import BlobSource, ContentSource, PathSource, Source, SourceReader, stored_source
+from handlers.document.source import (
+    BlobSource,
+    ContentSource,
+    PathSource,
+    Source,
+    SourceReader,
+    stored_source,
+    uploaded_source,
+)
 from testing.memory_blobs import MemoryBlobStore
 from tests.support.documents import JOB, OTHER_JOB
 
@@ -211,3 +219,12 @@ def test_later_stages_read_a_copy_unless_it_is_a_blob() -> None:
     assert stored_source(BlobSource(blob="inbox/a"), job) == BlobSource(blob="inbox/a")
     assert stored_source(PathSource(path="a"), job) == BlobSource(blob=f"documents/{job}/source")
     assert stored_source(ContentSource(content_base64="YQ=="), job) == BlobSource(blob=f"documents/{job}/source")
+
+
+def test_an_upload_is_read_by_whatever_job_names_it_and_stays_where_it_is() -> None:
+    source = uploaded_source("ab" * 32)
+    blobs = MemoryBlobStore()
+    blobs.put(source.blob, b"a page", "image/png")
+
+    assert [SourceReader().read(source, blobs, job) for job in (JOB, OTHER_JOB)] == [b"a page", b"a page"]
+    assert stored_source(source, JOB) == source
