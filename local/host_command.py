@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.arguments import port, whole_seconds
+from local.functions_host.reload import run_with_reload
 from local.functions_host.server import DEFAULT_GRACE_SECONDS, LOOPBACK
-from local.up import UpOptions, up
+from local.up import UpOptions, stop_at_end_of_stdin, up
 
 if TYPE_CHECKING:
     from local.arguments import Commands
@@ -40,10 +41,15 @@ def add_commands(commands: Commands) -> None:
         help="how long requests in progress may take at the end (default: %(default)s)",
     )
     parser.add_argument("--while-stdin", action="store_true", help="stop when the standard input ends")
+    parser.add_argument("--reload", action="store_true", help="begin anew when a source changes")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.reload:
+        if options.while_stdin:
+            stop_at_end_of_stdin()
+        return run_with_reload(_without_reload(options), options.script_root)
     return up(
         UpOptions(
             script_root=options.script_root,
@@ -56,3 +62,16 @@ def _run(options: argparse.Namespace) -> int:
             while_stdin=options.while_stdin,
         )
     )
+
+
+def _without_reload(options: argparse.Namespace) -> list[str]:
+    given = {
+        "--port": options.port,
+        "--address": options.address,
+        "--script-root": options.script_root,
+        "--host-json": options.host_json,
+        "--settings-file": options.settings_file,
+        "--grace": options.grace,
+    }
+    named = [part for name, value in given.items() if value is not None for part in (name, str(value))]
+    return ["host", *named, *(["--enable-auth"] if options.enable_auth else [])]

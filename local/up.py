@@ -72,7 +72,7 @@ def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
     cannot start.
     """
     if options.while_stdin:
-        threading.Thread(target=_stop_at_end_of_stdin, name="stdin", daemon=True).start()
+        stop_at_end_of_stdin()
     root = options.script_root.resolve()
     settings = _own_settings(root) if options.settings_file is None else _named_settings(options.settings_file)
     host = read_host_file(options.host_file.resolve() if options.host_file else root / "host.json")
@@ -89,6 +89,11 @@ def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
         application = _Application(functions, host, settings, keys)
         unfinished = _serve(application, bound, options.grace_seconds)
     return _say_how_it_ended(unfinished)
+
+
+def stop_at_end_of_stdin() -> None:
+    """From now on the end of the standard input is a SIGTERM."""
+    threading.Thread(target=_stop_at_end_of_stdin, name="stdin", daemon=True).start()
 
 
 def _stop_at_end_of_stdin() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from azure.functions import ServiceBusMessage
@@ -84,7 +84,7 @@ def _datum(value: object) -> Datum | None:
         case int():
             return Datum(type="int", value=value)
         case datetime():
-            return Datum(type="string", value=value.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+            return Datum(type="string", value=value.astimezone(UTC).isoformat())
         case _:
             return Datum(type="json", value=_json(value))
 

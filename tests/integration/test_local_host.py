@@ -285,6 +285,28 @@ def test_up_serves_until_a_signal_and_ends_in_order(project: Path, number: signa
     assert output.endswith("Stopped.\n")
 
 
+def test_with_reload_a_change_is_served_and_a_mistake_is_told(project: Path) -> None:
+    app = project / "function_app.py"
+    right = app.read_text()
+    with child(project, "--port", "0", "--reload") as up:
+        first = up.url()
+        app.write_text(right.replace('return "plain', 'return "changed'))
+        up.wait_for(r"function_app\.py changed: the host begins anew")
+        assert httpx.get(f"{up.url()}/api/text", trust_env=False).text == "changed é"
+        app.write_text(right + "\nthis is a mistake\n")
+        up.wait_for(r"local: function_app\.py cannot be imported: SyntaxError: invalid syntax")
+        up.wait_for(r"The host ended with 1; the next change starts it again")
+        app.write_text(right)
+        last = up.url()
+        assert httpx.get(f"{last}/api/text", trust_env=False).text == "plain é"
+        up.process.send_signal(signal.SIGTERM)
+        assert up.rest().endswith("Stopped.\n")
+    assert up.process.returncode == 0
+    for url in (first, last):
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(url, trust_env=False)
+
+
 def test_values_become_settings_and_the_environment_goes_before_them(project: Path) -> None:
     (project / "local.settings.json").write_text(json.dumps({"Values": {"COLOUR": "file", "SHAPE": "file"}}))
     with child(project, "--port", "0", environment={"SHAPE": "environment"}) as up:
