@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from core.errors import (
     BlobRequestRefused,
+    BusRequestRefused,
     CoreMachineError,
     DefinitionError,
     DependencyMissing,
@@ -95,7 +96,14 @@ def errors_of(route: AnyRoute) -> set[type[CoreMachineError]]:
     """Every error that the route may answer with: its own, and those that any may."""
     found: set[type[CoreMachineError]] = {InvalidQuery, *route.errors}
     if route.needs_parts:
-        found |= {BlobRequestRefused, DefinitionError, DependencyMissing, SettingsInvalid, StoreInconsistent}
+        found |= {
+            BlobRequestRefused,
+            BusRequestRefused,
+            DefinitionError,
+            DependencyMissing,
+            SettingsInvalid,
+            StoreInconsistent,
+        }
         found |= {kind for kind in _tree(TransientError) if kind.__module__ == TransientError.__module__}
     return found
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from core.errors import (
     BlobNotFound,
+    BlobStoreMisconfigured,
+    BusMisconfigured,
     CapacityExceeded,
     CoreMachineError,
     DeadLetterNotFound,
@@ -69,6 +71,8 @@ _SECONDS: tuple[tuple[type[CoreMachineError], int], ...] = (
     (NotReady, 5),
     (StoreMisconfigured, 30),
     (StoreSchemaMismatch, 30),
+    (BusMisconfigured, 30),
+    (BlobStoreMisconfigured, 30),
     (TransientError, 2),
 )
 """After how many seconds to try again, by what it takes to mend: another call's end, a restart, a person."""
