@@ -1,0 +1,98 @@
+"""What the doctor can find: a stable code each, how grave it may be, and what is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """An ``error`` breaks something as it is, a ``warning`` may, a ``note`` is worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+
+
+class Code(StrEnum):
+    """``docs/operations.md`` has a line for each."""
+
+    SETTING_INVALID = "SETTING_INVALID"
+    SETTING_UNKNOWN = "SETTING_UNKNOWN"
+    SETTINGS_FILE_INVALID = "SETTINGS_FILE_INVALID"
+    BUS_NAMED_TWICE = "BUS_NAMED_TWICE"
+    BUS_NOT_NAMED = "BUS_NOT_NAMED"
+    DATABASE_NAMED_TWICE = "DATABASE_NAMED_TWICE"
+    DATABASE_NOT_NAMED = "DATABASE_NOT_NAMED"
+    STORAGE_NAMED_TWICE = "STORAGE_NAMED_TWICE"
+    STORAGE_NOT_NAMED = "STORAGE_NOT_NAMED"
+    TRIGGER_CONNECTION_MISSING = "TRIGGER_CONNECTION_MISSING"
+    TRIGGER_CONNECTION_DIFFERS = "TRIGGER_CONNECTION_DIFFERS"
+    QUEUES_SHARED = "QUEUES_SHARED"
+    SECRET_IN_WRONG_FILE = "SECRET_IN_WRONG_FILE"  # noqa: S105 - a code, and no secret
+    SETTINGS_FILE_TRACKED = "SETTINGS_FILE_TRACKED"
+    SETTINGS_FILE_READABLE = "SETTINGS_FILE_READABLE"
+    HOST_FILE_INVALID = "HOST_FILE_INVALID"
+    HOST_OPTIONS_OUTDATED = "HOST_OPTIONS_OUTDATED"
+    HOST_BUNDLE_OUTDATED = "HOST_BUNDLE_OUTDATED"
+    HOST_DOES_NOT_COMPLETE = "HOST_DOES_NOT_COMPLETE"
+    INIT_INDEXING_OFF = "INIT_INDEXING_OFF"
+    FUNCTION_TIMEOUT_TOO_SHORT = "FUNCTION_TIMEOUT_TOO_SHORT"
+    FUNCTION_TIMEOUT_TIGHT = "FUNCTION_TIMEOUT_TIGHT"
+    CALLS_NOT_SET = "CALLS_NOT_SET"
+    THREADS_FEWER_THAN_CALLS = "THREADS_FEWER_THAN_CALLS"
+    POOL_SMALLER_THAN_CALLS = "POOL_SMALLER_THAN_CALLS"
+    DATABASE_CONNECTIONS_EXCEEDED = "DATABASE_CONNECTIONS_EXCEEDED"
+    RENEWAL_SHORTER_THAN_HANDLER = "RENEWAL_SHORTER_THAN_HANDLER"
+    RENEWAL_SHORTER_THAN_LOCK = "RENEWAL_SHORTER_THAN_LOCK"
+    LOCK_TOO_SHORT = "LOCK_TOO_SHORT"
+    PREFETCH_OUTLIVES_LOCK = "PREFETCH_OUTLIVES_LOCK"
+    DELIVERY_COUNT_TOO_LOW = "DELIVERY_COUNT_TOO_LOW"
+    DUPLICATES_NOT_DETECTED = "DUPLICATES_NOT_DETECTED"
+    DUPLICATE_WINDOW_TOO_LONG = "DUPLICATE_WINDOW_TOO_LONG"
+    QUEUE_MISSING = "QUEUE_MISSING"
+    QUEUE_DISABLED = "QUEUE_DISABLED"
+    QUEUE_NEEDS_SESSIONS = "QUEUE_NEEDS_SESSIONS"
+    QUEUE_PROPERTIES_UNKNOWN = "QUEUE_PROPERTIES_UNKNOWN"
+    MESSAGES_EXPIRE_EARLY = "MESSAGES_EXPIRE_EARLY"
+    MESSAGE_LIMIT_OVER_QUEUE = "MESSAGE_LIMIT_OVER_QUEUE"
+    DEAD_LETTERS_WAITING = "DEAD_LETTERS_WAITING"
+    BUS_UNREACHABLE = "BUS_UNREACHABLE"
+    DATABASE_UNREACHABLE = "DATABASE_UNREACHABLE"
+    DATABASE_TOO_OLD = "DATABASE_TOO_OLD"
+    DATABASE_ENCODING = "DATABASE_ENCODING"
+    SCHEMA_OLDER = "SCHEMA_OLDER"
+    SCHEMA_NEWER = "SCHEMA_NEWER"
+    STORAGE_UNREACHABLE = "STORAGE_UNREACHABLE"
+    CLOCK_SKEW = "CLOCK_SKEW"
+    MODELS_UNUSABLE = "MODELS_UNUSABLE"
+    PYTHON_UNSUPPORTED = "PYTHON_UNSUPPORTED"
+    DISK_NEARLY_FULL = "DISK_NEARLY_FULL"
+    TEMP_NOT_WRITABLE = "TEMP_NOT_WRITABLE"
+    REGISTRIES_BROKEN = "REGISTRIES_BROKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``about`` is the setting, queue or file that it is of; ``problem`` what will go wrong. Nothing secret."""
+
+    code: Code
+    severity: Severity
+    about: str
+    problem: str
+    fix: str
+
+
+def error(code: Code, about: str, problem: str, fix: str) -> Finding:
+    return Finding(code, Severity.ERROR, about, problem, fix)
+
+
+def warning(code: Code, about: str, problem: str, fix: str) -> Finding:
+    return Finding(code, Severity.WARNING, about, problem, fix)
+
+
+def note(code: Code, about: str, problem: str, fix: str) -> Finding:
+    return Finding(code, Severity.NOTE, about, problem, fix)
