@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core.credentials import TokenCredential
+from azure.core.pipeline.transport import RequestsTransport
 from azure.servicebus import ServiceBusClient
 from azure.servicebus.management import ServiceBusAdministrationClient
 
@@ -22,6 +23,9 @@ APPLICATION_ID = "coremachine"
 
 SOCKET_SECONDS = 0.2
 """The SDK's own bound on one read or write of a socket. A read holds it against writes for as long."""
+
+EMULATOR_PORT = 5300
+"""Where the official emulator has its administration's side, which is not where it speaks AMQP."""
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+")
 
@@ -47,6 +51,15 @@ class CallLimits:
             "retry_backoff_max": 5.0,
         }
 
+    def http_options(self) -> dict[str, Any]:
+        """The same for the administration's side."""
+        return {
+            "connection_timeout": min(self.attempt_seconds, 5.0),
+            "read_timeout": self.attempt_seconds,
+            "retry_total": self.retries,
+            "retry_backoff_factor": self.pause_seconds / 2,
+        }
+
 
 class BusConnection:
     """Makes clients, which connect with their first call; each is for one thread.
@@ -67,7 +80,8 @@ class BusConnection:
         self._text = settings.service_bus_connection.strip()
         self._fqdn = settings.service_bus_fqdn.strip()
         self._given = credential
-        self._options = {"user_agent": APPLICATION_ID} | (limits or CallLimits()).options() | more
+        self._limits = limits or CallLimits()
+        self._options = {"user_agent": APPLICATION_ID} | self._limits.options() | more
         self.address = _address(self._text, self._fqdn)
 
     def client(self, socket_seconds: float = SOCKET_SECONDS) -> ServiceBusClient:
@@ -77,11 +91,17 @@ class BusConnection:
             return ServiceBusClient.from_connection_string(self._text, **options)
         return ServiceBusClient(self._fqdn, self._credential, **options)
 
-    def administration(self, **more: Any) -> ServiceBusAdministrationClient:
-        """Over HTTP, and only where the bus, or its emulator, has that side."""
-        if self._text:
-            return ServiceBusAdministrationClient.from_connection_string(self._text, **more)
-        return ServiceBusAdministrationClient(self._fqdn, self._credential, **more)
+    def administration(self) -> ServiceBusAdministrationClient:
+        """Over HTTP, to a bus, or an emulator, that has that side."""
+        options: dict[str, Any] = self._limits.http_options()
+        if not self._text:
+            return ServiceBusAdministrationClient(self._fqdn, self._credential, **options)
+        text = self._text
+        if _parts(text).get("usedevelopmentemulator") == "true":
+            options["transport"] = _Plain(**options)
+            if urlsplit(f"//{self.address}").port is None:
+                text = text.replace(self.address, f"{self.address}:{EMULATOR_PORT}", 1)
+        return ServiceBusAdministrationClient.from_connection_string(text, **options)
 
     @cached_property
     def _credential(self) -> TokenCredential:
@@ -90,6 +110,14 @@ class BusConnection:
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - half a second that only Entra has to pay
 
         return DefaultAzureCredential()
+
+
+class _Plain(RequestsTransport):  # type: ignore[misc] # azure-core loads it lazily, so that it has no type
+    """The administration client takes an emulator's address, too, for one with TLS."""
+
+    def send(self, request: Any, **more: Any) -> Any:
+        request.url = request.url.replace("https://", "http://", 1)
+        return super().send(request, **more)
 
 
 def service_bus_client(settings: Settings, **more: Any) -> ServiceBusClient:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from core.ports import MessageBus
 from infrastructure.service_bus.bus import AzureServiceBus
-from infrastructure.service_bus.connection import BusConnection
-from infrastructure.settings import Settings
 from testing.contracts.message_bus import OTHER_QUEUE, QUEUE, BusUnderTest, MessageBusContract
 from testing.service_bus_emulator.broker.rules import QueueRules
 from testing.service_bus_emulator.running import RunningEmulator, run_emulator
+from tests.support.service_bus import bus_on
 
 # The SDK forgets the sockets of connections that ended by themselves.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -22,26 +21,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 RULES = QueueRules(duplicate_window=timedelta(minutes=10))
 
 
-class EmulatorClock:
-    def __init__(self, emulator: RunningEmulator) -> None:
-        self._emulator = emulator
-
-    def now(self) -> datetime:
-        return self._emulator.now()
-
-
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[RunningEmulator]:
     with run_emulator({QUEUE: RULES, OTHER_QUEUE: RULES}) as emulator:
         yield emulator
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
 def shared(emulator: RunningEmulator) -> Iterator[AzureServiceBus]:
-    settings = Settings.from_environment({"SERVICE_BUS_CONNECTION": emulator.connection_string})
-    bus = AzureServiceBus(BusConnection(settings), EmulatorClock(emulator))
-    yield bus
-    bus.close()
+    with bus_on(emulator) as bus:
+        yield bus
 
 
 @pytest.fixture
