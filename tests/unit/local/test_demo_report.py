@@ -1,24 +1,25 @@
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import pytest
 
-from local.demo_report import Picture, differing_characters, failure, pictures, report
+from local.client.records import EventLine, JobStatus
+from local.demo_report import Picture, Times, differing_characters, pictures, report, text_file, times_of
+
+TIMES = Times({"inspect": 0.25, "recognise": 1.2}, 1.5)
 
 
-def answer(**result: Any) -> dict[str, Any]:
-    return {
-        "success": True,
-        "elapsed_seconds": 1.5,
-        "stages": [{"name": "inspect", "elapsed_seconds": 0.25}, {"name": "recognise", "elapsed_seconds": 1.2}],
-        "result": {"text": "Dear reader", "text_truncated": False, "mean_confidence": 0.987, "artifacts": [], **result},
-    }
+def result(**given: Any) -> dict[str, Any]:
+    return {"text": "Dear reader", "text_truncated": False, "mean_confidence": 0.987, "artifacts": [], **given}
+
+
+def event(sequence: int, kind: str, second: str, stage: int | None = None) -> EventLine:
+    return EventLine(sequence=sequence, at=f"2030-01-01T00:00:{second}Z", kind=kind, stage=stage)
 
 
 def test_the_report_has_the_text_the_confidence_and_the_times() -> None:
-    lines = report(answer()).splitlines()
+    lines = report(result(), TIMES).splitlines()
     assert lines[1:2] + lines[3:] == [
         "Dear reader",
         "Confidence  98.7% on average",
@@ -27,28 +28,45 @@ def test_the_report_has_the_text_the_confidence_and_the_times() -> None:
 
 
 def test_the_report_says_how_much_differs_from_a_known_text() -> None:
-    text = report(answer(text="Dear read3r"), "Dear\nreader")
+    text = report(result(text="Dear read3r"), TIMES, "Dear\nreader")
     assert "Accuracy    1 of 11 characters differ from what is printed (9.09%)" in text
 
 
 def test_the_time_of_reading_is_told_apart_from_that_of_loading() -> None:
-    text = report(answer(recognise_seconds=0.756))
+    text = report(result(recognise_seconds=0.756), TIMES)
     assert "Reading     0.76 s of that, without loading the engine" in text
 
 
-def test_pages_without_a_picture_are_counted() -> None:
-    assert "Pictures    of 0 of the 2 pages" in report(answer(pages=[{}, {}]))
-    assert "Pictures" not in report(answer(pages=[]))
-
-
 def test_a_page_without_text_says_so() -> None:
-    text = report(answer(text="", mean_confidence=None))
+    text = report(result(text="", mean_confidence=None), TIMES)
     assert "(no text was found)" in text
     assert "Confidence  none" in text
 
 
 def test_a_cut_text_says_so() -> None:
-    assert "Cut " in report(answer(text_truncated=True))
+    assert "Cut " in report(result(text_truncated=True), TIMES)
+
+
+def test_a_stage_takes_from_its_start_to_its_end_and_the_job_from_its_submission() -> None:
+    status = JobStatus.model_validate(
+        {
+            "job_id": "j",
+            "run": 1,
+            "job_type": "ocr_document",
+            "status": "completed",
+            "stages": [{"number": n, "name": name, "status": "completed"} for n, name in ((1, "inspect"), (2, "read"))],
+        }
+    )
+    events = [
+        event(1, "job_submitted", "00.0"),
+        event(2, "stage_started", "00.5", 1),
+        event(3, "task_started", "00.6", 1),
+        event(4, "stage_ended", "01.25", 1),
+        event(5, "stage_started", "02.0", 2),
+        event(6, "stage_ended", "04.0", 2),
+        event(7, "job_ended", "04.5"),
+    ]
+    assert times_of(status, events) == Times({"inspect": 0.75, "read": 2.0}, 4.5)
 
 
 @pytest.mark.parametrize(
@@ -60,23 +78,16 @@ def test_differing_characters(read: str, known: str, distance: int) -> None:
     assert differing_characters(known, read) == distance
 
 
-def test_pictures_are_the_previews_that_the_answer_carries() -> None:
-    given = answer(
+def test_the_pictures_and_the_text_are_found_among_the_artifacts() -> None:
+    given = result(
         artifacts=[
             {"kind": "text", "name": "documents/j/text.txt", "page": None},
             {"kind": "preview", "name": "documents/j/1.jpg", "page": 1},
-            {"kind": "preview", "name": "documents/j/2.jpg", "page": 2},
+            {"kind": "preview", "name": "documents/j/2.png", "page": 2},
         ]
     )
-    given["artifacts"] = {
-        "documents/j/1.jpg": {"content_type": "image/jpeg", "content_base64": base64.b64encode(b"one").decode()}
-    }
-    assert list(pictures(given)) == [Picture(1, ".jpg", b"one")]
-    assert list(pictures(answer())) == []
-
-
-def test_a_failure_is_its_code_and_message() -> None:
-    assert failure({"error": {"code": "SOURCE_NOT_FOUND", "message": "there is no such file"}}) == (
-        "SOURCE_NOT_FOUND: there is no such file"
-    )
-    assert failure({}) == "the host answered with something that is not a result"
+    found = list(pictures(given))
+    assert found == [Picture(1, "documents/j/1.jpg"), Picture(2, "documents/j/2.png")]
+    assert [picture.suffix for picture in found] == [".jpg", ".png"]
+    assert text_file(given) == "documents/j/text.txt"
+    assert (list(pictures(result())), text_file(result())) == ([], None)
