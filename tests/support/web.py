@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from pydantic import JsonValue
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
@@ -20,6 +22,7 @@ from handlers.hello_world import hello_world_handlers, hello_world_jobs
 from infrastructure.settings import Settings
 from infrastructure.web.blueprint import create_api_blueprint
 from infrastructure.web.parts import WebParts
+from local.functions_host.server import serving
 from testing.clock import FakeClock
 from testing.factories import Registries, create_test_core_machine
 from testing.harness import Harness
@@ -55,6 +58,12 @@ class World:
 
     def client(self) -> TestClient:
         return TestClient(self.app(), base_url="http://test/api")
+
+    @contextmanager
+    def hosted(self) -> Iterator[httpx.Client]:
+        """A client of the same application over TCP."""
+        with serving(self.app()) as url, httpx.Client(base_url=f"{url}/api", timeout=60, trust_env=False) as client:
+            yield client
 
     def drain(self) -> None:
         """Everything that was asked for is done, failures included."""
