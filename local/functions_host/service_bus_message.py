@@ -20,11 +20,20 @@ from azure.servicebus.amqp import AmqpMessageBodyType
 
 
 def function_message(message: ServiceBusReceivedMessage) -> ServiceBusMessage:
-    metadata = {name: datum for name, value in _metadata(message).items() if (datum := _datum(value)) is not None}
-    made = ServiceBusMessageInConverter.decode(_body(body_bytes(message)), trigger_metadata=metadata)
+    made = ServiceBusMessageInConverter.decode(trigger_data(message), trigger_metadata=trigger_metadata(message))
     if isinstance(made, list):
         raise TypeError("the library took one message for several")
     return made
+
+
+def trigger_data(message: ServiceBusReceivedMessage) -> Datum:
+    """The body as the host sends it to its worker."""
+    return _body(body_bytes(message))
+
+
+def trigger_metadata(message: ServiceBusReceivedMessage) -> dict[str, Datum]:
+    """What the host sends beside the body; what the message has not is left out."""
+    return {name: datum for name, value in _metadata(message).items() if (datum := _datum(value)) is not None}
 
 
 def body_bytes(message: ServiceBusReceivedMessage) -> bytes:
@@ -40,6 +49,8 @@ def body_bytes(message: ServiceBusReceivedMessage) -> bytes:
 def application_properties(message: ServiceBusReceivedMessage) -> dict[str, Any]:
     """By name; values that JSON does not have are texts."""
     properties: Mapping[Any, Any] = message.application_properties or {}
+    if not properties:
+        return {}
     plain: dict[str, Any] = json.loads(_json({_plain(name): value for name, value in properties.items()}))
     return plain
 
@@ -81,8 +92,6 @@ def _datum(value: object) -> Datum | None:
             return None
         case str() | bytes():
             return Datum(type="string", value=_plain(value))
-        case int():
-            return Datum(type="int", value=value)
         case datetime():
             return Datum(type="string", value=value.astimezone(UTC).isoformat())
         case _:

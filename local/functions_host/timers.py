@@ -60,11 +60,16 @@ def first_state(schedule: Schedule, now: datetime) -> TimerState:
 
 
 def timer_request(state: TimerState, past_due: bool) -> TimerRequest:
-    """Made by the library's own converter from what the real host sends it."""
-    status = {"Last": _text(state.last), "LastUpdated": _text(state.last), "Next": _text(state.next_due)}
-    info = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due}
-    made: TimerRequest = TimerRequestConverter.decode(Datum(type="json", value=json.dumps(info)), trigger_metadata={})
+    """Made by the library's own converter."""
+    datum = Datum(type="json", value=timer_info(state, past_due))
+    made: TimerRequest = TimerRequestConverter.decode(datum, trigger_metadata={})
     return made
+
+
+def timer_info(state: TimerState, past_due: bool) -> str:
+    """The JSON that the host sends to its worker."""
+    status = {"Last": _text(state.last), "LastUpdated": _text(state.last), "Next": _text(state.next_due)}
+    return json.dumps({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due})
 
 
 class TimerListener:

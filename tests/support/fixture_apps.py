@@ -14,6 +14,7 @@ from local.functions_host.loading import load_app
 ROOT = Path(__file__).parents[2]
 BASIC = ROOT / "tests" / "support" / "apps" / "basic"
 STREAMS = ROOT / "tests" / "support" / "apps" / "streams"
+TRIGGERS = ROOT / "tests" / "support" / "apps" / "triggers"
 
 
 @contextmanager

@@ -1,13 +1,15 @@
 """Indexes and invokes an app with the real Python worker's logic, `azure-functions-runtime` (Python 3.13 and later).
 
 The package is the worker without its gRPC shell: it takes requests and a module of protobuf classes, and gives
-responses. Here those classes are stand-ins with the fields that it reads and writes.
+responses. Here those classes are stand-ins with the fields that it reads and writes. For an app of HTTP streams the
+worker starts a server of its own, to which a request goes as the real host forwards it: under the invocation's id.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import os
 import sys
 import uuid
@@ -20,9 +22,14 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import httpx
+import uvicorn
+from azure.functions.meta import Datum
+
 from tests.support.fixture_apps import own_app_module
 
 FIRST_PYTHON = (3, 13)
+IMPORTED_ANEW = {"azurefunctions", "core", "handlers", "infrastructure", "testing", "docker_worker"}
 NOT_APPLICABLE = "azure-functions-runtime serves Python 3.13 and later; before it the worker is not a package"
 
 
@@ -38,6 +45,11 @@ class RuntimeFunction:
     function_id: str
     raw_bindings: tuple[str, ...]
 
+    @property
+    def trigger_argument(self) -> str:
+        bindings = [json.loads(text) for text in self.raw_bindings]
+        return next(str(one["name"]) for one in bindings if str(one["type"]).lower().endswith("trigger"))
+
 
 @dataclass(frozen=True, slots=True)
 class RuntimeAnswer:
@@ -47,12 +59,15 @@ class RuntimeAnswer:
 
 
 class FunctionsRuntime:
-    """An app that the worker has loaded; made by :func:`loaded_runtime`."""
+    """An app that the worker has loaded; made by :func:`loaded_runtime`. ``http_uri`` is that of HTTP streams."""
 
-    def __init__(self, package: Any, runner: asyncio.Runner, functions: tuple[RuntimeFunction, ...]) -> None:
+    def __init__(
+        self, package: Any, runner: asyncio.Runner, functions: tuple[RuntimeFunction, ...], http_uri: str | None
+    ) -> None:
         self._package = package
         self._runner = runner
         self.functions = functions
+        self.http_uri = http_uri
 
     def invoke_http(
         self,
@@ -66,56 +81,130 @@ class FunctionsRuntime:
         body: bytes = b"",
     ) -> RuntimeAnswer:
         """Raises :class:`RuntimeRefused` when the invocation failed."""
-        function = next(function for function in self.functions if function.name == name)
         http = SimpleNamespace(
             method=method,
             url=url,
             headers=dict(headers or {}),
             params=dict(route_params or {}),
             query=dict(query or {}),
-            body=TypedData(bytes=body),
+            body=TypedData(bytes=body if self.http_uri is None else b""),
         )
-        answer = self._invoke(function, TypedData(http=http))
-        return _answer(answer.return_value)
+        invocation = self._invocation(name, TypedData(http=http))
+        if self.http_uri is not None:
+            return self._runner.run(self._forward(invocation, http, body))
+        return _answer(self._runner.run(self._run(invocation)).return_value)
 
-    def _invoke(self, function: RuntimeFunction, data: TypedData) -> Any:
-        trigger = self._package.handle_event._functions.get_function(function.function_id).trigger_metadata
-        invocation = SimpleNamespace(
+    def invoke(self, name: str, data: Datum, metadata: Mapping[str, Datum] | None = None) -> None:
+        """A trigger that is not HTTP, with what the host sends for it. Raises :class:`RuntimeRefused`."""
+        typed = {key: _typed(one) for key, one in (metadata or {}).items()}
+        self._runner.run(self._run(self._invocation(name, _typed(data), typed)))
+
+    def _invocation(self, name: str, data: TypedData, metadata: Mapping[str, TypedData] | None = None) -> Any:
+        function = next(function for function in self.functions if function.name == name)
+        return SimpleNamespace(
             invocation_id=str(uuid.uuid4()),
             function_id=function.function_id,
-            input_data=[_Message(name=trigger["param_name"], data=data, WhichOneof=lambda _: "data")],
-            trigger_metadata={},
+            input_data=[_Message(name=function.trigger_argument, data=data, WhichOneof=lambda _: "data")],
+            trigger_metadata=dict(metadata or {}),
             trace_context=SimpleNamespace(trace_parent="", trace_state="", attributes={}),
             retry_context=SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
         )
-        response = self._runner.run(self._package.invocation_request(_request("invocation_request", invocation)))
+
+    async def _run(self, invocation: Any) -> Any:
+        response = await self._package.invocation_request(_request("invocation_request", invocation))
         _require_success(response)
         return response
+
+    async def _forward(self, invocation: Any, http: SimpleNamespace, body: bytes) -> RuntimeAnswer:
+        """Both ways at once: the invocation waits for the request, and the request for what the function returned."""
+        url = f"{self.http_uri}/{http.url.partition('://')[2].partition('/')[2]}"
+        headers = {**http.headers, "x-ms-invocation-id": invocation.invocation_id}
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            request = client.request(http.method, url, params=http.query or None, headers=headers, content=body)
+            sent = asyncio.ensure_future(request)
+            try:
+                await self._run(invocation)
+            finally:
+                answer = await sent
+        return RuntimeAnswer(answer.status_code, dict(answer.headers), answer.content)
 
 
 @contextmanager
 def loaded_runtime(script_root: Path, environment: Mapping[str, str] | None = None) -> Iterator[FunctionsRuntime]:
-    """Loads ``function_app.py`` of the folder as the worker does at its start; unloads it at the end."""
+    """Loads ``function_app.py`` of the folder as the worker does at its start; unloads it at the end.
+
+    The worker looks at what is imported by then, so everything that an app may import is imported anew for it.
+    """
     package = importlib.import_module("azure_functions_runtime")
     handle_event = importlib.import_module("azure_functions_runtime.handle_event")
+    streams = importlib.import_module("azure_functions_runtime.http_v2").HttpV2Registry
+    meta = importlib.import_module("azure_functions_runtime.bindings.meta")
     registry = importlib.import_module("azure_functions_runtime.functions").Registry()
     with (
         mock.patch.dict(os.environ, environment or {}),
         own_app_module(),
         mock.patch.object(handle_event, "_functions", registry),
+        mock.patch.multiple(streams, _http_v2_enabled=False, _http_v2_enabled_checked=False, _ext_base=None),
+        mock.patch.multiple(meta, DEFERRED_BINDING_REGISTRY=None, _DEFERRED_BINDING_REGISTRY_LOADED=False),
         asyncio.Runner() as runner,
+        _ended_servers(runner),
     ):
+        for name in [name for name in sys.modules if name.partition(".")[0] in IMPORTED_ANEW]:
+            del sys.modules[name]
         sys.path.insert(0, str(script_root))
         package.start_threadpool_executor()
         try:
-            yield FunctionsRuntime(package, runner, _load(package, runner, script_root))
+            yield _loaded(package, runner, script_root)
         finally:
             package.stop_threadpool_executor()
 
 
-def _load(package: Any, runner: asyncio.Runner, script_root: Path) -> tuple[RuntimeFunction, ...]:
+@contextmanager
+def _ended_servers(runner: asyncio.Runner) -> Iterator[None]:
+    """The worker leaves its server to the end of the process; here it ends in order."""
+    servers: list[uvicorn.Server] = []
+
+    class Server(uvicorn.Server):
+        def __init__(self, config: uvicorn.Config) -> None:
+            super().__init__(config)
+            servers.append(self)
+
+    async def end() -> None:
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+
+    with mock.patch.object(uvicorn, "Server", Server):
+        try:
+            yield
+        finally:
+            runner.run(end())
+
+
+def _loaded(package: Any, runner: asyncio.Runner, script_root: Path) -> FunctionsRuntime:
     init = SimpleNamespace(capabilities={}, function_app_directory=str(script_root))
-    _require_success(runner.run(package.worker_init_request(_request("worker_init_request", init))))
+    begun = runner.run(package.worker_init_request(_request("worker_init_request", init)))
+    _require_success(begun)
+    uri = begun.capabilities.get("HttpUri")
+    if uri is not None:
+        runner.run(_until_it_listens(uri))
+    return FunctionsRuntime(package, runner, _load(package, runner), uri)
+
+
+async def _until_it_listens(uri: str) -> None:
+    url = httpx.URL(uri)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(url.host, url.port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0)
+            else:
+                writer.close()
+                return await writer.wait_closed()
+
+
+def _load(package: Any, runner: asyncio.Runner) -> tuple[RuntimeFunction, ...]:
     metadata = runner.run(package.functions_metadata_request(_request("functions_metadata_request", None)))
     _require_success(metadata)
     for function in metadata.function_metadata_results or ():
@@ -137,6 +226,10 @@ def _require_success(response: Any) -> None:
     result = response.result
     if result.status != StatusResult.Success:
         raise RuntimeRefused(f"{result.exception.message}\n{result.exception.stack_trace}")
+
+
+def _typed(datum: Datum) -> TypedData:
+    return TypedData(**{str(datum.type): datum.value})
 
 
 def _answer(value: TypedData) -> RuntimeAnswer:
