@@ -91,14 +91,14 @@ class BusConnection:
             return ServiceBusClient.from_connection_string(self._text, **options)
         return ServiceBusClient(self._fqdn, self._credential, **options)
 
-    def administration(self) -> ServiceBusAdministrationClient:
-        """Over HTTP, to a bus, or an emulator, that has that side."""
-        options: dict[str, Any] = self._limits.http_options()
+    def administration(self, **more: Any) -> ServiceBusAdministrationClient:
+        """Over HTTP, to a bus, or an emulator, that has that side. ``more`` are the SDK's options."""
+        options: dict[str, Any] = self._limits.http_options() | more
         if not self._text:
             return ServiceBusAdministrationClient(self._fqdn, self._credential, **options)
         text = self._text
         if _parts(text).get("usedevelopmentemulator") == "true":
-            options["transport"] = _Plain(**options)
+            options = {"transport": _Plain(**options)} | options
             if urlsplit(f"//{self.address}").port is None:
                 text = text.replace(self.address, f"{self.address}:{EMULATOR_PORT}", 1)
         return ServiceBusAdministrationClient.from_connection_string(text, **options)
