@@ -21,10 +21,10 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-setup: ## make the environment and fetch the OCR models (the others do this too)
+setup: ## make the environment, fetch the OCR models and Azurite (the others do this too)
 	@$(PYTHON) -m local.setup --venv="$$VENV"
 
-demo: setup ## read a sample page and show its text; FILE=scan.jpg reads yours ($$ in it for one $)
+demo: setup ## read a sample page through the whole stack and show its text; FILE=scan.jpg reads yours ($$ in it for one $)
 	@$(RUN) -m local.demo $${FILE:+-- "$$FILE"}
 
 test: setup ## run all tests; PYTEST_ARGS="-k name" runs some

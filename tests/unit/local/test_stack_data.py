@@ -92,4 +92,4 @@ def test_each_clone_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_data_of_root_is_where_another_user_gets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert default_data(Path("/root/clone"), {"XDG_STATE_HOME": "/root/x"}).parent == SYSTEM_FOLDER
+    assert default_data(Path("/home/clone"), {"XDG_STATE_HOME": "/home/x"}).parent == SYSTEM_FOLDER
