@@ -21,6 +21,7 @@ COMMANDS = {
     "env": "local.stack_command",
     "host": "local.host_command",
     "postgres": "local.postgres_command",
+    "doctor": "local.doctor",
     **dict.fromkeys(
         ("ocr", "jobs", "events", "submit", "cancel", "pause", "resume", "resubmit", "replay", "dead-letters"),
         "local.client",

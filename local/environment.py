@@ -38,7 +38,7 @@ SHIM = "docker_worker/opencv_contrib_shim"
 SOURCES = (LOCK, f"{SHIM}/pyproject.toml", f"{SHIM}/backend.py", "docker_worker/models.py", "local/environment.py")
 STAMP = "coremachine-stamp.json"
 OWNED = "coremachine-owned.txt"
-SPACE_NEEDED = 1_200_000_000  # bytes: 600 MB installed, what pip unpacks on the way, and the models
+SPACE_NEEDED = 1_900_000_000  # bytes: 1.2 GB installed, what pip unpacks on the way, the models, Azurite
 MISDIRECTING = (
     "PIP_PREFIX",
     "PIP_REQUIRE_VIRTUALENV",

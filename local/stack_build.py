@@ -52,7 +52,7 @@ class Builder:
         self._data = data
         self._durable = durable
         self._environment = environment
-        self._port = port
+        self._port = _free_port() if port == 0 and "--reload" in host_arguments else port  # each child has the same
         self._host_arguments = host_arguments
         self._queues = _queues(environment)
         self._bus_port = 0
@@ -148,6 +148,12 @@ def _queues(environment: Mapping[str, str]) -> Sequence[str]:
     except CoreMachineError as error:
         raise SettingsInvalid(error.message) from error
     return settings.jobs_queue, settings.tasks_queue, settings.long_running_queue
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
 
 
 def _still_free(port: int) -> int:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.documents import sample_page
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -33,6 +35,8 @@ def test_the_demo_reads_its_sample_page_and_leaves_a_picture(tmp_path: Path) -> 
     assert found is not None
     assert int(found[1]) / int(found[2]) <= 0.015
     assert re.search(r"^Confidence  \d", done.stdout, re.MULTILINE)
+    assert re.search(r"^Stack       ready in .* s at http://127\.0\.0\.1:\d+; logs in ", done.stdout, re.MULTILINE)
+    assert re.search(r"^100%  recognise  completed  1/1$", done.stdout, re.MULTILINE)
     assert re.search(r"^Time        inspect .* s, recognise .* s, assemble .* s", done.stdout, re.MULTILINE)
     picture = tmp_path / "page-0001-overlay.jpg"
     assert f"Picture     {picture}" in done.stdout
@@ -62,12 +66,13 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file name is text")
-def test_a_name_that_is_not_text_is_refused_in_a_line(tmp_path: Path) -> None:
-    path = tmp_path / os.fsdecode(b"scan\xff.png")
-    path.write_bytes(b"")
-    done = demo(tmp_path, str(path))
-    assert done.returncode == 1
-    assert re.fullmatch(r"demo: .*scan.+\.png is not UTF-8, .*\n", done.stderr)
+def test_a_name_that_is_not_text_is_no_obstacle(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"scan\xff;.png")
+    path.write_bytes(sample_page().png)
+    done = demo(tmp_path, "--ocr-engine", "test", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "Read by the test engine" in done.stdout
+    assert (tmp_path / os.fsdecode(b"scan\xff;-0001-overlay.jpg")).exists()
 
 
 def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
@@ -114,7 +119,7 @@ def test_sigterm_ends_the_demo_in_order(tmp_path: Path) -> None:
     ) as process:
         try:
             assert process.stdout is not None
-            assert process.stdout.readline().startswith("Reading ")
+            assert process.stdout.readline().startswith("Starting ")
             process.send_signal(signal.SIGTERM)
             output, errors = process.communicate(timeout=60)
         finally:

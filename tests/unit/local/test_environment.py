@@ -208,7 +208,7 @@ def test_a_full_disk_is_said_before_anything_is_removed(
     (root / environment.LOCK).write_text("another lock", "utf-8")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 0))
 
-    with pytest.raises(SetupError, match=r"1\.2 GB of disk are needed"):
+    with pytest.raises(SetupError, match=r"1\.9 GB of disk are needed"):
         ensure(venv, root, builder, builder.fetch)
     assert interpreter(venv).exists()
 
