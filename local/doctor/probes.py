@@ -134,9 +134,16 @@ def bus(settings: Settings, own_rules: Rules | None = None) -> BusFact:
     queues = _queues(connection, list(names), own_rules or {})
     if all(isinstance(queue, QueueUnreachable) for queue in queues):
         return Unreachable(next(queue.reason for queue in queues if isinstance(queue, QueueUnreachable)))
-    host = urlsplit(f"//{connection.address}").hostname or ""
-    offset = None if service_bus.is_loopback(host) else http_offset(f"https://{host}/")
+    offset = None if _is_emulator(connection) else http_offset(f"https://{_host(connection)}/")
     return BusTold(connection.address, tuple(queues), offset)
+
+
+def _host(connection: service_bus.BusConnection) -> str:
+    return urlsplit(f"//{connection.address}").hostname or ""
+
+
+def _is_emulator(connection: service_bus.BusConnection) -> bool:
+    return service_bus.is_loopback(_host(connection))
 
 
 def _queues(connection: service_bus.BusConnection, names: list[str], own_rules: Rules) -> list[QueueFact]:
@@ -149,11 +156,13 @@ def _queue(
     connection: service_bus.BusConnection, opened: AzureServiceBus, name: str, own: QueueTold | None
 ) -> QueueFact:
     """Asked of the management side, and where that does not answer, looked at as we use it."""
-    untold = _looked_at(opened, name, "nobody asked")
+    untold = _looked_at(opened, name)
     if not isinstance(untold, QueueUntold):
         return untold
     if own is not None:
         return own
+    if _is_emulator(connection):
+        return untold
     limits = {"connection_timeout": ASKED_SECONDS, "read_timeout": ASKED_SECONDS, "retry_total": 0}
     return _told(queue_properties(partial(connection.administration, **limits), name))
 
@@ -180,7 +189,7 @@ def _told(found: QueueInspected) -> QueueFact:
             assert_never(found)
 
 
-def _looked_at(opened: AzureServiceBus, name: str, reason: str) -> QueueFact:
+def _looked_at(opened: AzureServiceBus, name: str) -> QueueFact:
     try:
         opened.probe(name)
     except BusMisconfigured as error:
@@ -189,7 +198,7 @@ def _looked_at(opened: AzureServiceBus, name: str, reason: str) -> QueueFact:
         return QueueUnreachable(name, _said(error))
     except CoreMachineError as error:
         return QueueUnreachable(name, _said(error))
-    return QueueUntold(name, reason)
+    return QueueUntold(name, "this emulator has no management side")
 
 
 def blobs(settings: Settings) -> StorageFact:

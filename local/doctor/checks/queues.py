@@ -25,14 +25,8 @@ def there(facts: Facts) -> Iterator[Finding]:
             case QueueUnreachable(name, reason):
                 problem = f"it does not answer: {reason}"
                 yield error(Code.BUS_UNREACHABLE, f"queue {name}", problem, "look at the bus, its firewall and the key")
-            case QueueUntold(name, reason):
-                problem = (
-                    f"it is there, and how it is set up is not told: {reason}; locks and deliveries were not looked at"
-                )
-                fix = (
-                    "look at them in the portal, or give the key or identity the right to manage, for the doctor alone"
-                )
-                yield note(Code.QUEUE_PROPERTIES_UNKNOWN, f"queue {name}", problem, fix)
+            case QueueUntold():
+                continue
             case QueueTold():
                 yield from _usable(queue)
 
@@ -44,6 +38,19 @@ def _usable(queue: QueueTold) -> Iterator[Finding]:
     if queue.sessions:
         problem = "it requires sessions, and our messages have none: each send fails"
         yield error(Code.QUEUE_NEEDS_SESSIONS, f"queue {queue.queue}", problem, "make it anew without sessions")
+
+
+def untold(facts: Facts) -> Iterator[Finding]:
+    """One finding for all that have the same reason."""
+    queues = facts.bus.queues if isinstance(facts.bus, BusTold) else ()
+    by_reason: dict[str, list[str]] = {}
+    for queue in queues:
+        if isinstance(queue, QueueUntold):
+            by_reason.setdefault(queue.reason, []).append(queue.queue)
+    for reason, names in by_reason.items():
+        problem = f"how they are set up is not told, so locks and deliveries were not looked at: {reason}"
+        fix = "look at them in the portal, or let the doctor's key or identity manage the namespace"
+        yield note(Code.QUEUE_PROPERTIES_UNKNOWN, f"queues {', '.join(names)}", problem, fix)
 
 
 def deliveries(facts: Facts) -> Iterator[Finding]:
@@ -109,4 +116,4 @@ def letters(facts: Facts) -> Iterator[Finding]:
             yield note(Code.DEAD_LETTERS_WAITING, f"queue {queue.queue}", problem, fix)
 
 
-QUEUES = (there, deliveries, duplicates, sizes, expiry, letters)
+QUEUES = (there, untold, deliveries, duplicates, sizes, expiry, letters)

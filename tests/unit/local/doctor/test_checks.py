@@ -169,6 +169,10 @@ SOUND = [
 ]
 
 
+def in_azure(facts: Facts) -> Facts:
+    return replace(facts, machine=replace(facts.machine, in_azure=True))
+
+
 def ids(case: tuple[Code, Severity, Facts]) -> str:
     return case[0].value
 
@@ -258,10 +262,9 @@ def test_more_instances_need_more_of_the_server() -> None:
 
 def test_in_azure_a_service_that_is_not_named_is_an_error() -> None:
     facts = with_named(given=frozenset())
-    in_azure = replace(facts, machine=replace(facts.machine, in_azure=True))
 
     assert [finding.severity for finding in examine(facts)] == [Severity.NOTE] * 3
-    assert [finding.severity for finding in examine(in_azure)] == [Severity.ERROR] * 3
+    assert [finding.severity for finding in examine(in_azure(facts))] == [Severity.ERROR] * 3
 
 
 def test_what_could_not_be_asked_hides_nothing_else() -> None:
