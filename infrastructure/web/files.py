@@ -16,6 +16,9 @@ from infrastructure.web.parts import WebParts
 from infrastructure.web.query import NoQuery
 from infrastructure.web.routes import Call
 
+INERT = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
+"""A browser that opens a file shows it and runs nothing of it."""
+
 BYTES = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(; ?[A-Za-z0-9-]+=[A-Za-z0-9._-]+)*")
 
@@ -38,7 +41,7 @@ def download(parts: WebParts, call: Call[NoQuery, NoBody]) -> AnyAnswer:
         {
             **ASK_AGAIN,
             "Content-Disposition": f'inline; filename="{name.rpartition("/")[2]}"',
-            "X-Content-Type-Options": "nosniff",
+            **INERT,
         },
     )
 

@@ -17,6 +17,9 @@ from core.operations import JobOperations
 from core.ports import BlobStore, StateStore
 from infrastructure.web.blueprint import create_api_blueprint
 from infrastructure.web.parts import WebParts
+from infrastructure.web.routes import AnyRoute
+from infrastructure.web.table import ROUTES
+from local.functions_host.auth import Keys
 from testing.memory_blobs import MemoryBlobStore
 from tests.support.streamed_app import streamed_app
 from tests.support.web import World, web_world
@@ -491,7 +494,7 @@ def test_a_change_that_does_not_fit_is_refused(world: World, client: TestClient,
 
 def letters(world: World, count: int) -> None:
     some = [NewDeadLetter("jobs", f"m{n}", "job", b'{"n":1}', "Reason", "why") for n in range(count)]
-    world.state.record_dead_letters(some, world.clock.now())
+    world.machine.store.record_dead_letters(some, world.clock.now())
 
 
 def test_dead_letters_are_paged_to_the_end(world: World, client: TestClient) -> None:
@@ -559,6 +562,7 @@ def test_a_file_is_sent_with_its_type_and_length(world: World, client: TestClien
     assert (page.headers["content-length"], page.headers["content-type"]) == ("6000000", "application/json")
     assert page.headers["content-disposition"] == 'inline; filename="0001.json"'
     assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["content-security-policy"].startswith("sandbox")
     assert client.get(f"/jobs/{job}/files/documents/{job}/text.txt").content == b"Hello"
     assert client.get(f"/jobs/{job}/files/empty").content == b""
 
@@ -681,6 +685,19 @@ def test_the_contract_is_asked_for_once(client: TestClient) -> None:
 
 
 # --- what is the same for all ---
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_without_its_key_a_route_is_401_but_for_those_that_tell_nothing(world: World, route: AnyRoute) -> None:
+    app = streamed_app(create_api_blueprint(lambda: world.parts), Keys(host={"default": "the-key"}))
+    client = TestClient(app, base_url="http://test/api")
+    path = route.path.replace("{*", "{").format(job_id=UNKNOWN, job_type="hello_world", name="a")
+
+    without = client.request(route.method, path).status_code
+    with_key = client.request(route.method, path, headers={"x-functions-key": "the-key"}).status_code
+
+    assert (without == 401) is not route.anonymous
+    assert with_key != 401
 
 
 def test_a_request_id_is_taken_over_or_made(client: TestClient) -> None:

@@ -23,10 +23,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from core.listing import NewDeadLetter
+from core.ports import StateStore
+from infrastructure.postgres.store import PostgresStateStore
 from infrastructure.web.openapi import document
 from infrastructure.web.routes import AnyRoute, BodyKind
 from infrastructure.web.table import ROUTES
 from testing.documents import sample_page
+from tests.support.postgres import Database
+from tests.support.postgres_store import pool_to
 from tests.support.web import World, web_world
 
 EXAMPLES = 20
@@ -44,9 +48,9 @@ PNG = sample_page(seed=1).png
 schemathesis.openapi.media_type("application/octet-stream", sampled_from([PNG, PNG[:100], b"", b"%PDF-1.7 and more"]))
 
 
-def busy_world() -> World:
+def busy_world(store: StateStore | None = None) -> World:
     """Jobs in every state, a paused one among them, files of one, and dead letters."""
-    world = web_world(HTTP_MAX_BODY_BYTES=20_000)
+    world = web_world(store=store, HTTP_MAX_BODY_BYTES=20_000)
     world.machine.submit("hello_world", {"n": 2})
     world.machine.submit("hello_world", {"n": 3, "failure_rate": 1.0})
     source = {"content_base64": base64.b64encode(PNG).decode()}
@@ -59,7 +63,7 @@ def busy_world() -> World:
     paused = world.machine.submit("hello_world", {"n": 6}).run
     world.parts.operations.pause(paused.job_id, "test")
     letters = [NewDeadLetter("jobs", f"m{n}", "job", b"\xff{}", "Reason", "") for n in range(3)]
-    world.state.record_dead_letters(letters, world.clock.now())
+    world.machine.store.record_dead_letters(letters, world.clock.now())
     return world
 
 
@@ -80,7 +84,7 @@ def contract_of(world: World) -> dict[str, Any]:
     return contract
 
 
-def answers(world: World, contract: dict[str, Any], route: AnyRoute) -> Counter[int]:
+def answers(world: World, contract: dict[str, Any], route: AnyRoute, examples: int = EXAMPLES) -> Counter[int]:
     """Calls a route as the contract has it, and as it has it not; how often each status came."""
     schema = schemathesis.openapi.from_dict(contract)
     schema.app = world.app()
@@ -91,7 +95,7 @@ def answers(world: World, contract: dict[str, Any], route: AnyRoute) -> Counter[
     ):
 
         @seed(1)
-        @settings(max_examples=EXAMPLES, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
         def call(case: Case[Any]) -> None:
             response = case.call()
@@ -114,6 +118,19 @@ def test_no_call_gets_an_answer_that_the_contract_does_not_name(route: AnyRoute)
     seen = answers(world, contract_of(world), route)
 
     assert seen.total() >= (2 * EXAMPLES if can_be_wrong(route) else 1)
+    assert any(success.status in seen for success in route.successes), seen
+
+
+STORED = [route for route in ROUTES if route.path.startswith(("jobs", "deadletters"))]
+
+
+@pytest.mark.parametrize("route", STORED, ids=lambda route: route.name)
+def test_nor_does_one_on_postgresql(route: AnyRoute, postgres_database: Database) -> None:
+    with pool_to(postgres_database.url) as pool:
+        world = busy_world(PostgresStateStore(pool))
+
+        seen = answers(world, contract_of(world), route, EXAMPLES // 2)
+
     assert any(success.status in seen for success in route.successes), seen
 
 

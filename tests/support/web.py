@@ -16,16 +16,15 @@ from core.consumer import dispatch, settle
 from core.deadletters import DeadLetters
 from core.machine import CoreMachine
 from core.operations import JobOperations
-from core.ports import BlobStore
+from core.ports import BlobStore, StateStore
 from handlers.document import SourceReader, document_handlers, document_jobs
 from handlers.hello_world import hello_world_handlers, hello_world_jobs
 from infrastructure.settings import Settings
 from infrastructure.web.blueprint import create_api_blueprint
 from infrastructure.web.parts import WebParts
 from local.functions_host.server import serving
-from testing.clock import FakeClock
-from testing.factories import Registries, create_test_core_machine
-from testing.harness import Harness
+from testing.clock import FakeClock, SeededIds
+from testing.factories import Registries
 from testing.memory_blobs import MemoryBlobStore
 from testing.mock_bus import MockServiceBusRepository
 from testing.mock_state import MockStateManager
@@ -40,10 +39,8 @@ class World:
     """``parts`` may be replaced at any time: the API asks for them at each request."""
 
     parts: WebParts
-    state: MockStateManager
     bus: MockServiceBusRepository
     clock: FakeClock
-    harness: Harness
 
     @property
     def machine(self) -> CoreMachine:
@@ -66,29 +63,47 @@ class World:
             yield client
 
     def drain(self) -> None:
-        """Everything that was asked for is done, failures included."""
-        self.harness.drain(reraise=False)
+        """Everything that was asked for is done, failures and waits included; what is paused stays."""
+        queues = self.machine.queues.all()
+        while True:
+            if self.step(100, *queues):
+                continue
+            due = self.bus.next_due(queues)
+            if due is None:
+                return
+            self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()))
 
-    def step(self, messages: int, *queues: str) -> None:
-        """Some messages, no more."""
-        for queue in queues or ("jobs", "tasks"):
-            for received in self.bus.receive(queue, messages):
-                settle(self.bus, received, dispatch(self.machine, received.body))
+    def step(self, messages: int, *queues: str) -> int:
+        """Some messages of each queue, no more; how many there were."""
+        received = [message for queue in queues or ("jobs", "tasks") for message in self.bus.receive(queue, messages)]
+        for message in received:
+            settle(self.bus, message, dispatch(self.machine, message.body))
+        return len(received)
 
 
 def web_world(
     *,
     checks: Mapping[str, Callable[[], None]] | None = None,
     blobs: BlobStore | None = None,
+    store: StateStore | None = None,
     providers: Mapping[str, Mapping[str, JsonValue]] | None = None,
     statistics: Mapping[str, JsonValue] | None = None,
     **settings: Any,
 ) -> World:
-    """All jobs of the project on fresh mocks; the OCR engine reads :data:`READS`."""
+    """All jobs of the project on fresh mocks, or on ``store``; the OCR engine reads :data:`READS`."""
     documents = document_handlers(always(ReadsText(READS)), SourceReader())
     registries = Registries.of([*hello_world_jobs(), *document_jobs()], [*hello_world_handlers(), *documents])
     clock = FakeClock()
-    machine, state, bus = create_test_core_machine(registries, clock=clock, blobs=blobs or MemoryBlobStore())
+    state, bus = store or MockStateManager(clock), MockServiceBusRepository(clock)
+    machine = CoreMachine(
+        registries.jobs,
+        registries.handlers,
+        state,
+        bus,
+        blobs=blobs or MemoryBlobStore(),
+        clock=clock,
+        ids=SeededIds(),
+    )
     parts = WebParts(
         machine=machine,
         operations=JobOperations(machine),
@@ -100,4 +115,4 @@ def web_world(
         clock=clock,
         statistics=lambda: statistics or {},
     )
-    return World(parts, state, bus, clock, Harness(machine, state, bus))
+    return World(parts, bus, clock)
