@@ -14,6 +14,8 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
@@ -446,6 +448,40 @@ def test_a_wrong_key_is_for_a_person_and_is_not_shown(emulator: RunningEmulator,
                 call()
             assert "hunter2" not in f"{caught.value}{caught.value.details}{bus.address}"
         assert isinstance(bus.queue_properties(queue), PropertiesUnavailable)
+    finally:
+        bus.close()
+
+
+class Identity:
+    """Gives a token that the emulator, which knows keys alone, refuses; or none."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.scopes: list[str] = []
+        self._error = error
+
+    def get_token(self, *scopes: str, **more: object) -> AccessToken:
+        self.scopes += scopes
+        if self._error is not None:
+            raise self._error
+        return AccessToken("hunter2", 4_000_000_000)
+
+
+@pytest.mark.parametrize(("error", "text"), [(None, "sign-in"), (ClientAuthenticationError("hunter2"), "no Microsoft")])
+def test_an_identity_is_asked_for_a_token_for_each_connection(
+    emulator: RunningEmulator, queue: str, error: Exception | None, text: str
+) -> None:
+    settings = Settings.from_environment({"SERVICE_BUS_FQDN": "engine.servicebus.windows.net"})
+    identity = Identity(error)
+    connection = BusConnection(settings, credential=identity, limits=ONCE, use_tls=False)
+    connection._fqdn = f"127.0.0.1:{emulator.server.port}"  # which no setting can say, without TLS
+    bus = AzureServiceBus(connection, SystemClock())
+    try:
+        for call in (lambda: bus.send(messages(queue, "1")), lambda: bus.receive(queue, 1), lambda: bus.probe(queue)):
+            asked = len(identity.scopes)
+            with pytest.raises(BusMisconfigured, match=text) as caught:
+                call()
+            assert "hunter2" not in f"{caught.value}{caught.value.details}"
+            assert identity.scopes[asked:] == ["https://servicebus.azure.net//.default"]
     finally:
         bus.close()
 
