@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from azure.core import exceptions as azure
 from azure.servicebus import exceptions as bus
@@ -171,6 +172,18 @@ def guarded(call: Callable[[], T]) -> T:
         return call()
     except SDK_ERRORS as error:
         raise translate(error) from error
+
+
+class _Closes(Protocol):
+    def close(self) -> object: ...
+
+
+def closed(*handlers: _Closes | None) -> None:
+    """Close what is of no more use, whatever that says: its other side may be gone already."""
+    for handler in handlers:
+        with suppress(Exception):
+            if handler is not None:
+                handler.close()
 
 
 def translate(error: BaseException) -> CoreMachineError:

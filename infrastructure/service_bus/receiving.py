@@ -11,7 +11,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, Servic
 
 from core.errors import LockLost
 from core.ports import ReceivedMessage
-from infrastructure.service_bus.errors import SDK_ERRORS, guarded
+from infrastructure.service_bus.errors import closed, guarded
 from infrastructure.service_bus.messages import MAX_REASON, incoming
 
 T = TypeVar("T")
@@ -74,12 +74,7 @@ class QueueReceiver:
         """For whoever closes the bus, too: it waits for the call that is under way."""
         with self._use:
             self._held.clear()
-            for one in (self._receiver, self._client):
-                try:
-                    if one is not None:
-                        one.close()
-                except SDK_ERRORS:
-                    continue
+            closed(self._receiver, self._client)
 
     def _slice(self, limit: int, wait_seconds: float) -> list[ReceivedMessage]:
         with self._use:

@@ -15,7 +15,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusSender
 from core.errors import BusUnavailable, CoreMachineError, MessageTooLarge, TransientError
 from core.model import OutboundMessage
 from core.ports import Clock
-from infrastructure.service_bus.errors import SDK_ERRORS, guarded
+from infrastructure.service_bus.errors import closed, guarded
 from infrastructure.service_bus.packing import Load, Room, packed, room_of, size_over
 
 GATHERED = 4_000
@@ -106,14 +106,15 @@ class QueueSender:
     # --- the thread ---
 
     def _run(self) -> None:
-        calls: list[Call] = []
-        try:
-            while calls := self._gathered():
+        while calls := self._gathered():
+            try:
                 self._send(calls)
-        except BaseException as error:  # noqa: BLE001 - the top of the thread; those that wait for it hear of it
-            self._give_up(calls, error)
-        finally:
-            self._disconnect()
+            except BaseException as error:  # noqa: BLE001 - the top of the thread; those that wait for it hear of it
+                failure = BusUnavailable("the thread that sends has met a bug", error=type(error).__name__)
+                failure.__cause__ = error
+                _fail(calls, failure)
+                self._disconnect()
+        self._disconnect()
 
     def _gathered(self) -> list[Call]:
         """What waits, at least one call; none once it is closed and nothing is left."""
@@ -127,14 +128,6 @@ class QueueSender:
             calls = self._waiting[:taken]
             del self._waiting[:taken]
             return calls
-
-    def _give_up(self, calls: Iterable[Call], error: BaseException) -> None:
-        with self._news:
-            self._closing = True
-            calls, self._waiting = [*calls, *self._waiting], []
-        failure = BusUnavailable("the thread that sends has failed", error=type(error).__name__)
-        failure.__cause__ = error
-        _fail(calls, failure)
 
     def _send(self, calls: Sequence[Call]) -> None:
         try:
@@ -180,12 +173,9 @@ class QueueSender:
         return self._sender
 
     def _disconnect(self) -> None:
-        for one in (self._sender, self._client):
-            try:
-                if one is not None:
-                    one.close()
-            except SDK_ERRORS:
-                continue
+        sender, client = self._sender, self._client
+        self._sender = self._client = None
+        closed(sender, client)
 
 
 def _fail(calls: Iterable[Call], error: CoreMachineError) -> None:
