@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message
 
 from core.errors import BlobConflict, BlobStoreUnavailable
 from infrastructure.web.blueprint import create_api_blueprint
+from infrastructure.web.multipart import OVERHEAD_BYTES
 from infrastructure.web.openapi import contract
 from infrastructure.web.service import ApiService
 from infrastructure.web.table import ROUTES
@@ -142,6 +143,29 @@ def test_a_form_that_is_not_one_file_is_refused(files: Any) -> None:
 
     assert (answer.status_code, code(answer)) == (400, "MALFORMED_MULTIPART")
     assert (stored(world), jobs(world)) == ([], 0)
+
+
+FORM = {"content-type": "multipart/form-data; boundary=b"}
+BEGUN = b"--b\r\nContent-Disposition: form-data; name=file\r\n\r\n" + PNG
+ENDED = BEGUN + b"\r\n--b--\r\n"
+
+
+def test_a_form_that_ends_too_early_is_refused_though_the_document_may_be_whole() -> None:
+    world = web_world()
+    answer = world.client().post("/documents", content=BEGUN, headers=FORM)
+
+    assert (answer.status_code, code(answer)) == (400, "MALFORMED_MULTIPART")
+    assert (stored(world), jobs(world)) == ([], 0)
+
+
+def test_what_a_form_has_beside_its_document_is_bounded_too() -> None:
+    client = web_world(DOCUMENT_MAX_BYTES=len(PNG)).client()
+
+    def form(more: int) -> int:
+        pieces = (ENDED, bytes(more))
+        return client.post("/documents", content=iter(pieces), headers=FORM).status_code
+
+    assert (form(OVERHEAD_BYTES - 1_000), form(OVERHEAD_BYTES)) == (202, 413)
 
 
 def test_a_refusal_names_the_file() -> None:
