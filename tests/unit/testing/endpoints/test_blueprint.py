@@ -68,16 +68,11 @@ def test_of_a_body_over_the_limit_all_is_read_and_little_is_kept() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    path = "/api/test/run/hello_world"
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [],
-    }
-    asyncio.run(app(scope, receive, send))
+    async def post(path: str) -> None:
+        scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode()}
+        await app({**scope, "query_string": b"", "headers": []}, receive, send)
+
+    asyncio.run(post("/api/test/run/hello_world"))
 
     assert (sent[0]["status"], left) == (413, [])
     assert 1_000 < kept[0] <= 1_500
