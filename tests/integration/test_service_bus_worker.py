@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import pytest
 
 from core.claim_check import ClaimCheckBus
 from core.context import StopSignal
+from core.deadletters import DeadLetters
 from core.ids import JobId
 from core.machine import CoreMachine
 from core.model import OutboundMessage, RunRecord, RunStatus
-from core.ports import MessageBus
+from core.ports import MessageBus, ReceivedMessage
 from core.system import RandomIds, SystemClock
 from core.worker import Worker
+from infrastructure.service_bus.bus import AzureServiceBus
 from testing.factories import Registries
 from testing.memory_blobs import MemoryBlobStore
 from testing.mock_state import MockStateManager
@@ -45,9 +47,14 @@ def emulator(faults: Faults) -> Iterator[RunningEmulator]:
 
 
 @pytest.fixture(scope="module")
-def bus(emulator: RunningEmulator) -> Iterator[MessageBus]:
+def service_bus(emulator: RunningEmulator) -> Iterator[AzureServiceBus]:
     with bus_on(emulator, wait_seconds=0.01) as bus:
-        yield ClaimCheckBus(bus, MemoryBlobStore(), SystemClock(), 64 * 1024)
+        yield bus
+
+
+@pytest.fixture(scope="module")
+def bus(service_bus: AzureServiceBus) -> ClaimCheckBus:
+    return ClaimCheckBus(service_bus, MemoryBlobStore(), SystemClock(), 64 * 1024)
 
 
 class Locked(MockStateManager):
@@ -130,3 +137,32 @@ def test_a_message_that_is_none_of_ours_is_dead_lettered_and_stops_nothing(bus: 
     work_until_ended(machine, bus, job_id)
 
     assert [letter.reason for letter in bus.dead_letters("tasks", 5)] == ["MESSAGE_INVALID"]
+
+
+def test_a_dead_letter_of_any_size_is_written_down_sent_again_and_taken_out(
+    service_bus: AzureServiceBus, bus: ClaimCheckBus
+) -> None:
+    machine = machine_on(bus)
+    letters = DeadLetters(machine.store, bus, machine.relay, machine.clock)
+    body = bytes(range(256)) * 4_096
+    bus.send([OutboundMessage("long-running-tasks", "large", "task", body)])
+    (one,) = received(bus, "long-running-tasks")
+    assert one.body == body
+    bus.dead_letter(one, "REASON", "why")
+
+    assert letters.collect(["long-running-tasks"]) == 1
+    (record,) = letters.listed()
+    letters.replay(record.record_id, "somebody")
+
+    (again,) = received(bus, "long-running-tasks")
+    assert (again.message_id, again.body) == ("large:r1", body)
+    bus.complete(again)
+    assert service_bus.remove_dead_letters("long-running-tasks", ["large"]) == 1
+    assert bus.dead_letters("long-running-tasks", 1) == []
+
+
+def received(bus: MessageBus, queue: str) -> Sequence[ReceivedMessage]:
+    for _ in range(100):
+        if found := bus.receive(queue, 10):
+            return found
+    raise AssertionError("nothing came")
