@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -79,8 +79,8 @@ class Api:
         repeat = action not in NEW_RUN
         return self._read(JobStatus, self.http.post(f"jobs/{_id(job_id)}/{action}", body, repeat=repeat))
 
-    def file(self, job_id: str, name: str) -> Iterator[bytes]:
-        return self.http.download(f"jobs/{_id(job_id)}/files/{quote(name)}")
+    def file(self, job_id: str, name: str, save: Callable[[Iterator[bytes]], T]) -> T:
+        return self.http.download(f"jobs/{_id(job_id)}/files/{quote(name)}", save)
 
     def letters(self, after: object, limit: int) -> Page[Letter]:
         return self._read(Page[Letter], self.http.get(f"deadletters?{_query({'after': after, 'limit': limit})}"))

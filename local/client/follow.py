@@ -1,4 +1,4 @@
-"""Follows runs until they end: asks no more often than the service wants, and outlives a restart of it."""
+"""Follows runs until they end, and asks no more often than the service wants."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from local.client.api import Api
-from local.client.errors import CallRefused, ServiceNotReached
-from local.client.http import BUSY, Wait
+from local.client.http import Wait
 from local.client.rates import UNKNOWN, Pace, Sample, pace
 from local.client.records import JobStatus, StageStatus
 
 POLL_SECONDS = 1.0
-OUTAGE_SECONDS = 60.0
-"""How long a service that was there may be away."""
 SAMPLES = 1_000
 
 Monotonic = Callable[[], float]
@@ -63,28 +60,16 @@ def follow(
 ) -> Iterator[Seen]:
     """Each state of a run that differs from the one before, and the last one at the end.
 
-    Raises :class:`Stopped` when told to end, :class:`ServiceNotReached` after :data:`OUTAGE_SECONDS` without an
-    answer, and :class:`CallRefused`.
+    Raises :class:`Stopped` when told to end, :class:`local.client.errors.ServiceNotReached` and
+    :class:`local.client.errors.CallRefused`.
     """
     paces, status, etag = StagePace(clock), first, ""
     yield Seen(status, paces.see(status))
-    answered = clock()
     delay: float = seconds
     while not status.ended:
         if wait(delay):
             raise Stopped
-        try:
-            polled = api.status(status.job_id, status.run, etag)
-        except (ServiceNotReached, CallRefused) as error:
-            if not _may_pass(error) or clock() - answered > OUTAGE_SECONDS:
-                raise
-            delay = seconds
-            continue
-        answered, etag = clock(), polled.etag
+        polled = api.status(status.job_id, status.run, etag)
+        etag, status = polled.etag, polled.status or status
         delay = seconds if polled.retry_after is None else max(polled.retry_after, 0.1)
-        status = polled.status or status
         yield Seen(status, paces.see(status))
-
-
-def _may_pass(error: ServiceNotReached | CallRefused) -> bool:
-    return isinstance(error, ServiceNotReached) or error.status in BUSY or error.status in (500, 502, 504)

@@ -1,6 +1,7 @@
 """HTTP calls: one answer or one error a call, with bounds on time and bytes.
 
-What the service asks for with ``Retry-After`` is done here, and nowhere else, for calls that may be repeated.
+Calls that may be repeated are repeated here, and nowhere else: where the service says that it is busy, when it wants,
+and where one that has answered before is away, as during a restart.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import http.client
 import json
 import os
 import ssl
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +19,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 from local.client.address import START_HINT, Service, is_loopback
@@ -27,9 +30,13 @@ KEY_HEADER = "x-functions-key"
 REQUEST_ID_HEADER = "x-request-id"
 MAX_ANSWER = 256 * 1024 * 1024
 PIECE = 1024 * 1024
-BUSY = frozenset({429, 503})
+BUSY = frozenset({429, 502, 503, 504})
 LONGEST_WAIT = 60.0
-TRIES = 6
+SHORTEST_WAIT = 1.0
+PATIENCE = 120.0
+"""Seconds that a call is repeated for."""
+
+T = TypeVar("T")
 
 Wait = Callable[[float], bool]
 """Waits some seconds; true where the command is to end, and then at once."""
@@ -54,7 +61,9 @@ class Http:
 
     service: Service
     wait: Wait
+    clock: Callable[[], float] = time.monotonic
     silent_seconds: float = 60.0
+    _met: threading.Event = field(default_factory=threading.Event, repr=False)
     opener: urllib.request.OpenerDirector = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -85,20 +94,34 @@ class Http:
 
         return self._patiently(send)
 
-    def download(self, path: str) -> Iterator[bytes]:
-        """A file's bytes, in pieces."""
+    def download(self, path: str, save: Callable[[Iterator[bytes]], T]) -> T:
+        """What ``save`` makes of a file's bytes, in pieces; from the beginning again, where they break off."""
+        return self._patiently(lambda: save(self._pieces(path)))
+
+    def _pieces(self, path: str) -> Iterator[bytes]:
         with self._answering(self._request("GET", path, None, {})) as response:
             yield from iter(lambda: response.read(PIECE), b"")
             _check_whole(response)
 
-    def _patiently(self, send: Callable[[], Answer]) -> Answer:
-        for _ in range(TRIES - 1):
+    def _patiently(self, call: Callable[[], T]) -> T:
+        until: float | None = None
+        while True:
             try:
-                return send()
-            except CallRefused as error:
-                if error.status not in BUSY or self.wait(min(error.retry_after or 1.0, LONGEST_WAIT)):
+                return call()
+            except (CallRefused, ServiceNotReached) as error:
+                delay = self._delay(error)
+                now = self.clock()
+                until = until or now + PATIENCE
+                if delay is None or now + delay > until or self.wait(delay):
                     raise
-        return send()
+
+    def _delay(self, error: CallRefused | ServiceNotReached) -> float | None:
+        """``None`` for what does not pass. Who was never there is not waited for."""
+        if isinstance(error, ServiceNotReached):
+            return SHORTEST_WAIT if self._met.is_set() else None
+        if error.status not in BUSY:
+            return None
+        return SHORTEST_WAIT if error.retry_after is None else max(error.retry_after, 0.1)
 
     def _send(self, method: str, path: str, body: bytes | IO[bytes] | None, headers: Mapping[str, str]) -> Answer:
         with self._answering(self._request(method, path, body, headers)) as response:
@@ -122,8 +145,10 @@ class Http:
         """The response. Raises :class:`CallRefused` for an error, and :class:`ServiceNotReached`."""
         try:
             with closing(self.opener.open(request, timeout=self.silent_seconds)) as response:
+                self._met.set()
                 yield response
         except urllib.error.HTTPError as error:
+            self._met.set()
             if error.code == 304:
                 error.close()
                 yield _NotModified(error.code, _lower(error.headers))

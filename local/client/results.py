@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,8 @@ def _artifacts(result: dict[str, Any]) -> list[Artifact]:
 
 
 def _saved(api: Api, job_id: str, artifact: Artifact, path: Path) -> Path:
-    pieces = api.file(job_id, artifact.name)
     try:
-        written = write_whole(path, pieces)
+        written = api.file(job_id, artifact.name, partial(write_whole, path))
     except OSError as error:
         raise FileUnusable(f"{printable(path)} cannot be written: {error.strerror}") from error
     if artifact.bytes is not None and written != artifact.bytes:

@@ -6,8 +6,11 @@ Exit codes: 0 no error was found, 1 errors were, 2 wrong use, 130 Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +62,23 @@ def run(options: argparse.Namespace) -> int:
         instances=options.instances,
         offline=options.offline,
     )
-    gathered = gather(place)
+    with _without_others_logs():
+        gathered = gather(place)
     findings = examine(gathered.facts)
     report = json_report if options.json else text_report
     print(report(findings, gathered.facts, secrets_of(gathered.variables)), flush=True)
     return ERRORS if any(finding.severity is Severity.ERROR for finding in findings) else CLEAN
+
+
+@contextmanager
+def _without_others_logs() -> Iterator[None]:
+    """What SDKs log of a service that does not answer is told as a finding, and not as a traceback besides."""
+    silent = logging.NullHandler()
+    logging.getLogger().addHandler(silent)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(silent)
 
 
 def _instances(text: str) -> int:

@@ -236,3 +236,29 @@ def read_terminal(descriptor: int) -> str:
         except OSError:  # what Linux says at the end
             break
     return shown.decode("utf-8", "replace")
+
+
+def test_a_host_that_is_killed_meanwhile_costs_time_and_no_document(stack: Stack, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(8)]
+    for path in paths:
+        path.write_bytes(sample_page().png + str(path).encode())
+    command = subprocess.Popen(
+        [*MODULE, "ocr", *map(str, paths), "--url", stack.url, "--output", str(tmp_path / "out"), "--jobs", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+    )
+    assert command.stdout is not None
+    with command:
+        shown = ""
+        while "Read " not in shown:
+            line = command.stdout.readline()
+            assert line, shown
+            shown += line
+        stack.kill("host")
+        shown += command.stdout.read()
+
+    assert command.returncode == 0, shown
+    assert "8 of 8 read" in shown
+    assert len(list((tmp_path / "out").glob("*.txt"))) == 8

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from local.doctor.facts import Facts, HandlerFact
 from local.doctor.findings import Code, Finding, error, warning
+from local.functions_host.schedule import ScheduleInvalid, parse_schedule
 
 BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
 LEAST_BUNDLE = 4
@@ -73,6 +74,22 @@ def completes(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def schedules(facts: Facts) -> Iterator[Finding]:
+    settings = facts.settings.settings
+    for name, text in (
+        ("RECONCILE_SCHEDULE", settings.reconcile_schedule),
+        ("DEAD_LETTER_SCHEDULE", settings.dead_letter_schedule),
+        ("RETENTION_SCHEDULE", settings.retention_schedule),
+    ):
+        try:
+            parse_schedule(text)
+        except ScheduleInvalid as reason:
+            problem = f"the host does not start a timer by it: {reason}"
+            yield error(
+                Code.SCHEDULE_INVALID, name, problem, "six fields, seconds first: 0 */5 * * * * is every five minutes"
+            )
+
+
 def init_indexing(facts: Facts) -> Iterator[Finding]:
     """Workers before Python 3.13 look for HTTP streams only then (the reference of HTTP streams)."""
     if facts.machine.python < (3, 13) and facts.settings.init_indexing not in {"1", "true", "True"}:
@@ -108,4 +125,4 @@ def function_timeout(facts: Facts) -> Iterator[Finding]:
     )
 
 
-HOST = (registries, host_file, bundle, completes, init_indexing, function_timeout)
+HOST = (registries, host_file, bundle, schedules, completes, init_indexing, function_timeout)

@@ -10,8 +10,8 @@ import pytest
 from local.client.address import Service
 from local.client.api import Api
 from local.client.errors import CallRefused, ServiceNotReached
-from local.client.follow import OUTAGE_SECONDS, Seen, StagePace, Stopped, follow
-from local.client.http import Http
+from local.client.follow import Seen, StagePace, Stopped, follow
+from local.client.http import PATIENCE, Http
 from local.client.rates import UNKNOWN
 from local.client.records import JobStatus
 from tests.unit.local.client.fake_service import FakeService, Reply, answer, error, stage, status_body
@@ -42,7 +42,7 @@ def at(status: str = "processing", done: int = 0, **more: Any) -> JobStatus:
 
 
 def seen_by(service: FakeService, time: Time, first: JobStatus | None = None) -> list[Seen]:
-    api = Api(Http(Service(service.url), lambda _: True))
+    api = Api(Http(Service(service.url), time.wait, time.clock))
     return list(follow(api, first or at(), time.wait, time.clock))
 
 
@@ -86,7 +86,8 @@ def test_it_asks_when_the_service_wants_and_with_the_etag(service: FakeService) 
 def test_a_restart_of_the_service_is_outlived(service: FakeService) -> None:
     polls(
         service,
-        lambda: error(500, "INTERNAL_ERROR"),
+        lambda: answer(200, body(at(done=1))),
+        lambda: Reply(200, b"", {"Content-Length": "9"}),
         lambda: error(502, "BAD_GATEWAY"),
         lambda: answer(200, body(at("completed"))),
     )
@@ -95,12 +96,12 @@ def test_a_restart_of_the_service_is_outlived(service: FakeService) -> None:
 
 
 def test_a_service_that_stays_away_is_told(service: FakeService) -> None:
+    polls(service, lambda: answer(200, body(at(done=1))), lambda: Reply(200, b"", {"Content-Length": "9"}))
     time = Time()
-    api = Api(Http(Service("http://127.0.0.1:9"), lambda _: True))
 
     with pytest.raises(ServiceNotReached):
-        list(follow(api, at(), time.wait, time.clock))
-    assert OUTAGE_SECONDS <= time.now < OUTAGE_SECONDS + 5
+        seen_by(service, time)
+    assert PATIENCE <= time.now < PATIENCE + 5
 
 
 def test_a_refusal_is_not_outlived(service: FakeService) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import socket
 import threading
@@ -14,16 +13,19 @@ import pytest
 
 from local.client.address import Service
 from local.client.errors import CallRefused, FileUnusable, KeyRefused, ServiceNotReached
-from local.client.http import LONGEST_WAIT, TRIES, Http
+from local.client.http import LONGEST_WAIT, PATIENCE, Http
 from tests.unit.local.client.fake_service import Call, FakeService, Reply, answer, error
 
 
 class Waits:
-    """Notes what is waited, and waits for nothing; ``stop_at`` tells the command to end there."""
+    """Notes what is waited, and moves a clock by it; ``stop_at`` tells the command to end there."""
 
     def __init__(self, stop_at: int = 1_000) -> None:
         self.seconds: list[float] = []
         self._stop_at = stop_at
+
+    def clock(self) -> float:
+        return 1.0 + sum(self.seconds)
 
     def __call__(self, seconds: float) -> bool:
         self.seconds.append(seconds)
@@ -31,7 +33,12 @@ class Waits:
 
 
 def client(service: FakeService, waits: Waits | None = None, key: str = "") -> Http:
-    return Http(Service(service.url, key), waits or Waits(), silent_seconds=10.0)
+    return client_of(service.url, waits, key)
+
+
+def client_of(url: str, waits: Waits | None = None, key: str = "") -> Http:
+    waits = waits or Waits()
+    return Http(Service(url, key), waits, waits.clock, silent_seconds=10.0)
 
 
 @contextmanager
@@ -109,13 +116,13 @@ def test_it_is_not_asked_for_ever_nor_waited_for_long(service: FakeService) -> N
 
     with pytest.raises(CallRefused, match="BUSY"):
         client(service, waits).get("x")
-    assert waits.seconds == [LONGEST_WAIT] * (TRIES - 1)
+    assert waits.seconds == [LONGEST_WAIT] * round(PATIENCE / LONGEST_WAIT)
 
 
 def test_a_date_counts_from_the_answers_own(service: FakeService) -> None:
     dates = {"Date": "Thu, 31 Jan 2030 12:00:00 GMT", "Retry-After": "Thu, 31 Jan 2030 12:00:09 GMT"}
     with raw_server(_raw(503, {**dates, "Content-Length": "0"})) as url, pytest.raises(CallRefused) as caught:
-        Http(Service(url), Waits(stop_at=1)).get("x")
+        client_of(url, Waits(stop_at=1)).get("x")
 
     assert caught.value.retry_after == 9.0
 
@@ -141,14 +148,14 @@ def test_nobody_there_is_said_with_how_to_start_it() -> None:
         port = listener.getsockname()[1]
 
     with pytest.raises(ServiceNotReached, match="python -m local up") as caught:
-        Http(Service(f"http://127.0.0.1:{port}"), Waits()).get("x")
+        client_of(f"http://127.0.0.1:{port}").get("x")
     assert caught.value.exit_code == 3
 
 
 @pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab"])
 def test_somebody_else_on_the_port_is_not_the_service(said: bytes) -> None:
     with raw_server(said) as url, pytest.raises(ServiceNotReached):
-        Http(Service(url), Waits()).get("x")
+        client_of(url, Waits(stop_at=1)).get("x")
 
 
 def test_a_redirect_is_not_followed_with_the_key(service: FakeService) -> None:
@@ -189,7 +196,7 @@ def test_why_an_upload_was_refused_is_read_though_the_service_stopped_reading(tm
     refusal = _raw(413, {"Content-Length": str(len(body)), "Connection": "close"}) + body
 
     with raw_server(refusal, read=100_000) as url, pytest.raises(CallRefused, match="BODY_TOO_LARGE"):
-        Http(Service(url), Waits()).upload("documents", path, "image/png")
+        client_of(url, Waits(stop_at=1)).upload("documents", path, "image/png")
 
 
 def test_a_file_that_is_not_there_is_unusable(service: FakeService, tmp_path: Path) -> None:
@@ -198,12 +205,41 @@ def test_a_file_that_is_not_there_is_unusable(service: FakeService, tmp_path: Pa
 
 
 def test_a_download_that_breaks_off_is_not_taken_for_a_file() -> None:
-    said = _raw(200, {"Content-Length": "10"}) + b"abc"
+    with (
+        raw_server(_raw(200, {"Content-Length": "10"}) + b"abc") as url,
+        pytest.raises(ServiceNotReached),
+    ):
+        client_of(url, Waits(stop_at=1)).download("jobs/x/files/a", list)
 
-    with raw_server(said) as url:
-        pieces = Http(Service(url), Waits()).download("jobs/x/files/a")
-        with pytest.raises(ServiceNotReached):
-            list(itertools.chain(pieces))
+
+def test_a_download_that_broke_off_is_made_again_from_its_beginning(service: FakeService) -> None:
+    replies = iter([Reply(200, b"abc", {"Content-Length": "10"}), Reply(200, b"abcdefghij")])
+    service.routes["GET .*"] = lambda _: next(replies)
+
+    assert client(service).download("jobs/x/files/a", b"".join) == b"abcdefghij"
+
+
+def test_a_service_that_was_there_is_waited_for(service: FakeService) -> None:
+    replies = iter([answer(200, {}), Reply(200, b"", {"Content-Length": "9"}), answer(200, {"back": True})])
+    service.routes["GET .*"] = lambda _: next(replies)
+    waits = Waits()
+    http = client(service, waits)
+
+    http.get("x")
+    assert json.loads(http.get("x").body) == {"back": True}
+    assert waits.seconds == [1.0]
+
+
+def test_and_not_for_ever(service: FakeService) -> None:
+    service.routes["GET .*"] = lambda _: answer(200, {})
+    waits = Waits()
+    http = client(service, waits)
+    http.get("x")
+    service.routes["GET .*"] = lambda _: Reply(200, b"", {"Content-Length": "9"})
+
+    with pytest.raises(ServiceNotReached):
+        http.get("x")
+    assert sum(waits.seconds) == PATIENCE
 
 
 def _raw(status: int, headers: dict[str, str]) -> bytes:

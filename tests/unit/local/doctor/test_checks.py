@@ -87,6 +87,11 @@ SPOILT: list[tuple[Code, Severity, Facts]] = [
     (Code.HOST_BUNDLE_OUTDATED, Severity.ERROR, with_host(bundle_version="[3.3.0, 4.0.0)")),
     (Code.HOST_BUNDLE_OUTDATED, Severity.ERROR, with_host(bundle_id="", bundle_version="")),
     (Code.HOST_BUNDLE_OUTDATED, Severity.ERROR, with_host(bundle_id="Microsoft.Azure.Functions.ExtensionBundle.Other")),
+    (
+        Code.SCHEDULE_INVALID,
+        Severity.ERROR,
+        with_settings(settings=settings(DOCKER_DB_POOL_MAX="16", RETENTION_SCHEDULE="every night")),
+    ),
     (Code.HOST_DOES_NOT_COMPLETE, Severity.ERROR, with_host(completes=False)),
     (Code.INIT_INDEXING_OFF, Severity.WARNING, with_settings(init_indexing=None)),
     (Code.FUNCTION_TIMEOUT_TOO_SHORT, Severity.ERROR, with_host(function_timeout=299.0)),
