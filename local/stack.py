@@ -24,9 +24,12 @@ from local.stack_file import FOLDER, StackFile, StackPart, read_stack_file, remo
 from local.stack_keeper import Keeper
 from local.stack_logs import StackLog
 from local.stack_plan import APPS, NAMED_BY, PARTS, SERVICES, PartName, Plan, order_of_end, plan
-from local.stack_process import ROOT
+from local.stack_process import ORPHAN_SECONDS, ROOT
 
 LOOK_SECONDS = 0.2
+LEFT_SECONDS = ORPHAN_SECONDS + 5.0
+"""How long the processes of a stack of this clone that was killed may take to end."""
+
 LOGS = Path(FOLDER, "stack", "logs")
 
 
@@ -178,7 +181,8 @@ class Stack:
         if not options.announced:
             environment |= {name: "" for names in NAMED_BY.values() for name in names if environment.get(name)}
         self.plan = plan(environment, options.only, options.without)
-        self.data = DataFolder(options.data or self._throw_away_folder())
+        patience = LEFT_SECONDS if options.announced else 0.0
+        self.data = DataFolder(options.data or self._throw_away_folder(), patience)
         self._open.callback(self.data.close)
         if options.fresh:
             self.data.clear()

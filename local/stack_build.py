@@ -124,7 +124,8 @@ class Builder:
 
     def _host_command(self) -> Command:
         arguments = ["host", "--port", str(self._port), *self._host_arguments]
-        return Command("local", arguments, HOST_LISTENS, self._environment, HOST_IMPORTS)
+        imports = () if "--reload" in arguments else HOST_IMPORTS  # which a child of it would do
+        return Command("local", arguments, HOST_LISTENS, self._environment, imports)
 
     def _found_host(self, found: re.Match[str]) -> str:
         self._port = int(found["url"].rpartition(":")[2])

@@ -16,6 +16,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ except ImportError:  # Windows, where there is no embedded PostgreSQL either
 MARK = "coremachine-stack.json"
 LOCK = "lock"
 FOLDERS = ("postgres", "service_bus", "storage")
+LOOK_SECONDS = 0.05
 SYSTEM_FOLDER = Path("/var/lib/coremachine")
 
 
@@ -56,17 +58,17 @@ class _Document(BaseModel):
 class Lock:
     """Held from its making on, by this process and by all that inherit ``descriptor``; it ends with the last of them.
 
-    Raises :class:`StackRuns` with ``refusal`` where another one has it.
+    Raises :class:`StackRuns` with ``refusal`` where another one has it after ``patience`` seconds still.
     """
 
-    def __init__(self, path: Path, refusal: str) -> None:
+    def __init__(self, path: Path, refusal: str, patience: float = 0.0) -> None:
         self._file: IO[str] = path.open("a")
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        until = time.monotonic() + patience
+        while not self._taken():
+            if time.monotonic() >= until:
                 self._file.close()
-                raise StackRuns(refusal) from None
+                raise StackRuns(refusal)
+            time.sleep(LOOK_SECONDS)
 
     @property
     def descriptor(self) -> int:
@@ -75,15 +77,26 @@ class Lock:
     def close(self) -> None:
         self._file.close()
 
+    def _taken(self) -> bool:
+        if fcntl is not None:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
 
 class DataFolder:
-    """Made where it is absent. Raises :class:`DataUnusable` and :class:`StackRuns`."""
+    """Made where it is absent. ``patience`` is how long, in seconds, what a killed stack left may take to end.
 
-    def __init__(self, path: Path) -> None:
+    Raises :class:`DataUnusable` and :class:`StackRuns`.
+    """
+
+    def __init__(self, path: Path, patience: float = 0.0) -> None:
         self.path = path.absolute()
         try:
             self._prepare()
-            self._lock = Lock(self.path / LOCK, f"a stack runs, or still ends, with the data in {self.path}")
+            self._lock = Lock(self.path / LOCK, f"a stack runs, or still ends, with the data in {self.path}", patience)
         except OSError as error:
             raise DataUnusable(f"{error.filename or self.path} cannot be used: {error.strerror}") from error
 

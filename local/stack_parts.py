@@ -84,8 +84,10 @@ class ProcessPart:
         return how_it_ended(process.code)
 
     def stop(self) -> bool:
-        process, self._process = self._process, None
-        return process is None or process.stop(GRACE_SECONDS[self._name]) in (0, -signal.SIGTERM)
+        process = self._process  # stays, for kill_all
+        ended = process is None or process.stop(GRACE_SECONDS[self._name]) in (0, -signal.SIGTERM)
+        self._process = None
+        return ended
 
     def kill(self) -> None:
         _kill(self.pid)

@@ -7,8 +7,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +36,6 @@ from local.settings_file import (
     read_settings_file,
 )
 
-Service = Callable[[Mapping[str, str]], AbstractContextManager[Mapping[str, str]]]
-"""A part of the stack that runs beside the host, such as a database: given the environment, it starts, gives the
-variables by which the app finds it, and stops at the end. Services start in order and stop in reverse."""
-
 READY = "Listening on"
 CUT_OFF = 1
 HARNESS_THREAD = "test-endpoint"
@@ -65,7 +61,7 @@ class UpOptions:
     while_stdin: bool = False
 
 
-def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
+def up(options: UpOptions) -> int:
     """Runs until a signal. 0 when everything stopped in order, 1 when a function has to be cut off.
 
     The caller ends the process with :func:`local.ending.end_process`. Raises :class:`local.errors.LocalError` when it
@@ -77,13 +73,9 @@ def up(options: UpOptions, services: Sequence[Service] = ()) -> int:
     settings = _own_settings(root) if options.settings_file is None else _named_settings(options.settings_file)
     host = read_host_file(options.host_file.resolve() if options.host_file else root / "host.json")
     keys = _enforced_keys(settings.keys, options.enable_auth)
-    with ExitStack() as stack:
-        bound = stack.enter_context(bind(options.address, settings.port if options.port is None else options.port))
+    with bind(options.address, settings.port if options.port is None else options.port) as bound:
         _warn_if_open(options.address, keys)
-        environment = merged_environment(settings.values, os.environ)
-        for service in services:
-            environment.update(stack.enter_context(service(environment)))
-        os.environ.update(environment)
+        os.environ.update(merged_environment(settings.values, os.environ))
         os.chdir(root)
         functions = _load(root)
         application = _Application(functions, host, settings, keys)

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,9 @@ class Clone:
         finally:
             process.kill()
             process.communicate(timeout=60)
+            for pid in marked_processes(self.mark):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)  # what a test has stopped cannot end
             self.wait_until_nothing_runs()
 
     def stack_file(self) -> dict[str, Any]:
@@ -139,15 +142,15 @@ def test_a_stack_is_announced_serves_and_ends_in_order_and_its_data_stays(clone:
 def test_nothing_runs_on_when_the_stack_is_killed(clone: Clone) -> None:
     with clone.up() as running:
         running.wait_until_ready()
-        assert len(marked_processes(clone.mark)) > len(PARTS)
+        before = marked_processes(clone.mark)
+        assert len(before) > len(PARTS)
         running.end(signal.SIGKILL)
 
-        clone.wait_until_nothing_runs()
-
-    with clone.up("--no-worker") as running:  # the lock that was left is nobody's
-        running.wait_until_ready()
-        running.end(signal.SIGTERM)
-    assert running.process.returncode == 0
+        with clone.up("--no-worker") as again:  # which waits for what is left of the one before
+            again.wait_until_ready()
+            assert not before.keys() & marked_processes(clone.mark).keys()
+            again.end(signal.SIGTERM)
+    assert again.process.returncode == 0
 
 
 def test_without_restart_the_end_of_a_part_is_the_end_of_all(clone: Clone) -> None:
@@ -158,6 +161,18 @@ def test_without_restart_the_end_of_a_part_is_the_end_of_all(clone: Clone) -> No
 
     assert running.process.returncode == 1
     assert output.endswith("local: storage: it ended by itself: its process is gone\n")
+
+
+def test_a_second_signal_ends_what_does_not_end(clone: Clone) -> None:
+    with clone.up("--only", "service_bus,storage") as running:
+        running.wait_until_ready()
+        os.kill(clone.stack_file()["parts"]["service_bus"]["pid"], signal.SIGSTOP)
+        running.process.send_signal(signal.SIGINT)
+        running.wait_for("^Stopping in order")
+        output = running.end(signal.SIGINT)
+
+    assert running.process.returncode == 1
+    assert output.endswith("Stopped; cut off: service_bus\n")
 
 
 def test_a_signal_while_it_starts_ends_it(clone: Clone) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -16,34 +14,28 @@ from local.functions_host.annotations import EXTENSION_BASE
 from local.functions_host.app import FunctionsApplication
 from local.functions_host.invocation import Invoker, thread_count
 from local.functions_host.routes import RouteTable
-from local.up import Service, UpOptions, up
+from local.up import UpOptions, up
 from tests.support.fixture_apps import BASIC, own_app_module
 
 
-def service(name: str, trace: list[str]) -> Service:
-    @contextmanager
-    def run(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-        trace.append(f"start {name} {environment.get('FOUND', '-')}")
-        yield {"FOUND": name}
-        trace.append(f"stop {name}")
+def test_the_values_of_the_settings_file_are_variables_where_there_are_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[str] = []
 
-    return run
-
-
-def test_services_find_each_other_and_stop_in_reverse(monkeypatch: pytest.MonkeyPatch) -> None:
-    trace: list[str] = []
-
-    def serve(*_: object) -> int:
-        trace.append(f"serve {os.environ['FOUND']}")
-        return 0
+    def serve(*_: object) -> tuple[str, ...]:
+        seen.extend(os.environ[name] for name in ("FROM_FILE", "FROM_BOTH"))
+        return ("slow",)
 
     monkeypatch.setattr(module, "_serve", serve)
     monkeypatch.delitem(sys.modules, EXTENSION_BASE, raising=False)
     monkeypatch.chdir(Path.cwd())
-    with mock.patch.dict(os.environ), own_app_module():
-        code = up(UpOptions(script_root=BASIC, port=0), [service("database", trace), service("bus", trace)])
-    assert code == 0
-    assert trace == ["start database -", "start bus database", "serve bus", "stop bus", "stop database"]
+    file = tmp_path / "settings.json"
+    file.write_text('{"Values": {"FROM_FILE": "file", "FROM_BOTH": "file"}}', "utf-8")
+    with mock.patch.dict(os.environ, {"FROM_BOTH": "environment"}), own_app_module():
+        code = up(UpOptions(script_root=BASIC, port=0, settings_file=file))
+    assert seen == ["file", "environment"]
+    assert code == 1
 
 
 @pytest.mark.parametrize(("text", "count"), [(None, None), ("4", 4), ("0", None), ("many", None), ("-1", None)])
