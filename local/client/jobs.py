@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from local.client.api import Api
 from local.client.board import Board, Output, Row
-from local.client.errors import ALL_WELL, SOME_FAILED
+from local.client.errors import ALL_WELL, SOME_FAILED, WrongUse
 from local.client.follow import Seen, finished, follow
 from local.client.http import Wait
 from local.client.prefixes import SHORT
@@ -32,7 +32,9 @@ class Listing:
     limit: int | None = 20
 
     def filters(self) -> dict[str, object]:
-        """A paused run is one that has not ended, so ``paused`` is a filter of its own."""
+        """A paused run is queued or processing too, so ``paused`` is a filter of its own. Raises :class:`WrongUse`."""
+        if "paused" in self.statuses and len(set(self.statuses)) > 1:
+            raise WrongUse("--status paused goes with no other status")
         statuses = tuple(status for status in self.statuses if status != "paused")
         paused = True if "paused" in self.statuses else None
         return {"status": statuses or None, "paused": paused, "job_type": self.job_type, "tenant": self.tenant}

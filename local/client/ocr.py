@@ -100,8 +100,7 @@ def _record(outcome: Outcome) -> dict[str, object]:
 def _line(outcome: Outcome) -> str:
     name = printable(outcome.document.shown)
     if outcome.saved is None:
-        job = f" (job {outcome.job_id[:12]})" if outcome.job_id else ""
-        return f"Failed  {name}: {outcome.error}{job}"
+        return f"Failed  {name}: {outcome.error}{_what_next(outcome)}"
     saved = outcome.saved
     facts = [f"{saved.pages} page{'' if saved.pages == 1 else 's'}"]
     if saved.confidence is not None:
@@ -110,6 +109,14 @@ def _line(outcome: Outcome) -> str:
     facts += [] if outcome.state == "completed" else [outcome.state.replace("_", " ")]
     facts += [printable(warning) for warning in saved.warnings[:3]]
     return f"Read    {name}: {', '.join(facts)} -> {printable(saved.text or saved.files[0] if saved.files else '')}"
+
+
+def _what_next(outcome: Outcome) -> str:
+    """The same bytes are the same job, which has ended: sending them once more reads nothing."""
+    job = outcome.job_id[:12]
+    if not job:
+        return ""
+    return f" (job {job}; to try again: --again, or python -m local replay {job})" if outcome.known else f" (job {job})"
 
 
 def _summary(board: Board, outcomes: Sequence[Outcome], options: Options, seconds: float) -> None:

@@ -84,8 +84,8 @@ def test_filters_become_the_query(service: FakeService) -> None:
     ]
 
 
-@pytest.mark.parametrize("arguments", [["--follow"], ["--run", "2"]])
-def test_what_is_of_one_job_asks_for_it(service: FakeService, arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["--follow"], ["--run", "2"], ["--status", "paused", "--status", "failed"]])
+def test_what_cannot_be_listed_is_wrong_use(service: FakeService, arguments: list[str]) -> None:
     assert call(service, "jobs", *arguments)[0] == 2
 
 

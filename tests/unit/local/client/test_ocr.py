@@ -97,6 +97,8 @@ def test_a_job_that_fails_is_told_with_its_error(service: FakeService, files: li
     assert code == 1
     assert "PAGE_TOO_LARGE: page 1 \\x1b[2J" in out
     assert "0 of 1 read" in out
+    assert "replay" not in out
+    assert f"--again, or python -m local replay {next(iter(service.sent))[:12]}" in ocr(service, files[:1])[1]
 
 
 def test_a_refused_upload_has_its_request_id_and_the_others_go_on(service: FakeService, files: list[Path]) -> None:

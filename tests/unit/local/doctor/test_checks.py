@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import azure.functions as func
 import pytest
 
+from infrastructure.functions.blueprint import create_trigger_blueprint
 from local.doctor.checks import examine
+from local.doctor.checks.concurrency import TIMERS, TRIGGERS
 from local.doctor.checks.host import MARGIN
 from local.doctor.checks.locks import SHORTEST_LOCK
 from local.doctor.checks.machine import FEW_BYTES, TOO_FEW_BYTES
@@ -29,6 +32,7 @@ from local.doctor.facts import (
     Unreachable,
 )
 from local.doctor.findings import ORDER, Code, Finding, Severity
+from local.functions_host.functions import index_app
 from tests.unit.local.doctor.sound import (
     GIVEN,
     QUEUES,
@@ -257,6 +261,14 @@ def test_a_fix_of_the_pools_is_one() -> None:
     assert examine(replace(with_host(calls=2), settings=replace(sound().settings, threads="8"))) == []
     assert "to 16 or more, or maxConcurrentCalls to 5" in only(pool(10)).fix
     assert examine(replace(with_host(calls=5), settings=pool(10).settings)) == []
+
+
+def test_the_calls_that_are_counted_are_those_of_the_app() -> None:
+    app = func.FunctionApp()
+    app.register_functions(create_trigger_blueprint(settings(), lambda: pytest.fail("indexing connects to nothing")))
+    kinds = [trigger.type for function in index_app(app) for trigger in function.triggers]
+
+    assert (kinds.count("serviceBusTrigger"), kinds.count("timerTrigger"), len(kinds)) == (TRIGGERS, TIMERS, 5)
 
 
 def test_more_instances_need_more_of_the_server() -> None:
