@@ -153,6 +153,18 @@ def test_nothing_runs_on_when_the_stack_is_killed(clone: Clone) -> None:
     assert again.process.returncode == 0
 
 
+def test_with_reload_the_host_begins_anew_at_the_same_address(clone: Clone) -> None:
+    with clone.up("--no-worker", "--reload") as running:
+        url = running.wait_until_ready()
+        with (clone.root / "function_app.py").open("a", encoding="utf-8") as source:
+            source.write("# changed\n")
+        again = running.wait_for(r"^host +\| Listening on (\S+)")
+        running.end(signal.SIGTERM)
+
+    assert again[1] == url
+    assert running.process.returncode == 0
+
+
 def test_without_restart_the_end_of_a_part_is_the_end_of_all(clone: Clone) -> None:
     with clone.up("--no-restart", "--only", "service_bus,storage") as running:
         running.wait_until_ready()
