@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from core.operations import JobOperations
 from core.registry import HandlerRegistry, JobRegistry
 from handlers.document import DocumentLimits, SourceReader, document_handlers, document_jobs
 from handlers.document.tasks import EngineProvider
 from handlers.hello_world import hello_world_handlers, hello_world_jobs
-from infrastructure.backend import Backend
 from infrastructure.settings import Settings
 from infrastructure.web.parts import WebParts
+
+if TYPE_CHECKING:
+    from infrastructure.backend import Backend
 
 
 def build_registries(settings: Settings, engine_provider: EngineProvider) -> tuple[JobRegistry, HandlerRegistry]:
@@ -30,6 +34,8 @@ def build_registries(settings: Settings, engine_provider: EngineProvider) -> tup
 
 def build_backend(settings: Settings, engine_provider: EngineProvider, *, wait_seconds: float = 0.0) -> Backend:
     """Everything of this project on the real store, bus and blobs. Raises as :class:`Backend`."""
+    from infrastructure.backend import Backend  # noqa: PLC0415 - the SDKs are 40 MB, which a host without a bus saves
+
     return Backend(settings, *build_registries(settings, engine_provider), wait_seconds=wait_seconds)
 
 

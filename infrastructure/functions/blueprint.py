@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from infrastructure.backend import Backend
 from infrastructure.settings import Settings
+
+if TYPE_CHECKING:
+    from infrastructure.backend import Backend
 
 CONNECTION = "SERVICE_BUS_CONNECTION"
 """The setting that names the namespace to the host, alone or followed by ``__fullyQualifiedNamespace``."""
