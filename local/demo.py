@@ -16,14 +16,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from local.client.address import Service
 from local.client.api import Api
 from local.client.board import Output, Row, board_for
-from local.client.follow import follow
+from local.client.follow import Seen, finished, follow
 from local.client.http import Http
+from local.client.rates import UNKNOWN
 from local.client.records import EventLine, JobStatus
 from local.client.results import write_whole
 from local.client.text import printable
@@ -128,26 +130,31 @@ def _read(api: Api, document: Document) -> Read:
         status = api.upload(document.path, {"preview": True}, None).status
         for seen in follow(api, status, lambda seconds: pause.wait(min(seconds, POLL_SECONDS))):
             status = seen.status
-            for stage in status.stages:
-                board.show(
-                    Row(
-                        key=stage.name,
-                        name=stage.name,
-                        state=stage.status,
-                        percent=stage.percent or 0.0,
-                        done=stage.done,
-                        total=stage.total,
-                        pace=seen.pace,
-                        ended=stage.status not in ("waiting", "running"),
-                        well=stage.failed == 0,
-                    )
-                )
+            for row in stage_rows(seen):
+                board.show(row)
     if status.error is not None:
         raise DemoFailed(str(status.error))
     result = api.result(status.job_id, status.run).result
     if result is None:
         raise DemoFailed(f"the job ended as {status.status}")
     return Read(status, result, times_of(status, _events(api, status)))
+
+
+def stage_rows(seen: Seen) -> Iterator[Row]:
+    """A bar for each stage that was opened."""
+    for stage in seen.status.stages:
+        if stage.status != "waiting":
+            yield Row(
+                key=stage.name,
+                name=stage.name,
+                state=stage.status,
+                percent=stage.percent or 0.0,
+                done=finished(stage),
+                total=stage.total,
+                pace=seen.pace if stage.status == "running" else UNKNOWN,
+                ended=stage.status != "running",
+                well=stage.failed == 0,
+            )
 
 
 def _events(api: Api, status: JobStatus) -> list[EventLine]:
@@ -167,11 +174,11 @@ def _saved(api: Api, read: Read, document: Document, output: Path) -> Iterator[t
     whole = text_file(read.result)
     if read.result["text_truncated"] and whole is not None:
         path = output / f"{stem}.txt"
-        write_whole(path, api.file(read.status.job_id, whole))
+        api.file(read.status.job_id, whole, partial(write_whole, path))
         yield "Text", path
     for picture in pictures(read.result):
         path = output / f"{stem}-{picture.page:04d}-overlay{picture.suffix}"
-        write_whole(path, api.file(read.status.job_id, picture.name))
+        api.file(read.status.job_id, picture.name, partial(write_whole, path))
         yield "Picture", path
 
 
