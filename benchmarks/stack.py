@@ -118,7 +118,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--documents", type=at_least(5), default=200, help="that are read while parts are killed")
     options.add_argument("--times", type=at_least(1), default=1, help="that each part is killed")
     options.add_argument("--seed", type=int, default=1, help="of the documents and of the order of the kills")
-    options.add_argument("--patience", type=float, default=300.0, help="seconds without progress before it is judged")
+    options.add_argument("--patience", type=float, default=720.0, help="seconds without progress before it is judged")
     options.add_argument("--jobs", type=at_least(2), default=300, help="whose latency is measured")
     options.add_argument("--greetings", type=at_least(1), default=1_000, help="of the job whose tasks are counted")
     options.add_argument("--rounds", type=at_least(1), default=3, help="of it")

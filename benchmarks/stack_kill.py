@@ -30,12 +30,14 @@ MOST_PAGES = 3
 
 @dataclass(frozen=True, slots=True)
 class KillPlan:
-    """``patience``: seconds for which nothing may end before the run is judged as it is."""
+    """``patience``: seconds for which nothing may end before the run is judged as it is. What a killed process held is
+    tried again when its lease has run out, which is the handler's timeout and half a minute after it was claimed.
+    """
 
     documents: int = 200
     times: int = 1
     seed: int = 1
-    patience: float = 300.0
+    patience: float = 720.0
 
 
 class Kill(NamedTuple):
