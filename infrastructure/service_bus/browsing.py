@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver, ServiceBusSubQueue
+from azure.servicebus.exceptions import MessageLockLostError
 
 from core.errors import BusUnavailable
 from core.ports import DeadLetter
@@ -55,9 +57,6 @@ class Browser:
     def dead_letters(self, queue: str, limit: int) -> Sequence[DeadLetter]:
         return self._run(lambda: [dead(queue, one) for one in self._peek(queue, True, limit)])
 
-    def remove_dead_letters(self, queue: str, message_ids: Collection[str]) -> int:
-        return self._run(lambda: self._remove(queue, frozenset(message_ids)))
-
     def close(self) -> None:
         """Ends what was asked for before. Asking afterwards raises :class:`BusUnavailable`."""
         self._thread.submit(self._disconnect)
@@ -73,36 +72,16 @@ class Browser:
     # --- the thread ---
 
     def _peek(self, queue: str, is_dead: bool, limit: int, after: int = 0) -> list[ServiceBusReceivedMessage]:
-        """The oldest behind sequence number ``after``. A page ends early where its answer is full."""
-        receiver = self._receiver(queue, is_dead)
-        found: list[ServiceBusReceivedMessage] = []
-        while len(found) < limit:
-            page = receiver.peek_messages(min(PAGE, limit - len(found)), sequence_number=after + 1)
-            if not page:
-                break
-            found += page
-            after = page[-1].sequence_number or 0
-        return found
-
-    def _remove(self, queue: str, message_ids: frozenset[str]) -> int:
-        """A letter can only be taken out by receiving, from the oldest on; all that are passed over are given back."""
-        seen = [str(one.message_id) in message_ids for one in self._peek(queue, True, MAX_LOOKED_AT)]
-        wanted = len(seen) - seen[::-1].index(True) if True in seen else 0
-        if not wanted:
-            return 0
-        with self._new_receiver(queue, True) as receiver:
-            return _taken_out(receiver, message_ids, wanted)
+        return _pages(self._receiver(queue, is_dead), limit, after)
 
     def _receiver(self, queue: str, is_dead: bool) -> ServiceBusReceiver:
-        found = self._receivers.get((queue, is_dead))
-        if found is None:
-            found = self._receivers[queue, is_dead] = self._new_receiver(queue, is_dead)
-        return found.__enter__()
-
-    def _new_receiver(self, queue: str, is_dead: bool) -> ServiceBusReceiver:
         if self._client is None:
             self._client = self._connection.client()
-        return self._client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER if is_dead else None)
+        found = self._receivers.get((queue, is_dead))
+        if found is None:
+            sub_queue = ServiceBusSubQueue.DEAD_LETTER if is_dead else None
+            found = self._receivers[queue, is_dead] = self._client.get_queue_receiver(queue, sub_queue=sub_queue)
+        return found.__enter__()
 
     def _disconnect(self) -> None:
         """Each takes the SDK half a second, so all at once."""
@@ -110,6 +89,35 @@ class Browser:
             for receiver in self._receivers.values():
                 pool.submit(closed, receiver)
         closed(self._client)
+
+
+def remove_dead_letters(connection: Connects, queue: str, message_ids: Collection[str]) -> int:
+    """On a connection of its own, by the thread that calls. A letter can only be taken out by receiving, from the
+    oldest on; all that are passed over are given back.
+    """
+
+    def remove() -> int:
+        with (
+            connection.client() as client,
+            client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as receiver,
+        ):
+            seen = [str(one.message_id) in message_ids for one in _pages(receiver, MAX_LOOKED_AT)]
+            wanted = len(seen) - seen[::-1].index(True) if True in seen else 0
+            return _taken_out(receiver, frozenset(message_ids), wanted)
+
+    return guarded(remove)
+
+
+def _pages(receiver: ServiceBusReceiver, limit: int, after: int = 0) -> list[ServiceBusReceivedMessage]:
+    """The oldest behind sequence number ``after``. A page ends early where its answer is full."""
+    found: list[ServiceBusReceivedMessage] = []
+    while len(found) < limit:
+        page = receiver.peek_messages(min(PAGE, limit - len(found)), sequence_number=after + 1)
+        if not page:
+            break
+        found += page
+        after = page[-1].sequence_number or 0
+    return found
 
 
 def _taken_out(receiver: ServiceBusReceiver, message_ids: frozenset[str], wanted: int) -> int:
@@ -127,7 +135,8 @@ def _taken_out(receiver: ServiceBusReceiver, message_ids: frozenset[str], wanted
                 passed_over.append(one)
         looked_at += len(some)
     for one in passed_over:
-        receiver.abandon_message(one)
+        with suppress(MessageLockLostError):
+            receiver.abandon_message(one)
     return removed
 
 

@@ -10,7 +10,7 @@ from threading import Event, Lock, local
 from core.errors import BusUnavailable, BusWrongThread, LockLost
 from core.model import OutboundMessage
 from core.ports import Clock, DeadLetter, ReceivedMessage
-from infrastructure.service_bus.browsing import Browser, Peeked
+from infrastructure.service_bus.browsing import Browser, Peeked, remove_dead_letters
 from infrastructure.service_bus.connection import BusConnection
 from infrastructure.service_bus.messages import checked
 from infrastructure.service_bus.properties import QueueInspected, queue_properties
@@ -91,7 +91,7 @@ class AzureServiceBus:
         They are looked for among the oldest 10,000. Those before them are held meanwhile, and given back; a crash on
         the way removes fewer.
         """
-        return self._browser.remove_dead_letters(queue, message_ids)
+        return remove_dead_letters(self._connection, queue, message_ids)
 
     def queue_properties(self, queue: str) -> QueueInspected:
         return queue_properties(self._connection.administration, queue)
