@@ -132,7 +132,7 @@ def main() -> int:
     try:
         installed(Node.of_wheel())
     except AzuriteError as error:
-        print(f"ERROR: {error}")
+        print(error)
         return 1
     return 0
 

@@ -43,5 +43,9 @@ def welcome(rows: Sequence[Row], url: str, *, key: bool, data: str, seconds: flo
     if key:
         lines.append("Key         as in local.settings.json; .cache/stack.json has it for the commands of this clone")
     return "\n".join(
-        [*lines, "Settings    python -m local env prints them for other processes, such as func start", ""]
+        [
+            *lines,
+            "Settings    python -m local env prints them, keys included, for other processes such as func start",
+            "",
+        ]
     )
