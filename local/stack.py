@@ -172,6 +172,8 @@ class Stack:
 
     def _prepare(self) -> None:
         options = self.options
+        if os.name != "posix":
+            raise StackError("the stack runs on Linux and macOS; here, 'python -m local host' runs the function app")
         settings = read_settings_file(options.settings_file or own_settings_file())
         if options.announced:
             self._open.enter_context(closing(_clone_lock()))

@@ -162,13 +162,17 @@ class DataFolder:
 def default_data(root: Path, environment: Mapping[str, str]) -> Path:
     """A folder for the data of the clone ``root``, outside of it.
 
-    PostgreSQL does not run as root, and the user that it runs as gets into no home of root's.
+    PostgreSQL does not run as root, and the user that it runs as gets into no home of root's. Raises
+    :class:`DataUnusable`.
     """
     name = f"{root.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
     if os.geteuid() == 0:
         return SYSTEM_FOLDER / name
-    state = environment.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
-    return Path(state) / "coremachine" / name
+    try:
+        state = Path(environment.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
+    except RuntimeError as error:
+        raise DataUnusable("this user has no home: name a folder for the data with --data") from error
+    return state / "coremachine" / name
 
 
 def _new_keys() -> Kept:

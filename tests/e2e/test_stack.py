@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def read_page(client: httpx.Client, key: str) -> dict[str, Any]:
         if answer.status_code != 409:
             found: dict[str, Any] = answer.json()
             return found
+        threading.Event().wait(0.05)
 
 
 def test_a_document_goes_through(client: httpx.Client) -> None:

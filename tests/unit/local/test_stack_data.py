@@ -93,3 +93,13 @@ def test_each_clone_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_data_of_root_is_where_another_user_gets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert default_data(Path("/home/clone"), {"XDG_STATE_HOME": "/home/x"}).parent == SYSTEM_FOLDER
+
+
+def test_a_user_without_a_home_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.raises(DataUnusable, match="--data"):
+        default_data(Path("/home/clone"), {})
