@@ -13,6 +13,8 @@ from local.client.rates import UNKNOWN, Pace, Sample, pace
 from local.client.records import JobStatus, StageStatus
 
 POLL_SECONDS = 1.0
+FIRST_SECONDS = 0.25
+"""Before the first question: many a job is done by then."""
 SAMPLES = 1_000
 
 Monotonic = Callable[[], float]
@@ -65,7 +67,7 @@ def follow(
     """
     paces, status, etag = StagePace(clock), first, ""
     yield Seen(status, paces.see(status))
-    delay: float = seconds
+    delay = min(seconds, FIRST_SECONDS)
     while not status.ended:
         if wait(delay):
             raise Stopped

@@ -10,7 +10,7 @@ import pytest
 from local.client.address import Service
 from local.client.api import Api
 from local.client.errors import CallRefused, ServiceNotReached
-from local.client.follow import Seen, StagePace, Stopped, follow
+from local.client.follow import FIRST_SECONDS, Seen, StagePace, Stopped, follow
 from local.client.http import PATIENCE, Http
 from local.client.rates import UNKNOWN
 from local.client.records import JobStatus
@@ -58,15 +58,15 @@ def body(status: JobStatus) -> dict[str, Any]:
 def test_each_state_is_seen_until_the_end(service: FakeService) -> None:
     polls(
         service,
-        lambda: answer(200, body(at(done=4))),
-        lambda: answer(200, body(at(done=8))),
+        lambda: answer(200, body(at(done=1))),
+        lambda: answer(200, body(at(done=5))),
         lambda: answer(200, body(at("completed", done=10))),
     )
     seen = seen_by(service, Time())
 
     assert [found.status.status for found in seen] == ["processing", "processing", "processing", "completed"]
     assert seen[2].pace.rate == 4.0
-    assert seen[2].pace.left == 0.5
+    assert seen[2].pace.left == 1.25
 
 
 def test_it_asks_when_the_service_wants_and_with_the_etag(service: FakeService) -> None:
@@ -79,7 +79,7 @@ def test_it_asks_when_the_service_wants_and_with_the_etag(service: FakeService) 
     time = Time()
     seen_by(service, time)
 
-    assert time.waits == [1.0, 5.0, 9.0]
+    assert time.waits == [FIRST_SECONDS, 5.0, 9.0]
     assert [call.headers.get("if-none-match") for call in service.calls] == [None, '"1"', '"1"']
 
 
