@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -25,6 +25,12 @@ UPLOADERS = 3
 LOOK_SECONDS = 0.1
 UP_SECONDS = 120.0
 MAX_DELAY = 0.5
+AHEAD = 60
+"""Documents that are uploaded before others are done, so that uploads are under way when something is killed."""
+
+REST_SECONDS = 30.0
+"""For what is done after a run has ended: its last message is known to be sent."""
+
 MOST_PAGES = 3
 
 
@@ -100,8 +106,11 @@ def run(plan: KillPlan) -> KillReport:
     ):
         started = time.monotonic()
         clients = _Clients(stack.url, stack.key, plan.patience)
-        uploads = [pool.submit(clients.upload, document) for document in sent]
-        _Killer(stack, plan, chosen, report).run()
+        uploads = [pool.submit(clients.upload, number, document) for number, document in enumerate(sent)]
+        try:
+            _Killer(stack, plan, chosen, report, clients.let).run()
+        finally:
+            clients.let(plan.documents)
         expected = {upload.result(): document.pages for upload, document in zip(uploads, sent, strict=True)}
         report.seconds = time.monotonic() - started
         report.calls_repeated = clients.repeated()
@@ -116,8 +125,18 @@ class _Clients:
         self._service = (url, key, patience)
         self._own = threading.local()
         self._all: list[StackClient] = []
+        self._done = 0
+        self._changed = threading.Condition()
 
-    def upload(self, document: Document) -> str:
+    def let(self, done: int) -> None:
+        """So many documents are done."""
+        with self._changed:
+            self._done = done
+            self._changed.notify_all()
+
+    def upload(self, number: int, document: Document) -> str:
+        with self._changed:
+            self._changed.wait_for(lambda: number < self._done + AHEAD)
         client = getattr(self._own, "client", None)
         if client is None:
             client = self._own.client = StackClient(*self._service)
@@ -131,8 +150,11 @@ class _Clients:
 class _Killer:
     """Kills each part ``times`` times, in an order of the seed's, spread over the documents."""
 
-    def __init__(self, stack: Stack, plan: KillPlan, chosen: Random, report: KillReport) -> None:
+    def __init__(
+        self, stack: Stack, plan: KillPlan, chosen: Random, report: KillReport, tell: Callable[[int], None]
+    ) -> None:
         self._stack = stack
+        self._tell = tell
         self._plan = plan
         self._random = chosen
         self._report = report
@@ -176,11 +198,14 @@ class _Killer:
             return self._done
         if done != self._done:
             self._done, self._moved = done, time.monotonic()
+            self._tell(done)
         return done
 
 
 def _judge(stack: Stack, expected: Mapping[str, int], report: KillReport) -> None:
-    truth = look(stack.settings, expected)
+    until = time.monotonic() + REST_SECONDS
+    while (truth := look(stack.settings, expected)).leftovers and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
     report.faults = list(faults(truth, expected))
     report.finished = sum(status == "completed" for _, _, status, _ in truth.runs)
     report.tasks, report.attempts = len(truth.tasks), sum(task.attempts for task in truth.tasks)
