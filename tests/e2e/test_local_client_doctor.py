@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import LiteralString
 
 import psycopg
@@ -38,6 +42,7 @@ from tests.support.postgres import Database
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
+ROOT = Path(__file__).resolve().parents[2]
 QUEUES = {name: QueueRules(lock_duration=timedelta(seconds=60)) for name in ("jobs", "tasks", "long-running-tasks")}
 
 
@@ -232,3 +237,19 @@ def test_somebody_else_at_the_address_is_unreachable() -> None:
         ]
 
     assert all(isinstance(one, Unreachable) for one in found), found
+
+
+def test_what_an_sdk_logs_of_it_is_not_shown_besides() -> None:
+    with somebody_else() as port:
+        text = f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=n;SharedAccessKey=azE=;UseDevelopmentEmulator=true"
+        done = subprocess.run(
+            [sys.executable, "-m", "local", "doctor", "--json"],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "SERVICE_BUS_CONNECTION": text},
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "BUS_UNREACHABLE" in done.stdout
