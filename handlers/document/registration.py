@@ -21,7 +21,7 @@ def document_handlers(
     return (
         task_handler("ocr_inspect", tasks.inspect, timeout=120.0),
         task_handler("ocr_recognise_page", tasks.recognise_page, timeout=300.0, long_running=True),
-        task_handler("ocr_assemble", tasks.assemble, timeout=600.0),
+        task_handler("ocr_assemble", tasks.assemble, timeout=540.0),
     )
 
 
