@@ -30,6 +30,7 @@ from tests.support.fixture_apps import own_app_module
 
 FIRST_PYTHON = (3, 13)
 IMPORTED_ANEW = {"azurefunctions", "core", "handlers", "infrastructure", "testing", "docker_worker"}
+END_SECONDS = 10
 NOT_APPLICABLE = "azure-functions-runtime serves Python 3.13 and later; before it the worker is not a package"
 
 
@@ -121,9 +122,13 @@ class FunctionsRuntime:
         headers = {**http.headers, "x-ms-invocation-id": invocation.invocation_id}
         async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             request = client.request(http.method, url, params=http.query or None, headers=headers, content=body)
-            sent = asyncio.ensure_future(request)
+            sent, run = asyncio.ensure_future(request), asyncio.ensure_future(self._run(invocation))
+            await asyncio.wait([sent, run], return_when=asyncio.FIRST_COMPLETED)
+            if not run.done() and sent.result().status_code >= 300:
+                run.cancel()
+                raise RuntimeRefused(f"the worker's server answered by itself: {sent.result()}")
             try:
-                await self._run(invocation)
+                await run
             finally:
                 answer = await sent
         return RuntimeAnswer(answer.status_code, dict(answer.headers), answer.content)
@@ -142,15 +147,13 @@ def loaded_runtime(script_root: Path, environment: Mapping[str, str] | None = No
     registry = importlib.import_module("azure_functions_runtime.functions").Registry()
     with (
         mock.patch.dict(os.environ, environment or {}),
-        own_app_module(),
+        own_app_module(IMPORTED_ANEW),
         mock.patch.object(handle_event, "_functions", registry),
         mock.patch.multiple(streams, _http_v2_enabled=False, _http_v2_enabled_checked=False, _ext_base=None),
         mock.patch.multiple(meta, DEFERRED_BINDING_REGISTRY=None, _DEFERRED_BINDING_REGISTRY_LOADED=False),
         asyncio.Runner() as runner,
         _ended_servers(runner),
     ):
-        for name in [name for name in sys.modules if name.partition(".")[0] in IMPORTED_ANEW]:
-            del sys.modules[name]
         sys.path.insert(0, str(script_root))
         package.start_threadpool_executor()
         try:
@@ -172,7 +175,8 @@ def _ended_servers(runner: asyncio.Runner) -> Iterator[None]:
     async def end() -> None:
         for server in servers:
             server.should_exit = True
-        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+        if left := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(left, timeout=END_SECONDS)
 
     with mock.patch.object(uvicorn, "Server", Server):
         try:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 
 import azure.functions as func
-from azurefunctions.extensions.http.fastapi import JSONResponse, Request, Response, StreamingResponse
+from azurefunctions.extensions.http.fastapi import JSONResponse, Request, Response, StreamingResponse  # type: ignore[import-untyped]
 from fastapi import HTTPException
 from pydantic import BaseModel
 from starlette.background import BackgroundTask

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import azure.functions as func
-from azurefunctions.extensions.http.fastapi import JSONResponse, Request, Response
+from azurefunctions.extensions.http.fastapi import JSONResponse, Request, Response  # type: ignore[import-untyped]
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 seen: list[dict[str, Any]] = []
