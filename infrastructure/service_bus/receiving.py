@@ -13,14 +13,12 @@ from core.errors import LockLost
 from core.ports import ReceivedMessage
 from infrastructure.service_bus.errors import closed, guarded
 from infrastructure.service_bus.messages import MAX_REASON, incoming
+from infrastructure.service_bus.steadied import GAP_SECONDS, Steadied
 
 T = TypeVar("T")
 
 LOOKS_UP_SECONDS = 0.01
 """How long one read of a receiver's socket waits: what the SDK waits for is late by up to this."""
-
-GAP_SECONDS = 0.005
-"""How long after the first message others are waited for."""
 
 BURST = 8
 """So many messages after one another may well be followed by more."""
@@ -39,7 +37,7 @@ class QueueReceiver:
         self._queue = queue
         self._client = client
         self._closing = closing
-        self._receiver: ServiceBusReceiver | None = None
+        self._steadied: Steadied | None = None
         self._held: dict[str, ServiceBusReceivedMessage] = {}
         self._use = Lock()
         self.owner = current_thread()
@@ -74,18 +72,21 @@ class QueueReceiver:
         """For whoever closes the bus, too: it waits for the call that is under way."""
         with self._use:
             self._held.clear()
-            closed(self._receiver, self._client)
+            closed(self._steadied, self._client)
 
     def _slice(self, limit: int, wait_seconds: float) -> list[ReceivedMessage]:
         with self._use:
             return [self._hold(one) for one in guarded(lambda: self._receive(limit, wait_seconds))]
 
     def _receive(self, limit: int, wait_seconds: float) -> list[ServiceBusReceivedMessage]:
-        receiver = self._open()
-        found = some = receiver.receive_messages(limit, max_wait_time=wait_seconds)
+        """What has arrived before is given at once; the SDK would wait for more."""
+        steadied = self._opened()
+        first = min(limit, steadied.waiting) or limit
+        found = some = steadied.receiver.receive_messages(first, max_wait_time=wait_seconds)
         while len(some) >= BURST and len(found) < limit:
-            some = receiver.receive_messages(limit - len(found), max_wait_time=GAP_SECONDS)
+            some = steadied.receiver.receive_messages(limit - len(found), max_wait_time=GAP_SECONDS)
             found = found + some
+        steadied.rest()
         return found
 
     def _hold(self, found: ServiceBusReceivedMessage) -> ReceivedMessage:
@@ -110,14 +111,14 @@ class QueueReceiver:
             if held is None:
                 raise LockLost(f"message {message.message_id} is not held: its lock has ended, or it was settled")
             try:
-                return guarded(lambda: act(self._open(), held))
+                return guarded(lambda: act(self._opened().receiver, held))
             except LockLost:
                 self._held.pop(message.lock_token, None)
                 raise
 
-    def _open(self) -> ServiceBusReceiver:
-        if self._receiver is None:
-            self._receiver = self._client.get_queue_receiver(self._queue, socket_timeout=LOOKS_UP_SECONDS)
-            # The SDK waits 0.2 s after the first message for others. Where it has no such field, we do, too.
-            self._receiver._further_pull_receive_timeout = GAP_SECONDS  # noqa: SLF001
-        return self._receiver.__enter__()
+    def _opened(self) -> Steadied:
+        if self._steadied is None:
+            receiver = self._client.get_queue_receiver(self._queue, socket_timeout=LOOKS_UP_SECONDS)
+            self._steadied = Steadied(receiver)
+        self._steadied.open()
+        return self._steadied

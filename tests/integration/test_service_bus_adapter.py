@@ -201,6 +201,40 @@ def test_threads_receive_beside_each_other(bus: AzureServiceBus, queue: str) -> 
     assert sorted(itertools.chain(*done), key=int) == list(map(str, range(200)))
 
 
+def test_what_arrives_between_receives_is_given_once_and_in_order(bus: AzureServiceBus, queue: str) -> None:
+    """The SDK alone sends it back while other messages are settled, and gets it again later."""
+    names = [str(number) for number in range(400)]
+
+    def send() -> None:
+        for name in names:
+            bus.send(messages(queue, name))
+
+    found: list[ReceivedMessage] = []
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send)
+        while len(found) < len(names):
+            some = bus.receive(queue, 100)
+            for one in some:
+                bus.complete(one)
+            found += some
+        sending.result()
+
+    assert ids(found) == names
+    assert {one.delivery_count for one in found} == {1}
+
+
+def test_who_has_received_holds_nothing_back_that_comes_later(bus: AzureServiceBus, queue: str) -> None:
+    bus.send(messages(queue, "1"))
+    (one,) = received(bus, queue, 1)
+    assert bus.receive(queue, 10) == []
+    bus.complete(one)
+
+    bus.send(messages(queue, *map(str, range(2, 7))))
+
+    with ThreadPoolExecutor(1) as pool:
+        assert ids(pool.submit(received, bus, queue, 5).result()) == ["2", "3", "4", "5", "6"]
+
+
 def test_the_connections_of_threads_that_ended_are_not_kept(emulator: RunningEmulator, queue: str) -> None:
     with bus_on(emulator) as bus:
         counts = []
