@@ -132,7 +132,7 @@ class FunctionsApplication:
             response = Response(status_code=413)
         except InvocationFailed as failed:
             execution.failed(str(failed), failed.cause)
-            return await _raised(request, failed) if function.streams else Response(status_code=500)
+            return _raised(failed) if function.streams else Response(status_code=500)
         except ResponseInvalid as error:
             execution.failed(str(error))
             return Response(status_code=500)
@@ -154,10 +154,10 @@ class FunctionsApplication:
         return streamed_response(await self._invoker.invoke(match.route.target.function, given, context))
 
 
-async def _raised(request: Request, failed: InvocationFailed) -> Response:
+def _raised(failed: InvocationFailed) -> Response:
     """FastAPI's exceptions have answers of their own, the headers of which may be wrong too."""
     try:
-        return await raised_response(request, failed.cause)
+        return raised_response(failed.cause)
     except ResponseInvalid:
         return Response(status_code=500)
 

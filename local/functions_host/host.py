@@ -140,5 +140,7 @@ def _queue(
 ) -> QueueFunction:
     connection = connection_named(trigger.connection, environment)
     plan = lane_plan(trigger, settings.service_bus)
+    if not plan.auto_complete:
+        _log.warning("Function '%s' completes no message: autoCompleteMessages is false for it", function.name)
     listener = ServiceBusListener(invocable(function), trigger, plan, invoker, partial(open_client, connection))
     return QueueFunction(function, trigger, plan.lanes, listener)

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import azure.functions as func
-from fastapi.encoders import jsonable_encoder
-from fastapi.exception_handlers import http_exception_handler
+from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,6 +22,9 @@ from local.functions_host.http import ResponseInvalid
 
 INVOCATION_ID_HEADER = b"x-ms-invocation-id"
 
+WITHOUT_BODY = frozenset({204, 205, 304})
+
+_ANYTHING = TypeAdapter(Any)
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"[^\x00\r\n]*")
@@ -75,16 +77,21 @@ def streamed_response(returned: object) -> Response:
             "azurefunctions.extensions.http.fastapi"
         )
     try:
-        return JSONResponse(jsonable_encoder(returned))
+        return JSONResponse(_ANYTHING.dump_python(returned, mode="json"))
     except (TypeError, ValueError, RecursionError) as error:
         raise ResponseInvalid(f"the function returned {type(returned).__name__}, which is not JSON: {error}") from error
 
 
-async def raised_response(request: Request, error: BaseException | None) -> Response:
-    """What FastAPI answers for an exception: an `HTTPException` has a status and a detail, any other is a 500."""
-    if isinstance(error, HTTPException):
-        return _checked(await http_exception_handler(request, error))
-    return Response(status_code=500)
+def raised_response(error: BaseException | None) -> Response:
+    """What FastAPI answers for an exception: an `HTTPException` has a status and a detail, any other is a 500.
+
+    Source: `fastapi.exception_handlers.http_exception_handler`.
+    """
+    if not isinstance(error, HTTPException):
+        return Response(status_code=500)
+    if error.status_code in WITHOUT_BODY:
+        return _checked(Response(status_code=error.status_code, headers=error.headers))
+    return _checked(JSONResponse({"detail": error.detail}, error.status_code, error.headers))
 
 
 def _checked(response: Response) -> Response:

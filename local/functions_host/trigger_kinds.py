@@ -51,7 +51,6 @@ class ServiceBusTrigger:
     entity: Queue | Subscription
     connection: str
     auto_complete: bool | None
-    binary: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,6 @@ def _service_bus(trigger: Binding, environment: Mapping[str, str]) -> ServiceBus
         entity=_entity(properties, environment),
         connection=resolved(str(properties.get("connection") or DEFAULT_CONNECTION), environment),
         auto_complete=own if isinstance(own, bool) else None,
-        binary=str(properties.get("dataType", "")).lower() == "binary",
     )
 
 

@@ -261,6 +261,7 @@ def test_without_auto_complete_a_success_settles_nothing(broker: Broker, caplog:
         broker.send("q", "x")
         wait_for(lambda: len(executed(caplog)) == 1)
         assert broker.left("q") == ["x"]
+    assert "Function 'consume' completes no message: autoCompleteMessages is false" in caplog.text
 
 
 def test_prefetched_messages_are_all_called(broker: Broker) -> None:

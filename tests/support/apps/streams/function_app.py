@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import JSONResponse, Request, Response, StreamingResponse  # type: ignore[import-untyped]
-from fastapi import HTTPException
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
