@@ -25,7 +25,7 @@ UPLOADERS = 3
 LOOK_SECONDS = 0.1
 UP_SECONDS = 120.0
 MAX_DELAY = 0.5
-AHEAD = 60
+AHEAD = 20
 """Documents that are uploaded before others are done, so that uploads are under way when something is killed."""
 
 REST_SECONDS = 30.0
