@@ -7,6 +7,7 @@ Sources: `azure_functions_runtime.handle_event.invocation_request` and `utils.th
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread
 import contextvars
 import inspect
 import logging
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 from starlette.requests import ClientDisconnect
 
@@ -23,6 +25,7 @@ from local.functions_host.context import InvocationContext
 from local.functions_host.functions import RETURN, IndexedFunction, UserFunction
 
 THREADS_SETTING = "PYTHON_THREADPOOL_THREAD_COUNT"
+_OURS = (str(Path(__file__).parent), concurrent.futures.thread.__file__)
 _log = logging.getLogger(__name__)
 
 
@@ -79,6 +82,14 @@ def thread_count(environment: Mapping[str, str]) -> int | None:
     return int(text)
 
 
+def _frames_of_the_function(frames: TracebackType | None) -> TracebackType | None:
+    """Without those of the host and its pool, which come first."""
+    own = frames
+    while own is not None and own.tb_frame.f_code.co_filename.startswith(_OURS):
+        own = own.tb_next
+    return own or frames
+
+
 class Invoker:
     """Owns the pool of threads. ``timeout`` is that of host.json; ``None`` is no limit."""
 
@@ -109,7 +120,8 @@ class Invoker:
             if scope.expired() and isinstance(error, TimeoutError):
                 why = f"Timeout value of {self._timeout} exceeded by function '{function.name}'"
                 raise InvocationFailed(why, None) from None
-            raise InvocationFailed(f"{type(error).__name__}", error) from None
+            shown = error.with_traceback(_frames_of_the_function(error.__traceback__))
+            raise InvocationFailed(type(error).__name__, shown) from None
         if returned is not None and not function.returns:
             raise InvocationFailed(f"it has no $return binding and returned {type(returned).__name__}", None)
         return returned

@@ -140,6 +140,7 @@ def test_a_failed_function_is_a_500_that_says_nothing(
 def test_the_traceback_is_in_the_log(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     client.get("/api/raises")
     assert "RuntimeError: a secret of the implementation" in caplog.text
+    assert re.findall(r'File ".*?([^/"]+)"', caplog.text) == ["function_app.py"]
 
 
 def test_a_body_over_the_limit_is_refused_whether_its_length_is_declared_or_not(client: httpx.Client) -> None:
