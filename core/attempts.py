@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -23,6 +24,7 @@ from core.errors import (
     TransientError,
 )
 from core.handlers import TaskHandler
+from core.heartbeat import Heartbeat
 from core.ids import MAX_ATTEMPT, WorkerId
 from core.messages import TaskQueueMessage
 from core.model import (
@@ -106,6 +108,7 @@ class Attempts:
     """What :class:`core.machine.CoreMachine` does with task messages.
 
     For one thread at a time, but for :meth:`commit_many`, which may be called from another one where the store can.
+    With a ``heartbeat`` leases are short, and renewed while handlers run; else they outlive the handlers' timeouts.
     """
 
     def __init__(
@@ -118,7 +121,9 @@ class Attempts:
         clock: Clock,
         ids: IdSource,
         queues: QueueNames,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
+        self._heartbeat = heartbeat
         self._handlers = handlers
         self._store = store
         self._relay = relay
@@ -167,7 +172,8 @@ class Attempts:
             checkpoint_json=claim.checkpoint_json,
         )
         try:
-            outcome = run_handler(handler, claim.parameters_json, context)
+            with self._beating(started):
+                outcome = run_handler(handler, claim.parameters_json, context)
         except LeaseLost as lost:
             return _lost(Failed(ErrorInfo(lost.code, lost.message), lost))
         if isinstance(outcome, Interrupted) and context.stop_reason == "deadline" and not writes.progressed:
@@ -176,6 +182,11 @@ class Attempts:
             return Ended(started.message, claim.lease, outcome, outcome)
         transition = after_attempt(outcome, handler.retry, claim.charged, self._ids.jitter(), self._clock.now())
         return Ended(started.message, claim.lease, transition, outcome)
+
+    def _beating(self, started: Started) -> AbstractContextManager[None]:
+        if self._heartbeat is None:
+            return nullcontext()
+        return self._heartbeat.holding(started.claim.lease, started.handler.timeout + LEASE_MARGIN)
 
     def renewed(self, started: Started) -> Started | Processed:
         """``started`` with a lease that covers its handler from now on, should it have waited for its turn."""
@@ -288,8 +299,12 @@ class Attempts:
     def _request(self, message: TaskQueueMessage, lease_seconds: float | None = None) -> ClaimRequest:
         handler = self._handlers.find(message.task_type)
         _check_ids(message)
-        seconds = handler.timeout + LEASE_MARGIN if lease_seconds is None else lease_seconds
+        seconds = self._lease_seconds(handler) if lease_seconds is None else lease_seconds
         return ClaimRequest(message.task_id, message.attempt, self._worker, seconds, self._clock.now())
+
+    def _lease_seconds(self, handler: TaskHandler) -> float:
+        unrenewed = handler.timeout + LEASE_MARGIN
+        return unrenewed if self._heartbeat is None else min(unrenewed, self._heartbeat.lease_seconds)
 
     def _claims(self, requests: Sequence[ClaimRequest]) -> Sequence[ClaimResult | CoreMachineError]:
         try:

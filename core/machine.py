@@ -22,6 +22,7 @@ from core.decisions import (
 )
 from core.errors import CapacityExceeded, DefinitionError, TransientError
 from core.expansion import new_stage
+from core.heartbeat import Heartbeat
 from core.ids import job_id_for
 from core.jobs import JobContext, StageDefinition
 from core.jsontext import dump_json
@@ -47,7 +48,7 @@ _log = logging.getLogger(__name__)
 class CoreMachine:
     """The orchestrator. One instance serves one worker at a time; any number may share store and bus."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the seams, and what is registered
         self,
         all_jobs: JobRegistry,
         all_handlers: HandlerRegistry,
@@ -58,6 +59,7 @@ class CoreMachine:
         clock: Clock,
         ids: IdSource,
         queues: QueueNames | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self.jobs = all_jobs
         self.handlers = all_handlers
@@ -67,7 +69,14 @@ class CoreMachine:
         self.queues = queues or QueueNames()
         self.relay = OutboxRelay(state_manager, service_bus, clock)
         self.attempts = Attempts(
-            all_handlers, state_manager, self.relay, blobs=blobs, clock=clock, ids=ids, queues=self.queues
+            all_handlers,
+            state_manager,
+            self.relay,
+            blobs=blobs,
+            clock=clock,
+            ids=ids,
+            queues=self.queues,
+            heartbeat=heartbeat,
         )
 
     def submit(
@@ -136,8 +145,8 @@ class CoreMachine:
     ) -> Processed:
         """Claim a task, call its handler outside any transaction, and commit what came of it.
 
-        ``lease_seconds`` is for a caller that renews the lease while the handler runs; otherwise the lease
-        outlives the handler's timeout. Raises :class:`core.errors.UnknownTaskType`, and
+        ``lease_seconds`` is for a caller that renews the lease while the handler runs; without one, and without a
+        heartbeat, the lease outlives the handler's timeout. Raises :class:`core.errors.UnknownTaskType`, and
         :class:`core.errors.MessageInvalid` for a message that contradicts itself.
         """
         started = self.attempts.claim(message, lease_seconds)

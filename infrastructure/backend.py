@@ -11,6 +11,7 @@ from core.claim_check import ClaimCheckBus
 from core.claim_garbage import ClaimGarbage
 from core.deadletters import DeadLetters
 from core.group_commit import GroupCommit
+from core.heartbeat import Heartbeat
 from core.ids import JobId
 from core.machine import CoreMachine
 from core.ports import StateStore
@@ -59,6 +60,7 @@ class Backend:
         body_limit = settings.service_bus_max_message_bytes - HEADER_BYTES
         self.bus = ClaimCheckBus(self.service_bus, self.blobs, self.clock, body_limit)
         self.dead_letters = DeadLetters(self.store, self.bus, OutboxRelay(self.store, self.bus, self.clock), self.clock)
+        self._heartbeat = Heartbeat(self.store, self.clock)
         self._shared = GroupCommit.wrap(self.store)
         self._of_thread = threading.local()
 
@@ -70,6 +72,7 @@ class Backend:
 
     def close(self) -> None:
         """End every connection. What is under way fails as if the other side had gone."""
+        self._heartbeat.close()
         self.service_bus.close()
         self.pool.close()
         self.blobs.close()
@@ -130,6 +133,7 @@ class Backend:
             clock=self.clock,
             ids=self.ids,
             queues=self.queues,
+            heartbeat=self._heartbeat,
         )
 
     def _ask_database(self) -> None:

@@ -1,0 +1,89 @@
+"""Heartbeats: a thread that renews the leases of the attempts that run, so that a lease can be short.
+
+What a process held that died is free again within a lease, and not only when the handlers' timeouts would be over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Event, Lock, Thread
+
+from core.errors import CoreMachineError, LeaseLost
+from core.model import Lease
+from core.ports import Clock, Transitions
+
+_log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 60.0
+RENEWALS_A_LEASE = 4
+"""A lease outlives three heartbeats that come to nothing."""
+
+
+class Heartbeat:
+    """Renews, four times a lease, what is held by :meth:`holding`. For any number of threads.
+
+    The thread begins with the first attempt, and ends with :meth:`close`. ``wait`` waits for the event of closing up to
+    a number of seconds, and says whether it came.
+    """
+
+    def __init__(
+        self,
+        store: Transitions,
+        clock: Clock,
+        lease_seconds: float = LEASE_SECONDS,
+        wait: Callable[[Event, float], bool] = Event.wait,
+    ) -> None:
+        self.lease_seconds = lease_seconds
+        self._store = store
+        self._clock = clock
+        self._wait = wait
+        self._lock = Lock()
+        self._held: dict[Lease, datetime] = {}
+        self._closed = Event()
+        self._thread: Thread | None = None
+
+    @contextmanager
+    def holding(self, lease: Lease, seconds: float) -> Iterator[None]:
+        """Renew ``lease`` within the block, for ``seconds`` at most: who hangs loses it in the end."""
+        with self._lock:
+            self._held[lease] = self._clock.now() + timedelta(seconds=seconds)
+            if self._thread is None and not self._closed.is_set():
+                self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.pop(lease, None)
+
+    def close(self) -> None:
+        self._closed.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def beat(self) -> None:
+        """Renew each lease once. One that was lost is let go: its attempt learns of it at its next write."""
+        now = self._clock.now()
+        with self._lock:
+            held = list(self._held.items())
+        for lease, until in held:
+            if now >= until or not self._renewed(lease, now):
+                with self._lock:
+                    self._held.pop(lease, None)
+
+    def _renewed(self, lease: Lease, now: datetime) -> bool:
+        try:
+            self._store.renew_lease(lease, self.lease_seconds, now)
+        except LeaseLost:
+            return False
+        except CoreMachineError as error:
+            _log.warning("lease_not_renewed", extra={"task_id": lease.task_id, "code": error.code})
+        return True
+
+    def _run(self) -> None:
+        while not self._wait(self._closed, self.lease_seconds / RENEWALS_A_LEASE):
+            self.beat()
