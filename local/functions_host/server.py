@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -114,13 +114,16 @@ class HostServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """A second signal ends the wait. uvicorn alone goes on to wait for the connections, from Python 3.12 on."""
-        stops = (listener.stop(self._grace_seconds) for listener in self._listeners)
-        ending = asyncio.ensure_future(asyncio.gather(super().shutdown(sockets), *stops))
+        ending = asyncio.create_task(self._end(super().shutdown(sockets)))
         while not (await asyncio.wait([ending], timeout=0.1))[0]:
             if self.force_exit:
                 ending.cancel()
         if not ending.cancelled():
             ending.result()
+
+    async def _end(self, serving: Coroutine[Any, Any, None]) -> None:
+        """A task of its own, since a group that is cancelled does not say that it was."""
+        await asyncio.gather(serving, *(listener.stop(self._grace_seconds) for listener in self._listeners))
 
 
 @contextmanager
