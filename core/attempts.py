@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -107,8 +107,8 @@ class Committed:
 class Attempts:
     """What :class:`core.machine.CoreMachine` does with task messages.
 
-    For one thread at a time, but for :meth:`commit_many`, which may be called from another one where the store can.
-    With a ``heartbeat`` leases are short, and renewed while handlers run; else they outlive the handlers' timeouts.
+    For as many threads as the store and the relay are for. With a ``heartbeat`` leases are
+    short, and renewed while handlers run; else they outlive the handlers' timeouts.
     """
 
     def __init__(
@@ -260,10 +260,17 @@ class Attempts:
     def commit_kept(self) -> None:
         """Commit what the store was away for. A result is not thrown away while its lease may still be good."""
         left = len(self._kept)  # what is kept again waits for the next time
-        while left:
-            some = [self._kept.popleft() for _ in range(min(left, KEPT_AT_ONCE))]
+        while left and (some := self._some_kept(min(left, KEPT_AT_ONCE))):
             left -= len(some)
             self._relay.publish(self.commit_many(some).outbox)
+
+    def _some_kept(self, limit: int) -> list[Ended]:
+        """Up to ``limit``, taken out; another thread may be quicker."""
+        some: list[Ended] = []
+        with suppress(IndexError):
+            while len(some) < limit:
+                some.append(self._kept.popleft())
+        return some
 
     def _commit_by_run(self, ended: Sequence[Ended], error: StoreBusy) -> Committed:
         runs = list(dict.fromkeys((one.message.job_id, one.message.run) for one in ended))

@@ -46,7 +46,10 @@ _log = logging.getLogger(__name__)
 
 
 class CoreMachine:
-    """The orchestrator. One instance serves one worker at a time; any number may share store and bus."""
+    """The orchestrator, for as many threads as its store and bus are for. Any number may share store and bus.
+
+    ``relay`` publishes what is committed, by default at once and in the caller's thread.
+    """
 
     def __init__(  # noqa: PLR0913 - the seams, and what is registered
         self,
@@ -60,6 +63,7 @@ class CoreMachine:
         ids: IdSource,
         queues: QueueNames | None = None,
         heartbeat: Heartbeat | None = None,
+        relay: OutboxRelay | None = None,
     ) -> None:
         self.jobs = all_jobs
         self.handlers = all_handlers
@@ -67,7 +71,7 @@ class CoreMachine:
         self.blobs = blobs
         self.clock = clock
         self.queues = queues or QueueNames()
-        self.relay = OutboxRelay(state_manager, service_bus, clock)
+        self.relay = relay or OutboxRelay(state_manager, service_bus, clock)
         self.attempts = Attempts(
             all_handlers,
             state_manager,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -192,3 +193,12 @@ def test_the_end_of_another_s_lost_lease_is_not_kept(made: MachineOnMocks) -> No
     made.machine.attempts.commit_kept()
 
     assert statuses(made) == ["running"]
+
+
+def test_threads_that_commit_what_is_kept_at_once_commit_each_of_it_once(made: MachineOnMocks) -> None:
+    """The last one is taken out by another thread between the look and the taking."""
+    attempts = made.machine.attempts
+    kept = cast(Any, ["a", "b", "c"])
+    attempts._kept.extend(kept)
+
+    assert [attempts._some_kept(2) for _ in range(3)] == [kept[:2], kept[2:], []]
