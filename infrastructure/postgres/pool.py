@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import sys
 import threading
@@ -18,6 +19,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from core.errors import CoreMachineError, StoreMisconfigured, StoreUnavailable
 from infrastructure.postgres.connection import Connection, ConnectionSource, connecting
 from infrastructure.postgres.errors import AWAY, CLOSED, EXHAUSTED, spoils_session, translate, translated
+from infrastructure.postgres.outage import NO_LINE_A_TRY, SHORTEST_PAUSE, Reconnection
 from infrastructure.settings import Settings
 
 CHECK_AFTER = 60.0
@@ -25,9 +27,6 @@ CHECK_AFTER = 60.0
 
 FIRST_LOOK = 0.25
 """Seconds after which a call that waits looks whether it can be served at all."""
-
-RECONNECT = 0.5
-"""Seconds between two tries to connect, while somebody waits for a connection."""
 
 CLOSE_SECONDS = 5.0
 
@@ -65,11 +64,15 @@ class PooledConnection(psycopg.Connection[TupleRow]):
     def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
         """As the manager ``kwargs["manager"]`` says. What goes wrong is kept there for the calls that wait."""
         manager: ConnectionPoolManager = kwargs["manager"]
+        manager.await_turn()
         try:
             with connecting():
                 connection = super().connect(manager.source.conninfo(), autocommit=True)
         except CoreMachineError as error:
             manager.connect_failed(error)
+            raise
+        except BaseException:
+            manager.connect_broke_off()
             raise
         manager.connect_succeeded(connection)
         return connection
@@ -80,6 +83,7 @@ class ConnectionPoolManager:
 
     Nothing is asked of the server while nobody wants anything. A connection whose server has gone is noticed by its
     socket when it is lent, without a round trip, and replaced; one that was idle for :data:`CHECK_AFTER` is asked.
+    How often a server that is away is tried, :class:`Reconnection` decides.
     """
 
     def __init__(
@@ -90,13 +94,17 @@ class ConnectionPoolManager:
         max_size: int = 10,
         timeout: float = 10.0,
         monotonic: Callable[[], float] = time.monotonic,
+        reconnection: Reconnection | None = None,
     ) -> None:
         """``timeout``: the seconds that a call waits for a connection. ``monotonic`` tells how long one was idle."""
+        logging.getLogger("psycopg.pool").addFilter(NO_LINE_A_TRY)
         self.source = source
         self._timeout = timeout
         self._monotonic = monotonic
         self._distrusted = -1.0
         self._failure: _Failure | None = None
+        self._reconnection = reconnection or Reconnection(source.address)
+        self._skipped = 0
         self._users = threading.Condition()
         self._borrowers = 0
         self._lent = 0
@@ -110,7 +118,7 @@ class ConnectionPoolManager:
             open=False,
             name="coremachine",
             timeout=timeout,
-            reconnect_timeout=RECONNECT,
+            reconnect_timeout=SHORTEST_PAUSE,  # psycopg's own pauses come to no more than this
             reconnect_failed=self._try_again,
         )
 
@@ -161,12 +169,13 @@ class ConnectionPoolManager:
     def close(self) -> None:
         """Lend no more and close what is idle; what is lent is closed on return. May be called again."""
         self.drain(0)
+        self._reconnection.close()
         self._pool.close(CLOSE_SECONDS)
 
     def stats(self) -> PoolStats:
         found = self._pool.get_stats()
         with self._users:
-            lent, waiting = self._lent, self._borrowers - self._lent
+            lent, waiting, skipped = self._lent, self._borrowers - self._lent, self._skipped
         return PoolStats(
             minimum=found["pool_min"],
             maximum=found["pool_max"],
@@ -176,7 +185,7 @@ class ConnectionPoolManager:
             waiting=waiting,
             requests=found.get("requests_num", 0),
             connected=found.get("connections_num", 0) - found.get("connections_errors", 0),
-            refused=found.get("connections_errors", 0),
+            refused=found.get("connections_errors", 0) - skipped,
             lost=found.get("returns_bad", 0) + found.get("connections_lost", 0),
         )
 
@@ -186,15 +195,28 @@ class ConnectionPoolManager:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def await_turn(self) -> None:
+        """Before a try to connect. Raises what the last one came to where this one is not to be made."""
+        if self._reconnection.my_turn():
+            return
+        with self._users:
+            self._skipped += 1
+        raise self._no_connection(self._failure.error if self._failure is not None else None)
+
     def connect_failed(self, error: CoreMachineError) -> None:
         self._failure = _Failure(error, time.monotonic())
+        self._reconnection.failed(error)
+
+    def connect_broke_off(self) -> None:
+        self._reconnection.broke_off()
 
     def connect_succeeded(self, connection: PooledConnection) -> None:
         connection.last_used = self._monotonic()
         self._failure = None
+        self._reconnection.succeeded()
 
     def _try_again(self, pool: ConnectionPool[Any]) -> None:
-        """Where a connection could not be made and calls wait for one: start anew, without psycopg's growing pauses.
+        """Where a connection could not be made and calls wait for one: start anew, with the pauses of our own.
 
         psycopg's own count of who waits is not asked: it keeps those who gave up.
         """
@@ -251,7 +273,8 @@ class ConnectionPoolManager:
 
     def _failure_since(self, started: float) -> CoreMachineError | None:
         failure = self._failure
-        return failure.error if failure is not None and failure.at >= started else None
+        known = failure is not None and (failure.at >= started or self._reconnection.pausing)
+        return failure.error if failure is not None and known else None
 
     def _no_connection(self, failure: CoreMachineError | None) -> CoreMachineError:
         if failure is not None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg
@@ -83,7 +84,7 @@ def make_pool(url: str) -> Iterator[MakePool]:
             auth = {"DATABASE_AUTH": "entra"} if credential is not None else {}
             settings = Settings.from_environment({"DATABASE_URL": given or url} | auth)
             source = ConnectionSource.from_settings(settings, credential=credential)
-            clock = {"monotonic": monotonic} if monotonic is not None else {}
+            clock: dict[str, Any] = {"monotonic": monotonic} if monotonic is not None else {}
             pool = ConnectionPoolManager(source, min_size=minimum, max_size=maximum, timeout=timeout, **clock)
             return opened.enter_context(pool)
 
@@ -273,6 +274,46 @@ def _answers(pool: ConnectionPoolManager) -> bool:
             return True
     except StoreUnavailable:
         return False
+
+
+def test_an_outage_is_told_when_it_begins_and_when_it_ends_and_not_with_each_try(
+    make_pool: MakePool, stoppable_server: EmbeddedPostgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = make_pool(timeout=0.6)
+    lend_all(pool, 4)
+    stoppable_server.stop("immediate")
+    until(lambda: not _answers(pool) and pool.stats().refused >= 3)
+    stoppable_server.start()
+    until(lambda: _answers(pool))
+
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("infrastructure.postgres")]
+    assert told == ["database_away", "database_back"]
+    assert "error connecting" not in caplog.text
+    assert "reconnection attempt" not in caplog.text
+
+
+def test_a_credential_that_breaks_in_its_own_way_stops_no_later_try(
+    make_pool: MakePool, url: str, stoppable_server: EmbeddedPostgres
+) -> None:
+    class Breaking(Credential):
+        breaks = False
+
+        def get_token(self, *scopes: str) -> Token:
+            if self.breaks:
+                self.breaks = False
+                raise RuntimeError("of its own")
+            return super().get_token(*scopes)
+
+    credential = Breaking(url)
+    pool = make_pool(credential=credential, timeout=0.6)
+    lend_all(pool, 1)
+    stoppable_server.stop("immediate")
+    until(lambda: not _answers(pool) and pool.stats().refused >= 1)
+    credential.breaks = True
+    until(lambda: not _answers(pool) and not credential.breaks)
+    stoppable_server.start()
+
+    until(lambda: _answers(pool))
 
 
 def test_a_call_that_waits_is_served_when_the_server_is_back(
