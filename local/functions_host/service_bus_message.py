@@ -51,7 +51,7 @@ def application_properties(message: ServiceBusReceivedMessage) -> dict[str, Any]
     properties: Mapping[Any, Any] = message.application_properties or {}
     if not properties:
         return {}
-    plain: dict[str, Any] = json.loads(_json({_plain(name): value for name, value in properties.items()}))
+    plain: dict[str, Any] = json.loads(_json(properties))
     return plain
 
 
@@ -110,4 +110,15 @@ def _plain(value: object) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, default=_plain)
+    return json.dumps(_with_text_keys(value), default=_plain)
+
+
+def _with_text_keys(value: object) -> object:
+    """AMQP's maps have keys of any kind, which the SDK gives as they came: texts as bytes."""
+    match value:
+        case Mapping():
+            return {_plain(key): _with_text_keys(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_with_text_keys(one) for one in value]
+        case _:
+            return value
