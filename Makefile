@@ -47,6 +47,8 @@ bench: setup ## the benchmarks against their goals; DATA=folder adds the OCR acc
 	$(RUN) -m benchmarks.engine --check --peers || missed=1; \
 	$(RUN) -m benchmarks.endpoint --check || missed=1; \
 	$(RUN) -m benchmarks.postgres --check || missed=1; \
+	$(RUN) -m benchmarks.service_bus --check || missed=1; \
+	$(RUN) -m benchmarks.stack --check || missed=1; \
 	$(if $(DATA),$(RUN) -m benchmarks.ocr --check --data "$$DATA" || missed=1;) \
 	exit $$missed
 
