@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from core.errors import InvalidInput
+from datetime import datetime
+
+from core.errors import CoreMachineError, InvalidInput, TransientError
+from core.listing import DeadLetterRecord
 from core.operations import JobStatus
 from core.outcome import describe
 from infrastructure.web.answers import AnyAnswer, json_answer
@@ -58,22 +61,47 @@ def list_letters(parts: WebParts, call: Call[LettersQuery, NoBody]) -> AnyAnswer
 
 
 def replay_letters(parts: WebParts, call: Call[NoQuery, ReplayLettersRequest]) -> AnyAnswer:
-    """Each by itself: what cannot be sent again is told beside what was; where none could, the first error."""
+    """Each by itself: what cannot be sent again is told beside what was. After an error of ours, or of what we stand
+    on, none is tried any more. Where none was sent, that error is raised, or else the first.
+    """
+    began = parts.clock.now()
     sent: list[LetterReply] = []
-    failed: list[NotReplayed] = []
-    first: InvalidInput | None = None
+    refused: dict[int, CoreMachineError] = {}
+    ended: CoreMachineError | None = None
     for record_id in dict.fromkeys(call.body.ids):
-        try:
-            sent.append(letter_view(parts.dead_letters.replay(record_id, call.body.actor)))
-        except InvalidInput as error:
-            first = first or error
-            failed.append(_not_replayed(record_id, error))
-    if first is not None and not sent:
-        raise first
-    return json_answer(ReplayedReply(items=sent, failed=failed))
+        came = _replayed(parts, record_id, call.body.actor, began) if ended is None else ended
+        match came:
+            case DeadLetterRecord():
+                sent.append(letter_view(came))
+            case CoreMachineError():
+                refused[record_id] = came
+                ended = None if isinstance(came, InvalidInput) else came
+    if refused and not sent:
+        raise ended or next(iter(refused.values()))
+    return json_answer(ReplayedReply(items=sent, failed=[_not_replayed(*pair) for pair in refused.items()]))
 
 
-def _not_replayed(record_id: int, error: InvalidInput) -> NotReplayed:
+def _replayed(parts: WebParts, record_id: int, actor: str, began: datetime) -> DeadLetterRecord | CoreMachineError:
+    try:
+        return parts.dead_letters.replay(record_id, actor)
+    except TransientError as error:
+        return _committed(parts, record_id, actor, began) or error
+    except CoreMachineError as error:
+        return error
+
+
+def _committed(parts: WebParts, record_id: int, actor: str, began: datetime) -> DeadLetterRecord | None:
+    """The letter, where it was sent again though the call failed: the store may go away just after that."""
+    try:
+        letter = next(iter(parts.dead_letters.listed(record_id - 1, 1)), None)
+    except TransientError:
+        return None
+    if letter is None or letter.record_id != record_id or letter.replayed_by != actor or letter.replayed_at is None:
+        return None
+    return letter if letter.replayed_at >= began else None
+
+
+def _not_replayed(record_id: int, error: CoreMachineError) -> NotReplayed:
     told = describe(error)
     return NotReplayed(id=record_id, error=ErrorReply(code=told.code, message=told.message, retryable=told.retryable))
 

@@ -20,7 +20,9 @@ from infrastructure.web.parts import WebParts
 from infrastructure.web.routes import AnyRoute
 from infrastructure.web.table import ROUTES
 from local.functions_host.auth import Keys
+from testing.clock import FakeClock
 from testing.memory_blobs import MemoryBlobStore
+from testing.mock_state import MockStateManager
 from tests.support.streamed_app import streamed_app
 from tests.support.web import World, web_world
 
@@ -520,13 +522,80 @@ def test_dead_letters_are_sent_again(world: World, client: TestClient) -> None:
         (ids[2], 1, "ada"),
     ]
     assert [(failed["id"], failed["error"]["code"]) for failed in told["failed"]] == [(999, "DEAD_LETTER_NOT_FOUND")]
-    assert [message["message_id"] for message in world.bus.get_sent_messages()] == ["m0:r1", "m2:r1"]
+    sent = [message["message_id"] for message in world.bus.get_sent_messages()]
+    assert sent == [f"m0:r{ids[0]}.1", f"m2:r{ids[2]}.1"]
 
 
 def test_a_letter_that_is_not_there_is_404(client: TestClient) -> None:
     answer = client.post("/deadletters/replay", json={"ids": [1, 2]})
 
     assert (answer.status_code, code(answer)) == (404, "DEAD_LETTER_NOT_FOUND")
+
+
+class Leaves:
+    """A state store that goes away at a call: before it does what it is asked, or just after."""
+
+    def __init__(self, store: StateStore, method: str, nth: int, *, after: bool = False, calls: int = 10**9) -> None:
+        self._store, self._method, self._nth, self._after, self._calls = store, method, nth, after, calls
+        self.seen = 0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        return found if not callable(found) else lambda *given: self._call(name, found, *given)
+
+    def _call(self, name: str, found: Callable[..., Any], *given: Any) -> Any:
+        self.seen += name == self._method or self.seen >= self._nth
+        if not self._nth <= self.seen < self._nth + self._calls:
+            return found(*given)
+        if self._after and self.seen == self._nth:
+            found(*given)
+        raise StoreUnavailable("nobody answers")
+
+
+def leaving(letters_of_it: int, nth: int, *, after: bool = False, calls: int = 10**9) -> tuple[World, Leaves]:
+    """A world with letters, whose store goes away when the ``nth`` is to be sent again."""
+    leaves = Leaves(MockStateManager(FakeClock()), "replay_dead_letter", nth, after=after, calls=calls)
+    world = web_world(store=cast("StateStore", leaves))
+    letters(world, letters_of_it)
+    return world, leaves
+
+
+def replayed(client: TestClient, count: int) -> Any:
+    return client.post("/deadletters/replay", json={"ids": list(range(1, count + 1)), "actor": "ada"})
+
+
+def outcome(answer: Any) -> tuple[int, list[int], list[tuple[int, str, bool]]]:
+    told = answer.json()
+    failed = [(one["id"], one["error"]["code"], one["error"]["retryable"]) for one in told["failed"]]
+    return answer.status_code, [letter["id"] for letter in told["items"]], failed
+
+
+def test_what_was_sent_before_the_store_went_away_is_told() -> None:
+    world, leaves = leaving(5, nth=3)
+    answer = replayed(world.client(), 5)
+
+    away = "STORE_UNAVAILABLE"
+    assert outcome(answer) == (200, [1, 2], [(3, away, True), (4, away, True), (5, away, True)])
+    assert len(world.bus.get_sent_messages()) == 2
+    assert leaves.seen == 4, "one more call, to see whether the third was sent after all; those behind it are not tried"
+
+
+def test_a_letter_that_was_sent_though_the_store_failed_then_is_told_as_sent() -> None:
+    world, _ = leaving(4, nth=2, after=True, calls=1)
+    answer = replayed(world.client(), 4)
+
+    assert outcome(answer) == (200, [1, 2, 3, 4], [])
+    assert [letter["replays"] for letter in answer.json()["items"]] == [1] * 4
+
+
+def test_where_none_was_sent_because_the_store_is_away_it_is_503() -> None:
+    """Also where another was refused before: this call may succeed later."""
+    world, _ = leaving(2, nth=1)
+    answer = world.client().post("/deadletters/replay", json={"ids": [999, 1, 2], "actor": "ada"})
+
+    assert (answer.status_code, code(answer)) == (503, "STORE_UNAVAILABLE")
+    assert "retry-after" in answer.headers
+    assert world.bus.get_sent_messages() == []
 
 
 @pytest.mark.parametrize("body", [{}, {"ids": []}, {"ids": [0]}, {"ids": ["1"]}, {"ids": [2**63]}, {"ids": [1] * 101}])
