@@ -10,9 +10,10 @@
     +-- BodyTooLarge                     more bytes than a call may have
     +-- EmptyDocument
     +-- UnsupportedMediaType             a content type that the route does not take
-    +-- UploadStalled                    the client sent nothing for too long
+    +-- UploadStalled                    the client sent too little for too long
     +-- ClientGone                       the client went away before it had sent all; nobody reads the answer
     TransientError
+    +-- ServerBusy                       every thread is taken; nothing was begun
     +-- UploadsBusy                      every place for an upload is taken
     +-- SpoolUnavailable                 no room, or no right, to keep a document while it arrives
     +-- NotReady                         a readiness check failed
@@ -58,6 +59,10 @@ class UploadStalled(InvalidInput):
 
 class ClientGone(InvalidInput):
     code = "CLIENT_GONE"
+
+
+class ServerBusy(TransientError):
+    code = "SERVER_BUSY"
 
 
 class UploadsBusy(TransientError):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 
-from core.errors import CoreMachineError
-from core.outcome import ErrorInfo, describe
+from core.system import SystemClock
 from infrastructure.web.answers import Answer, AnyAnswer, conditional, json_answer
 from infrastructure.web.errors import NotReady
 from infrastructure.web.models import (
@@ -20,13 +18,16 @@ from infrastructure.web.models import (
     ReadyReply,
 )
 from infrastructure.web.parts import WebParts
-from infrastructure.web.probes import Probe
+from infrastructure.web.probes import Check, Probe
 from infrastructure.web.query import NoQuery
 from infrastructure.web.routes import Call, Service
 from infrastructure.web.secrets import without_secrets
 
 CONFIGURATION = "configuration"
-"""The check that fails where the parts cannot be made."""
+"""The check that fails where the parts cannot be made, or not in time."""
+
+STATISTICS = "statistics"
+"""Asked for as a check is, and told as one where it fails."""
 
 PACKAGES = ("azure-functions", "azure-servicebus", "azure-storage-blob", "fastapi", "psycopg", "pydantic")
 
@@ -40,10 +41,7 @@ async def livez(_service: Service, _call: NoCall) -> AnyAnswer:
 
 async def readyz(service: Service, _call: NoCall) -> AnyAnswer:
     """Raises :class:`NotReady` with the code of each check that failed."""
-    parts = await _parts(service)
-    if isinstance(parts, ErrorInfo):
-        raise _not_ready({CONFIGURATION: parts.code})
-    probes = await service.probes.run(parts.checks)
+    _, probes = await _checked(service, lambda parts: parts.checks)
     failed = {probe.name: probe.error.code for probe in probes if probe.error is not None}
     if failed:
         raise _not_ready(failed)
@@ -56,13 +54,13 @@ def _not_ready(failed: Mapping[str, str]) -> NotReady:
 
 async def health(service: Service, _call: NoCall) -> AnyAnswer:
     """A report, so 200 whatever it tells."""
-    parts = await service.parts()
-    checks = [_check(probe) for probe in await service.probes.run(parts.checks)]
-    statistics = await asyncio.to_thread(parts.statistics)
+    parts, probes = await _checked(service, lambda parts: {**parts.checks, STATISTICS: parts.statistics})
+    statistics = next((probe.value for probe in probes if isinstance(probe.value, Mapping)), {})
+    checks = [_check(probe) for probe in probes if probe.name != STATISTICS or probe.error is not None]
     return json_answer(
         HealthReply(
             status="healthy" if all(check.ok for check in checks) else "unhealthy",
-            time=parts.clock.now(),
+            time=(parts.clock if parts is not None else SystemClock()).now(),
             checks=checks,
             versions=versions(),
             statistics=without_secrets(statistics),
@@ -78,7 +76,7 @@ def providers(parts: WebParts, _call: NoCall) -> AnyAnswer:
 
 async def openapi(service: Service, call: NoCall) -> AnyAnswer:
     """The contract, which changes with the code only."""
-    answer = Answer(200, await asyncio.to_thread(service.contract), headers={"Cache-Control": "no-cache"})
+    answer = Answer(200, service.contract(), headers={"Cache-Control": "no-cache"})
     return conditional(answer, call.headers.get("if-none-match"))
 
 
@@ -93,11 +91,15 @@ def versions() -> dict[str, str]:
     return found
 
 
-async def _parts(service: Service) -> WebParts | ErrorInfo:
-    try:
-        return await service.parts()
-    except CoreMachineError as error:
-        return describe(error)
+async def _checked(
+    service: Service, checks: Callable[[WebParts], Mapping[str, Check]]
+) -> tuple[WebParts | None, Sequence[Probe]]:
+    """The parts, made as a check is, and what their checks came to; all in the time of one check."""
+    began = service.probes.now()
+    (made,) = await service.probes.run({CONFIGURATION: service.make_parts}, began)
+    if not isinstance(made.value, WebParts):
+        return None, [made]
+    return made.value, await service.probes.run(checks(made.value), began)
 
 
 def _check(probe: Probe) -> CheckReply:

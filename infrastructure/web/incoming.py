@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from starlette.requests import ClientDisconnect, Request
@@ -13,19 +14,34 @@ from infrastructure.web.body import declared_length
 from infrastructure.web.errors import ClientGone, UploadStalled
 
 IDLE_SECONDS = 60.0
-"""A client that sends nothing for so long is given up."""
+"""The window in which a client has to send :data:`PROGRESS_BYTES`, or the end of what it has."""
+
+PROGRESS_BYTES = 16 * 1024
+"""A client that trickles, a byte now and then, holds a place as one that sends nothing does."""
 
 LINGER_BYTES = 64 * 1024 * 1024
 """What is read of a body, and dropped, after it was refused."""
 
 
 class Incoming:
-    """May be read in parts: who reads after somebody who stopped goes on where that one was."""
+    """May be read in parts: who reads after somebody who stopped goes on where that one was.
 
-    def __init__(self, request: Request, idle_seconds: float = IDLE_SECONDS) -> None:
+    Only the time counts in which the client is waited for, by ``monotonic`` (seconds): what is done with a piece may
+    take long.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        idle_seconds: float = IDLE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._headers = request.headers
         self._stream = request.stream()
         self._idle_seconds = idle_seconds
+        self._monotonic = monotonic
+        self._seconds_left = idle_seconds
+        self._bytes_left = PROGRESS_BYTES
         self._ended = False
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -54,12 +70,27 @@ class Incoming:
 
     async def _next(self) -> bytes | None:
         self._ended = True  # unless it goes well: nothing can be read after a failure
+        began = self._monotonic()
         try:
-            async with asyncio.timeout(self._idle_seconds):
+            async with asyncio.timeout(self._seconds_left):
                 piece = await anext(self._stream, None)
         except TimeoutError as error:
-            raise UploadStalled(f"nothing came for {self._idle_seconds:g} seconds") from error
+            raise self._stalled() from error
         except ClientDisconnect as error:
             raise ClientGone("the client went away before it had sent all") from error
+        if piece is not None:
+            self._count(len(piece), self._monotonic() - began)
         self._ended = piece is None
         return piece
+
+    def _count(self, size: int, seconds: float) -> None:
+        """A window ends, and the next begins, with the byte that makes it full."""
+        self._bytes_left -= size
+        self._seconds_left -= seconds
+        if self._bytes_left <= 0:
+            self._seconds_left, self._bytes_left = self._idle_seconds, PROGRESS_BYTES
+        elif self._seconds_left <= 0:
+            raise self._stalled()
+
+    def _stalled(self) -> UploadStalled:
+        return UploadStalled(f"fewer than {PROGRESS_BYTES} bytes came in {self._idle_seconds:g} seconds")

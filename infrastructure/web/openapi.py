@@ -20,7 +20,7 @@ from core.errors import (
 )
 from infrastructure.settings import SettingsInvalid
 from infrastructure.web.answers import JSON
-from infrastructure.web.errors import InvalidQuery
+from infrastructure.web.errors import InvalidQuery, ServerBusy
 from infrastructure.web.models import ErrorEnvelope
 from infrastructure.web.multipart import FIELD
 from infrastructure.web.refusals import INTERNAL_ERROR, retry_seconds, status_of
@@ -101,6 +101,7 @@ def errors_of(route: AnyRoute) -> set[type[CoreMachineError]]:
             BusRequestRefused,
             DefinitionError,
             DependencyMissing,
+            ServerBusy,
             SettingsInvalid,
             StoreInconsistent,
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +14,7 @@ from core.errors import CoreMachineError
 from infrastructure.web.answers import AnyAnswer
 from infrastructure.web.parts import WebParts
 from infrastructure.web.probes import Probes
+from infrastructure.web.threads import Threads
 
 Q = TypeVar("Q", bound=BaseModel)
 B = TypeVar("B", bound=BaseModel)
@@ -33,16 +33,21 @@ class Call(Generic[Q, B]):
 
 
 class Service(Protocol):
-    """What endpoints share in one process."""
+    """What endpoints share in one process. Calls wait in ``threads``, and readiness checks in those of ``probes``."""
 
+    threads: Threads
     probes: Probes
 
     def contract(self) -> bytes:
         """``openapi.json``, the same bytes each time."""
         ...
 
+    def make_parts(self) -> WebParts:
+        """May block. Raises what making them raises."""
+        ...
+
     async def parts(self) -> WebParts:
-        """Raises what making them raises."""
+        """:meth:`make_parts` in one of ``threads``."""
         ...
 
     def upload_place(self, limit: int) -> bool:
@@ -56,10 +61,10 @@ Endpoint = Callable[[Service, Call[Q, B]], Awaitable[AnyAnswer]]
 
 
 def threaded(perform: Callable[[WebParts, Call[Q, B]], AnyAnswer]) -> Endpoint[Q, B]:
-    """An endpoint that waits for ``perform`` in a thread."""
+    """An endpoint that waits for ``perform`` in one of the API's threads."""
 
     async def endpoint(service: Service, call: Call[Q, B]) -> AnyAnswer:
-        return await asyncio.to_thread(perform, await service.parts(), call)
+        return await service.threads.run(lambda: perform(service.make_parts(), call))
 
     return endpoint
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from functools import cache
@@ -22,12 +23,16 @@ from infrastructure.web.probes import Probes
 from infrastructure.web.query import parse_query
 from infrastructure.web.refusals import refusal, request_id_from
 from infrastructure.web.routes import AnyRoute, BodyKind, Call
+from infrastructure.web.threads import Threads
 
 REQUEST_ID = "x-request-id"
 
 
 class ApiService:
-    """:class:`infrastructure.web.routes.Service`; ``make_parts`` is called for each request, in a thread."""
+    """:class:`infrastructure.web.routes.Service`; ``make_parts`` is called for each request, in a thread.
+
+    ``monotonic`` is seconds, and measures how long a client is waited for.
+    """
 
     def __init__(
         self,
@@ -35,17 +40,21 @@ class ApiService:
         contract: Callable[[], bytes],
         *,
         probes: Probes | None = None,
+        threads: Threads | None = None,
         idle_seconds: float = IDLE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._make_parts = make_parts
+        self.make_parts = make_parts
         self.contract = cache(contract)
         self._idle_seconds = idle_seconds
+        self._monotonic = monotonic
         self._uploads = 0
         self._lock = threading.Lock()
         self.probes = probes or Probes()
+        self.threads = threads or Threads("api")
 
     async def parts(self) -> WebParts:
-        return await asyncio.to_thread(self._make_parts)
+        return await self.threads.run(self.make_parts)
 
     def upload_place(self, limit: int) -> bool:
         with self._lock:
@@ -60,7 +69,7 @@ class ApiService:
     async def answer(self, route: AnyRoute, request: Request) -> Response:
         """Raises nothing: whatever happens is an answer in the one envelope."""
         request_id = request_id_from(request.headers.get(REQUEST_ID))
-        incoming = Incoming(request, self._idle_seconds)
+        incoming = Incoming(request, self._idle_seconds, self._monotonic)
         (came,) = await asyncio.gather(self._perform(route, request, incoming, request_id), return_exceptions=True)
         if isinstance(came, BaseException):
             if route.body_kind is not BodyKind.NONE:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
+from functools import partial
 
 from core.errors import BlobConflict, BlobNotFound
 from core.ports import BlobStore
@@ -35,21 +35,21 @@ async def upload(service: Service, call: UploadCall) -> AnyAnswer:
         raise UploadsBusy("every place for an upload is taken; try again")
     spool = Spool(parts.settings.document_max_bytes)
     try:
-        await _receive(call, spool, parts.settings.document_max_bytes)
-        return await asyncio.to_thread(_submit, parts, call, spool, key)
+        await _receive(service, call, spool, parts.settings.document_max_bytes)
+        return await service.threads.run(lambda: _submit(parts, call, spool, key))
     finally:
         service.leave_upload_place()
         spool.close()
 
 
-async def _receive(call: UploadCall, spool: Spool, limit: int) -> None:
+async def _receive(service: Service, call: UploadCall, spool: Spool, limit: int) -> None:
     """Raises :class:`DocumentTooLarge`, :class:`UnsupportedFormat` and :class:`EmptyDocument`, each with the file's
     name, and what reading raises.
     """
     content_type = call.headers.get("content-type", "")
     part = FilePart(content_type) if content_type.lower().startswith(MULTIPART) else None
     try:
-        await _read(call, spool, part, limit)
+        await _read(service, call, spool, part, limit)
         spool.finish()
     except (DocumentTooLarge, UnsupportedFormat, EmptyDocument) as error:
         name = call.query.filename or (part.filename if part is not None else None)
@@ -57,7 +57,7 @@ async def _receive(call: UploadCall, spool: Spool, limit: int) -> None:
         raise
 
 
-async def _read(call: UploadCall, spool: Spool, part: FilePart | None, limit: int) -> None:
+async def _read(service: Service, call: UploadCall, spool: Spool, part: FilePart | None, limit: int) -> None:
     room = limit + (OVERHEAD_BYTES if part is not None else 0)
     if (declared_length(call.headers) or 0) > room:
         raise too_large(limit)
@@ -68,7 +68,7 @@ async def _read(call: UploadCall, spool: Spool, part: FilePart | None, limit: in
                 raise too_large(limit)
             data = part.feed(piece) if part is not None else piece
             if data:
-                await asyncio.to_thread(spool.add, data)
+                await service.threads.run(partial(spool.add, data))
     if part is not None:
         part.finish()
 

@@ -16,14 +16,13 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from core.errors import BlobConflict, BlobStoreUnavailable
-from infrastructure.web.blueprint import create_api_blueprint
 from infrastructure.web.multipart import OVERHEAD_BYTES
 from infrastructure.web.openapi import contract
 from infrastructure.web.service import ApiService
 from infrastructure.web.table import ROUTES
 from testing.documents import sample_page
 from testing.memory_blobs import MemoryBlobStore
-from tests.support.streamed_app import streamed_app
+from tests.support.serviced_app import serviced_app
 from tests.support.web import World, web_world
 
 PAGE = sample_page(seed=1)
@@ -290,10 +289,7 @@ def test_the_first_byte_over_the_limit_is_the_last_that_counts() -> None:
 
 def stalling_app(world: World) -> ASGIApp:
     """Gives a client up that sends nothing for a hundredth of a second."""
-    service = ApiService(lambda: world.parts, lambda: contract(ROUTES), idle_seconds=0.01)
-    with mock.patch("infrastructure.web.blueprint.ApiService", return_value=service):
-        blueprint = create_api_blueprint(lambda: world.parts)
-    return streamed_app(blueprint)
+    return serviced_app(ApiService(lambda: world.parts, lambda: contract(ROUTES), idle_seconds=0.01))
 
 
 def test_a_client_that_sends_nothing_is_given_up() -> None:
@@ -305,6 +301,27 @@ def test_a_client_that_sends_nothing_is_given_up() -> None:
 
     assert (sender.status, b"UPLOAD_STALLED" in sender.body) == (408, True)
     assert after.status == 202
+
+
+def test_clients_that_trickle_do_not_keep_others_from_uploading() -> None:
+    """A byte a second from each, on a clock of theirs: as many as there are places, without an end."""
+    world = web_world(DOCUMENT_MAX_UPLOADS=4)
+    now = [0.0]
+    app = serviced_app(ApiService(lambda: world.parts, lambda: contract(ROUTES), monotonic=lambda: now[0]))
+
+    def trickle() -> Iterator[Message]:
+        for byte in PNG[:1_000]:
+            now[0] += 1
+            yield part(bytes([byte]))
+
+    async def crowd() -> list[int]:
+        slow = await asyncio.gather(*(Sender(trickle()).post(app) for _ in range(4)))
+        assert all(b"UPLOAD_STALLED" in sender.body for sender in slow)
+        after = await Sender([part(PNG, more=False)]).post(app)
+        return [*(sender.status for sender in slow), after.status]
+
+    assert asyncio.run(crowd()) == [408] * 4 + [202]
+    assert stored(world) == [NAME]
 
 
 def test_more_uploads_than_places_are_told_to_come_again() -> None:

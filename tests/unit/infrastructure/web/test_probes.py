@@ -35,7 +35,7 @@ def test_each_check_tells_what_it_came_to_in_order() -> None:
 
 
 def test_no_checks_is_ready() -> None:
-    assert asyncio.run(Probes().run({})) == ()
+    assert list(asyncio.run(Probes().run({}))) == []
 
 
 def test_checks_run_at_once() -> None:
@@ -65,6 +65,50 @@ def test_one_that_hangs_holds_no_other_and_is_not_started_again() -> None:
         assert not started.acquire(blocking=False)
     finally:
         release.set()
+
+
+def test_one_that_hangs_from_an_earlier_call_is_told_at_once() -> None:
+    """By the clock: whoever waited here would wait for half a minute."""
+    now = [0.0]
+    probes = Probes(30, monotonic=lambda: now[0])
+    release = threading.Event()
+
+    async def ask() -> Sequence[Probe]:
+        first = asyncio.create_task(probes.run({"slow": lambda: release.wait(60)}))
+        await asyncio.sleep(0)
+        now[0] = 31.0
+        second = await probes.run({"slow": fine, "other": fine})
+        release.set()
+        await first
+        return second
+
+    try:
+        slow, other = asyncio.run(ask())
+    finally:
+        release.set()
+
+    assert codes([slow, other]) == {"slow": "CHECK_TIMEOUT", "other": None}
+    assert slow.error is not None
+    assert slow.error.message.endswith("has been running for 31.0")
+
+
+def test_checks_that_are_a_part_of_something_end_in_its_time() -> None:
+    release = threading.Event()
+    now = [100.0]
+    probes = Probes(30, monotonic=lambda: now[0])
+
+    try:
+        found = asyncio.run(probes.run({"slow": lambda: release.wait(60)}, began=69.99))
+    finally:
+        release.set()
+
+    assert codes(found) == {"slow": "CHECK_TIMEOUT"}
+
+
+def test_what_a_check_returned_is_told() -> None:
+    (probe,) = asyncio.run(Probes().run({"x": lambda: 7}))
+
+    assert (probe.value, probe.error) == (7, None)
 
 
 def test_who_asks_while_it_runs_gets_the_same_outcome() -> None:
