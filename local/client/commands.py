@@ -22,6 +22,7 @@ from local.client.http import Http, Wait
 from local.client.jobs import Listing, follow_job, list_jobs, show_job
 from local.client.letters import list_letters, replay_letters
 from local.client.ocr import DEFAULT_OUTPUT, read_documents
+from local.client.pipes import until_reader_leaves
 from local.client.prefixes import whole_id
 from local.client.reading import Options
 
@@ -30,7 +31,8 @@ ACTOR_VARIABLE = "COREMACHINE_ACTOR"
 STATES = ("queued", "processing", "paused", "completed", "completed_with_errors", "failed", "cancelled")
 EXITS = (
     "Exit codes: 0 all went well, 1 something failed or was refused, 2 wrong use, or a key that the service does not"
-    " take, 3 the service is not reached, 130 Ctrl-C; what runs on the service runs on."
+    " take, 3 the service is not reached, 130 Ctrl-C, 141 nobody reads the output any more; what runs on the service"
+    " runs on."
 )
 
 Subparsers = Any  # argparse has no public name for what add_subparsers gives
@@ -69,6 +71,10 @@ def _parser(subparsers: Subparsers, name: str, summary: str, command: Command) -
 
 def run(command: Command, options: argparse.Namespace) -> int:
     """The exit code. Errors go to the standard error, in one line each."""
+    return until_reader_leaves(lambda: _run(command, options))
+
+
+def _run(command: Command, options: argparse.Namespace) -> int:
     output = Output.JSON if options.json else Output.QUIET if options.quiet else Output.PEOPLE
     stop = threading.Event()
     _escape_what_the_terminal_has_not()
@@ -78,9 +84,6 @@ def run(command: Command, options: argparse.Namespace) -> int:
     except ClientError as error:
         print(f"local: {error}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:
-        _let_go_of_output()
-        return INTERRUPTED
     except (KeyboardInterrupt, Stopped):
         stop.set()
         return INTERRUPTED
@@ -91,11 +94,6 @@ def _escape_what_the_terminal_has_not() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-
-
-def _let_go_of_output() -> None:
-    """The reader of a pipe went away; Python's own flush at the end would complain of it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _add_ocr(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,9 @@ from local.errors import LocalError
 
 ALL_WELL, SOME_FAILED, WRONG_USE, NOT_REACHED, INTERRUPTED = 0, 1, 2, 3, 130
 
+READER_GONE = 141
+"""What a shell gives for a command that SIGPIPE ended, as it does with most: 128 + 13."""
+
 
 class ClientError(LocalError):
     exit_code: ClassVar[int] = SOME_FAILED

@@ -1,6 +1,6 @@
 """``python -m local doctor``.
 
-Exit codes: 0 no error was found, 1 errors were, 2 wrong use, 130 Ctrl-C.
+Exit codes: 0 no error was found, 1 errors were, 2 wrong use, 130 Ctrl-C, 141 nobody reads the output any more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local.client.pipes import until_reader_leaves
 from local.doctor.checks import examine
 from local.doctor.findings import Severity
 from local.doctor.gathering import Place, gather
@@ -25,7 +26,10 @@ from local.stack_file import read_stack_file
 ROOT = Path(__file__).resolve().parents[2]
 CLEAN, ERRORS, WRONG_USE = 0, 1, 2
 ABOUT = "Looks at settings, host.json, this machine and the services that it can reach, and says what will go wrong."
-EXITS = "Exit codes: 0 no error, 1 errors, 2 wrong use. docs/operations.md explains each code."
+EXITS = (
+    "Exit codes: 0 no error, 1 errors, 2 wrong use, 130 Ctrl-C, 141 nobody reads the output any more."
+    " docs/operations.md explains each code."
+)
 
 Subparsers = Any  # argparse has no public name for what add_subparsers gives
 
@@ -46,6 +50,10 @@ def add_command(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
+    return until_reader_leaves(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
     root: Path = options.script_root
     for path, missing in (
         (root, not root.is_dir()),
