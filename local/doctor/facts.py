@@ -131,13 +131,17 @@ Schema = SchemaCurrent | SchemaOlder | SchemaOther | SchemaUnknown
 
 @dataclass(frozen=True, slots=True)
 class DatabaseTold:
-    """``connections`` are those that the server has for users like us."""
+    """``connections`` are those that the server has for users like us.
+
+    ``letters`` are the dead letters that are written down there, and were not sent again.
+    """
 
     major: int
     encoding: str
     connections: int
     offset: Offset
     schema: Schema
+    letters: int = 0
 
 
 DatabaseFact = DatabaseTold | Unreachable | NotNamed

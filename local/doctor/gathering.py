@@ -93,7 +93,7 @@ def _asked(facts: Facts, place: Place, seconds: float) -> Facts:
 
 
 def own_rules(settings: Settings, stack: StackFile | None) -> Mapping[str, QueueTold]:
-    """How the stack's own emulator sets up the queues; it has no management side to tell."""
+    """How the stack's own emulator sets up the queues, for where it is not there to be asked how."""
     part = stack.parts.get("service_bus") if stack is not None else None
     if part is None or part.pid == 0:
         return {}

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
 from multiprocessing.pool import ThreadPool
 from typing import assert_never
 from urllib.parse import urlsplit
@@ -28,7 +27,6 @@ from infrastructure.service_bus.properties import (
     QueueInspected,
     QueueMissing,
     QueueProperties,
-    queue_properties,
 )
 from infrastructure.settings import Settings
 from local.doctor.facts import (
@@ -63,6 +61,13 @@ _ABOUT_SERVER = """
            current_setting('max_connections')::integer
                - current_setting('superuser_reserved_connections')::integer
                - coalesce(current_setting('reserved_connections', true)::integer, 0)
+"""
+
+MOST_LETTERS = 10_000
+"""Are counted of those in the database: by then it is no matter of one more."""
+
+_ABOUT_LETTERS = """
+    SELECT count(*) FROM (SELECT FROM coremachine.dead_letters WHERE replays = 0 LIMIT %s) AS waiting
 """
 
 Probe = Callable[[], DatabaseFact | BusFact | StorageFact]
@@ -108,7 +113,16 @@ def _server(connection: Connection) -> DatabaseTold:
         connections=int(row[1]),
         offset=_offset(at.timestamp(), began, time.time(), 0.0),
         schema=_schema(connection),
+        letters=_letters(connection),
     )
+
+
+def _letters(connection: Connection) -> int:
+    """Dead letters that are written down and were not sent again; none where they cannot be read."""
+    with suppress(CoreMachineError), translated():
+        row = connection.execute(_ABOUT_LETTERS, [MOST_LETTERS]).fetchone()
+        return int(row[0]) if row is not None else 0
+    return 0
 
 
 def _schema(connection: Connection) -> Schema:
@@ -123,7 +137,7 @@ def _schema(connection: Connection) -> Schema:
 
 
 def bus(settings: Settings, own_rules: Rules | None = None) -> BusFact:
-    """``own_rules`` are those of queues that this machine's stack made: its emulator does not tell them."""
+    """``own_rules`` are those of queues that this machine's stack made, for where the bus does not tell them."""
     if not (settings.service_bus_connection or settings.service_bus_fqdn):
         return NotNamed()
     try:
@@ -149,22 +163,16 @@ def _is_emulator(connection: service_bus.BusConnection) -> bool:
 def _queues(connection: service_bus.BusConnection, names: list[str], own_rules: Rules) -> list[QueueFact]:
     opened = AzureServiceBus(connection, SystemClock(), 0.0)
     with closing(opened):
-        return [_queue(connection, opened, name, own_rules.get(name)) for name in names]
+        return [_queue(opened, name, own_rules.get(name)) for name in names]
 
 
-def _queue(
-    connection: service_bus.BusConnection, opened: AzureServiceBus, name: str, own: QueueTold | None
-) -> QueueFact:
-    """Asked of the management side, and where that does not answer, looked at as we use it."""
-    untold = _looked_at(opened, name)
-    if not isinstance(untold, QueueUntold):
-        return untold
-    if own is not None:
-        return own
-    if _is_emulator(connection):
-        return untold
-    limits = {"connection_timeout": ASKED_SECONDS, "read_timeout": ASKED_SECONDS, "retry_total": 0}
-    return _told(queue_properties(partial(connection.administration, **limits), name))
+def _queue(opened: AzureServiceBus, name: str, own: QueueTold | None) -> QueueFact:
+    """Looked at as we use it, and then asked of the management side; ``own`` holds where that does not answer."""
+    missing = _missing(opened, name)
+    if missing is not None:
+        return missing
+    told = _told(opened.queue_properties(name))
+    return own if own is not None and isinstance(told, QueueUntold) else told
 
 
 def _told(found: QueueInspected) -> QueueFact:
@@ -189,7 +197,8 @@ def _told(found: QueueInspected) -> QueueFact:
             assert_never(found)
 
 
-def _looked_at(opened: AzureServiceBus, name: str) -> QueueFact:
+def _missing(opened: AzureServiceBus, name: str) -> QueueAbsent | QueueUnreachable | None:
+    """``None`` for a queue that can be used."""
     try:
         opened.probe(name)
     except BusMisconfigured as error:
@@ -198,7 +207,7 @@ def _looked_at(opened: AzureServiceBus, name: str) -> QueueFact:
         return QueueUnreachable(name, _said(error))
     except CoreMachineError as error:
         return QueueUnreachable(name, _said(error))
-    return QueueUntold(name, "this emulator has no management side")
+    return None
 
 
 def blobs(settings: Settings) -> StorageFact:

@@ -19,6 +19,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from core.errors import BusMisconfigured
+from infrastructure.service_bus.bus import AzureServiceBus
 from infrastructure.service_bus.properties import PropertiesUnavailable, QueueMissing, QueueProperties
 from infrastructure.settings import Settings
 from local.azurite import Azurite
@@ -125,10 +126,25 @@ def bus(emulator: RunningEmulator, **given: str) -> BusTold:
     return found
 
 
-def test_the_queues_of_an_emulator_are_there_and_untold(emulator: RunningEmulator) -> None:
+def test_letters_that_were_written_down_are_counted_until_they_are_sent_again(own_postgres_database: Database) -> None:
+    execute(
+        own_postgres_database,
+        "INSERT INTO coremachine.dead_letters"
+        " (queue, message_id, message_type, body, reason, description, recorded_at, replays)"
+        " SELECT 'jobs', i::text, '', '', '', '', now(), (i = 3)::int FROM generate_series(1, 3) AS i",
+    )
+
+    assert asked(own_postgres_database).letters == 2
+
+
+def test_where_no_letters_can_be_read_none_are_counted(blank_postgres_database: Database) -> None:
+    assert asked(blank_postgres_database).letters == 0
+
+
+def test_the_queues_of_an_emulator_are_told_by_it(emulator: RunningEmulator) -> None:
     found = bus(emulator)
 
-    assert [queue.queue for queue in found.queues if isinstance(queue, QueueUntold)] == list(QUEUES)
+    assert [queue.queue for queue in found.queues if isinstance(queue, QueueTold)] == list(QUEUES)
     assert found.offset is None
 
 
@@ -136,15 +152,24 @@ def test_a_queue_that_is_not_there_is_absent_and_hides_no_other(emulator: Runnin
     found = bus(emulator, TASKS_QUEUE="none-such")
 
     assert QueueAbsent("none-such") in found.queues
-    assert sum(isinstance(queue, QueueUntold) for queue in found.queues) == 2
+    assert sum(isinstance(queue, QueueTold) for queue in found.queues) == 2
 
 
-def test_the_stack_tells_for_its_own_emulator(emulator: RunningEmulator) -> None:
+def test_the_stack_tells_only_for_an_emulator_that_does_not(
+    emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = QueueTold("tasks", 60.0, 10, 300.0, None, None, sessions=False, status="Active", dead_letters=0)
-    found = probes.bus(settings(SERVICE_BUS_CONNECTION=emulator.connection_string), {"tasks": told})
+    named = settings(SERVICE_BUS_CONNECTION=emulator.connection_string)
+    asked = probes.bus(named, {"tasks": told})
+    monkeypatch.setattr(
+        AzureServiceBus, "queue_properties", lambda _, name: PropertiesUnavailable(name, BusMisconfigured("no"))
+    )
+    silent = probes.bus(named, {"tasks": told})
 
-    assert isinstance(found, BusTold)
-    assert told in found.queues
+    assert isinstance(asked, BusTold)
+    assert isinstance(silent, BusTold)
+    assert told not in asked.queues
+    assert told in silent.queues
 
 
 def test_a_wrong_key_is_unreachable_without_the_key(emulator: RunningEmulator) -> None:

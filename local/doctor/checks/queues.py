@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from core.reconciler import ReconcilerPolicy
 from local.doctor.checks.locks import told
-from local.doctor.facts import BusTold, Facts, QueueAbsent, QueueTold, QueueUnreachable, QueueUntold
+from local.doctor.facts import BusTold, DatabaseTold, Facts, QueueAbsent, QueueTold, QueueUnreachable, QueueUntold
 from local.doctor.findings import Code, Finding, error, note, warning
 
 LEAST_DELIVERIES = 5
 """Each restart, lost lock or broken connection of a process costs a message one; Azure's default is 10."""
+
+LETTERS_FIX = "python -m local dead-letters shows why; with replay it sends them again"
 
 STALE_AFTER = ReconcilerPolicy().stale_after
 
@@ -111,9 +113,15 @@ def expiry(facts: Facts) -> Iterator[Finding]:
 def letters(facts: Facts) -> Iterator[Finding]:
     for queue in told(facts):
         if queue.dead_letters:
-            problem = f"{queue.dead_letters} dead letters: work that nobody could do"
-            fix = "python -m local dead-letters shows why, and sends them again"
-            yield note(Code.DEAD_LETTERS_WAITING, f"queue {queue.queue}", problem, fix)
+            problem = f"{_count(queue.dead_letters)}: work that nobody could do"
+            yield note(Code.DEAD_LETTERS_WAITING, f"queue {queue.queue}", problem, LETTERS_FIX)
+    if isinstance(facts.database, DatabaseTold) and facts.database.letters:
+        problem = f"{_count(facts.database.letters)} written down, and not sent again since"
+        yield note(Code.DEAD_LETTERS_WAITING, "database", problem, LETTERS_FIX)
+
+
+def _count(letters: int) -> str:
+    return "1 dead letter" if letters == 1 else f"{letters} dead letters"
 
 
 QUEUES = (there, untold, deliveries, duplicates, sizes, expiry, letters)

@@ -124,6 +124,7 @@ SPOILT: list[tuple[Code, Severity, Facts]] = [
     (Code.MESSAGES_EXPIRE_EARLY, Severity.WARNING, with_queue(time_to_live=STALE_AFTER - 1)),
     (Code.MESSAGE_LIMIT_OVER_QUEUE, Severity.ERROR, with_queue(max_message_bytes=262_143)),
     (Code.DEAD_LETTERS_WAITING, Severity.NOTE, with_queue(dead_letters=1)),
+    (Code.DEAD_LETTERS_WAITING, Severity.NOTE, with_database(letters=1)),
     (Code.BUS_UNREACHABLE, Severity.ERROR, replace(sound(), bus=Unreachable("BUS_UNAVAILABLE: no"))),
     (Code.BUS_UNREACHABLE, Severity.ERROR, with_queue("tasks", fact=QueueUnreachable("tasks", "X: no"))),
     (Code.DATABASE_UNREACHABLE, Severity.ERROR, replace(sound(), database=Unreachable("STORE_UNAVAILABLE: no"))),

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.client.errors import ALL_WELL, INTERRUPTED, NOT_REACHED, SOME_FAILED, WRONG_USE
+from core.attempts import DEADLINE_EXCEEDED, LEASE_MARGIN
+from core.errors import LeaseLost
+from core.heartbeat import LEASE_SECONDS, RENEWALS_A_LEASE
+from handlers.document.source import OWN_AREA, UPLOADS
+from infrastructure.settings import Settings
+from local.client.errors import ALL_WELL, INTERRUPTED, NOT_REACHED, READER_GONE, SOME_FAILED, WRONG_USE
+from local.doctor import command
 from local.doctor.checks import examine
 from local.doctor.checks.concurrency import TIMERS, TRIGGERS
 from local.doctor.findings import Code
@@ -69,4 +75,46 @@ def test_the_sum_of_the_calls_is_right() -> None:
 def test_the_exit_codes_are_those_of_the_clients() -> None:
     told = [int(cells[0]) for cells in rows("| exit code | meaning |")]
 
-    assert told == [ALL_WELL, SOME_FAILED, WRONG_USE, NOT_REACHED, INTERRUPTED]
+    assert told == [ALL_WELL, SOME_FAILED, WRONG_USE, NOT_REACHED, INTERRUPTED, READER_GONE]
+
+
+def test_the_exit_codes_of_the_doctor_are_those_that_its_help_tells() -> None:
+    told = re.search(r"Exit codes: 0 no error, .*", PAGE)
+
+    assert told is not None
+    assert re.findall(r"\d+", told[0]) == re.findall(r"\d+", command.EXITS)
+    assert str(READER_GONE) in told[0]
+
+
+def section(head: str) -> str:
+    """What the page says under a bold head, in one line."""
+    return " ".join(PAGE[PAGE.index(f"**{head}") :].split("\n\n")[0].split())
+
+
+def test_a_handler_s_timeout_is_what_it_is() -> None:
+    told = section("A handler's timeout**")
+
+    assert "ends that task alone" not in PAGE
+    for named in ("`context.should_stop`", DEADLINE_EXCEEDED.code, f"{LEASE_MARGIN:.0f} s behind", LeaseLost.code):
+        assert named in told
+
+
+def test_leases_are_told_as_they_are() -> None:
+    told = section("Leases.")
+
+    assert f"a lease of {LEASE_SECONDS:.0f} s" in told
+    assert f"renews it {RENEWALS_A_LEASE} times" in told
+    assert f"less than {LEASE_SECONDS * (RENEWALS_A_LEASE - 1) / RENEWALS_A_LEASE:.0f} s" in told
+    assert f"a heartbeat in {LEASE_SECONDS / RENEWALS_A_LEASE:.0f} s" in " ".join(PAGE.split())
+    assert "core/heartbeat.py" in told
+
+
+def test_the_storage_account_s_rule_is_for_our_areas_and_the_days_of_the_setting() -> None:
+    settings = Settings.from_environment({})
+    (policy,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    (rule,) = json.loads(policy)["rules"]
+    areas = {f"{settings.storage_container}/{area}" for area in (UPLOADS, OWN_AREA)}
+
+    assert set(rule["definition"]["filters"]["prefixMatch"]) == areas
+    delete = rule["definition"]["actions"]["baseBlob"]["delete"]
+    assert delete == {"daysAfterModificationGreaterThan": settings.retention_days}
