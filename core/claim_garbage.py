@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 
 from core.claim_check import FOLDER, Claim, claim_in, claim_of
-from core.deadletters import MAX_LETTERS
 from core.errors import CoreMachineError
 from core.ids import JobId
 from core.paging import MAX_LIMIT
@@ -23,6 +22,9 @@ _log = logging.getLogger(__name__)
 
 KEEP_SECONDS = 14 * 86_400.0
 """Service Bus's time to live, as the portal sets it for a new queue."""
+
+MAX_LETTERS = 10_000
+"""How many letters of a queue are looked at, at most: those that were not moved into the store yet."""
 
 
 class ClaimGarbage:

@@ -67,6 +67,8 @@ def settle(bus: MessageBus, message: ReceivedMessage, settlement: Settlement) ->
                 bus.abandon(message)
             case DeadLetterMessage(error):
                 bus.dead_letter(message, error.code, error.message)
+                extra = {"queue": message.queue, "message_id": message.message_id, "code": error.code}
+                _log.error("message_dead_lettered", extra=extra)
             case _:
                 assert_never(settlement)
     except (LockLost, TransientError) as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Sequence
 
 from core.errors import DeadLetterNotFound, OperationConflict
 from core.ids import bounded_message_id
@@ -10,33 +11,23 @@ from core.limits import LONGEST, MAX_LETTER_TEXT, check_actor
 from core.listing import DeadLetterRecord, NewDeadLetter
 from core.outcome import storable
 from core.paging import checked_after, checked_limit
-from core.ports import Clock, DeadLetter, MessageBus, StateStore
+from core.ports import Clock, DeadLetter, StateStore
 from core.relay import OutboxRelay
-
-MAX_LETTERS = 10_000
-"""How many letters of a queue are looked at, at most."""
 
 _ANY_LENGTH = 1 << 20
 
 
 class DeadLetters:
-    """What became undeliverable. Sending a letter again is safe at any time: what it asks for may have been done.
+    """What became undeliverable. Sending a letter again is safe at any time: what it asks for may have been done."""
 
-    A record that :mod:`core.retention` deleted while its letter is still on the bus is written down anew.
-    """
-
-    def __init__(self, store: StateStore, bus: MessageBus, relay: OutboxRelay, clock: Clock) -> None:
+    def __init__(self, store: StateStore, relay: OutboxRelay, clock: Clock) -> None:
         self._store = store
-        self._bus = bus
         self._relay = relay
         self._clock = clock
 
-    def collect(self, queues: Iterable[str], limit: int = 100) -> int:
-        """Write down the oldest dead letters of each queue; how many were new. They stay where they are.
-
-        A pass asks for ``limit`` of a queue, and for more only while it knows all of those.
-        """
-        return sum([self._collect(queue, limit) for queue in queues])
+    def record(self, letters: Sequence[DeadLetter]) -> int:
+        """Write letters down, all or none; how many were new. What it has returned from is safe to take off the bus."""
+        return self._store.record_dead_letters([storable_letter(letter) for letter in letters], self._clock.now())
 
     def listed(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetterRecord]:
         """In the order in which they were written down, from behind record ``after``.
@@ -54,22 +45,13 @@ class DeadLetters:
         """
         check_actor(actor)
         letter = self._find(record_id)
-        message_id = replay_message_id(letter.letter.message_id, letter.replays + 1)
+        message_id = replay_message_id(letter.letter.message_id, record_id, letter.replays + 1)
         row = self._store.replay_dead_letter(record_id, letter.replays, message_id, actor, self._clock.now())
         if row is None:
             self._find(record_id)
             raise OperationConflict(f"dead letter {record_id} was sent again by somebody else just now")
         self._relay.publish([row])
         return self._find(record_id)
-
-    def _collect(self, queue: str, limit: int) -> int:
-        letters = self._bus.dead_letters(queue, limit)
-        if not letters:
-            return 0
-        new = self._store.record_dead_letters([storable_letter(letter) for letter in letters], self._clock.now())
-        if new or len(letters) < limit or limit >= MAX_LETTERS:
-            return new
-        return self._collect(queue, 2 * limit)
 
     def _find(self, record_id: int) -> DeadLetterRecord:
         found = self._store.list_dead_letters(record_id - 1, 1)
@@ -78,16 +60,23 @@ class DeadLetters:
         return found[0]
 
 
-def replay_message_id(message_id: str, replay: int) -> str:
-    """``message_id:rN``, at most 128 characters: of what is longer, the end is in a digest."""
-    return bounded_message_id(message_id, f":r{replay}")
+def replay_message_id(message_id: str, record_id: int, replay: int) -> str:
+    """``message_id:rRECORD.N``, at most 128 characters: of what is longer, the end is in a digest.
+
+    The record is in it since letters of one message id may have different bodies.
+    """
+    return bounded_message_id(message_id, f":r{record_id}.{replay}")
 
 
 def storable_letter(letter: DeadLetter) -> NewDeadLetter:
-    """What anybody sent may hold any text; what is written down is what a store takes."""
+    """What anybody sent may hold any text; what is written down is what a store takes.
+
+    A message without an id gets one made of its content.
+    """
+    message_id = letter.message_id or f"no-id:{hashlib.sha256(letter.body).hexdigest()}"
     return NewDeadLetter(
         letter.queue,
-        bounded_message_id(storable(letter.message_id, _ANY_LENGTH)),
+        bounded_message_id(storable(message_id, _ANY_LENGTH)),
         storable(letter.message_type, LONGEST["message type"]),
         letter.body,
         storable(letter.reason, MAX_LETTER_TEXT),

@@ -322,7 +322,7 @@ class Operations(Protocol):
         ...
 
     def record_dead_letters(self, letters: Sequence[NewDeadLetter], now: datetime) -> int:
-        """Write down dead letters; how many were new. One is known by its queue and message id."""
+        """Write down dead letters; how many were new. One is known by its queue, message id and body."""
         ...
 
     def list_dead_letters(self, after: int, limit: int) -> Sequence[DeadLetterRecord]:

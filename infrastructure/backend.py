@@ -35,6 +35,9 @@ DAY = 86_400.0
 HEADER_BYTES = 2 * 1024
 """What is left for a message's headers and its envelope under the tier's limit, more than ours take."""
 
+LETTERS_A_PASS = 1_000
+"""Dead letters of a queue that are moved each time."""
+
 
 class Backend:
     """Made of settings, without a connection to anything: each part connects when it is first used.
@@ -59,7 +62,7 @@ class Backend:
         self.service_bus = AzureServiceBus(BusConnection(settings), self.clock, wait_seconds)
         body_limit = settings.service_bus_max_message_bytes - HEADER_BYTES
         self.bus = ClaimCheckBus(self.service_bus, self.blobs, self.clock, body_limit)
-        self.dead_letters = DeadLetters(self.store, self.bus, OutboxRelay(self.store, self.bus, self.clock), self.clock)
+        self.dead_letters = DeadLetters(self.store, OutboxRelay(self.store, self.bus, self.clock), self.clock)
         self._heartbeat = Heartbeat(self.store, self.clock)
         self._shared = GroupCommit.wrap(self.store)
         self._of_thread = threading.local()
@@ -97,7 +100,10 @@ class Backend:
         Reconciler(self.machine_of_thread(), self.bus).run_once()
 
     def collect_dead_letters(self) -> None:
-        self.dead_letters.collect(self.queues.all())
+        """Move dead letters from the broker into the store; the next pass goes on where this one ends."""
+        largest = self.settings.service_bus_max_message_bytes
+        for queue in self.queues.all():
+            self.service_bus.move_dead_letters(queue, self.dead_letters.record, LETTERS_A_PASS, largest)
 
     def retire(self) -> None:
         policy = RetentionPolicy(keep_seconds=self.settings.retention_days * DAY)

@@ -59,9 +59,12 @@ class MockLetters(MockTables):
         return len(free[:limit])
 
     def _record(self, letter: NewDeadLetter, now: datetime) -> bool:
-        key = (letter.queue, letter.message_id)
-        if any((known.letter.queue, known.letter.message_id) == key for known in self._letters.values()):
+        if any(_same(known.letter, letter) for known in self._letters.values()):
             return False
         record_id = next(self._letter_numbers)
         self._letters[record_id] = DeadLetterRecord(record_id, letter, now)
         return True
+
+
+def _same(one: NewDeadLetter, other: NewDeadLetter) -> bool:
+    return (one.queue, one.message_id, one.body) == (other.queue, other.message_id, other.body)

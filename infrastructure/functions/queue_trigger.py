@@ -8,7 +8,6 @@ hear of a failure. The engine's own retries are new messages and are not touched
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
 from typing import Protocol, assert_never
@@ -17,6 +16,7 @@ from core.attempts import Processed
 from core.consumer import AbandonMessage, DeadLetterMessage, dispatch
 from core.deadletters import storable_letter
 from core.errors import CoreMachineError, TransientError
+from core.listing import NewDeadLetter
 from core.machine import CoreMachine
 from core.ports import DeadLetter, IdSource, MessageBus
 from core.postponed import postponed
@@ -87,20 +87,26 @@ class QueueTrigger:
                 assert_never(settlement)
 
     def _postpone(self, message: QueueMessage, body: bytes, error: TransientError) -> None:
+        letter = self._letter(message, body, error)
         now = self._machine().clock.now()
-        later = postponed(self._queue, _id(message, body), message.label or "", body, now, self._ids.jitter())
-        self._bus.send([later])
+        later = postponed(self._queue, letter.message_id, letter.message_type, body, now, self._ids.jitter())
+        try:
+            self._bus.send([later])
+        except TransientError:
+            raise
+        except CoreMachineError as refused:
+            self._bury(message, body, refused)
+            return
         extra = {"queue": self._queue, "message_id": message.message_id, "code": error.code}
         _log.warning("message_postponed", extra=extra)
 
     def _bury(self, message: QueueMessage, body: bytes, error: CoreMachineError) -> None:
-        letter = DeadLetter(self._queue, _id(message, body), message.label or "", body, error.code, error.message)
         machine = self._machine()
-        machine.store.record_dead_letters([storable_letter(letter)], machine.clock.now())
+        machine.store.record_dead_letters([self._letter(message, body, error)], machine.clock.now())
         extra = {"queue": self._queue, "message_id": message.message_id, "code": error.code}
         _log.error("message_dead_lettered", extra=extra)
 
-
-def _id(message: QueueMessage, body: bytes) -> str:
-    """Its id; of a message that a stranger sent without one, an id made of its content."""
-    return message.message_id or f"no-id:{hashlib.sha256(body).hexdigest()}"
+    def _letter(self, message: QueueMessage, body: bytes, error: CoreMachineError) -> NewDeadLetter:
+        """The message with an id and a label that the bus and the store take, and why it is not processed."""
+        found = DeadLetter(self._queue, message.message_id or "", message.label or "", body, error.code, error.message)
+        return storable_letter(found)

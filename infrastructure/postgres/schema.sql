@@ -228,9 +228,6 @@ ALTER TABLE ONLY coremachine.checkpoints
 ALTER TABLE ONLY coremachine.dead_letters
     ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (record_id);
 
-ALTER TABLE ONLY coremachine.dead_letters
-    ADD CONSTRAINT dead_letters_queue_message_id_key UNIQUE (queue, message_id);
-
 ALTER TABLE ONLY coremachine.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (run_key, number);
 
@@ -260,6 +257,8 @@ ALTER TABLE ONLY coremachine.stages
 
 ALTER TABLE ONLY coremachine.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (run_key, stage, name);
+
+CREATE UNIQUE INDEX dead_letters_known ON coremachine.dead_letters USING btree (queue, message_id, sha256(body));
 
 CREATE INDEX dead_letters_recorded ON coremachine.dead_letters USING btree (recorded_at);
 

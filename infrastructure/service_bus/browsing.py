@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver, ServiceBusSubQueue
-from azure.servicebus.exceptions import MessageLockLostError
 
 from core.errors import BusUnavailable
 from core.ports import DeadLetter
@@ -21,12 +19,6 @@ T = TypeVar("T")
 
 PAGE = 250
 """Messages that are asked for at a time; the service gives no more than 256, nor more than fit into an answer."""
-
-MAX_LOOKED_AT = 10_000
-"""Dead letters among which those are looked for that are to be removed, the oldest."""
-
-REMOVAL_SECONDS = 1.0
-"""How long dead letters are waited for that were seen and are held by somebody else."""
 
 
 class Peeked(NamedTuple):
@@ -91,23 +83,6 @@ class Browser:
         closed(self._client)
 
 
-def remove_dead_letters(connection: Connects, queue: str, message_ids: Collection[str]) -> int:
-    """On a connection of its own, by the thread that calls. A letter can only be taken out by receiving, from the
-    oldest on; all that are passed over are given back.
-    """
-
-    def remove() -> int:
-        with (
-            connection.client() as client,
-            client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as receiver,
-        ):
-            seen = [str(one.message_id) in message_ids for one in _pages(receiver, MAX_LOOKED_AT)]
-            wanted = len(seen) - seen[::-1].index(True) if True in seen else 0
-            return _taken_out(receiver, frozenset(message_ids), wanted)
-
-    return guarded(remove)
-
-
 def _pages(receiver: ServiceBusReceiver, limit: int, after: int = 0) -> list[ServiceBusReceivedMessage]:
     """The oldest behind sequence number ``after``. A page ends early where its answer is full."""
     found: list[ServiceBusReceivedMessage] = []
@@ -118,26 +93,6 @@ def _pages(receiver: ServiceBusReceiver, limit: int, after: int = 0) -> list[Ser
         found += page
         after = page[-1].sequence_number or 0
     return found
-
-
-def _taken_out(receiver: ServiceBusReceiver, message_ids: frozenset[str], wanted: int) -> int:
-    removed = looked_at = 0
-    passed_over: list[ServiceBusReceivedMessage] = []
-    while looked_at < wanted:
-        some = receiver.receive_messages(min(PAGE, wanted - looked_at), max_wait_time=REMOVAL_SECONDS)
-        if not some:
-            break
-        for one in some:
-            if str(one.message_id) in message_ids:
-                receiver.complete_message(one)
-                removed += 1
-            else:
-                passed_over.append(one)
-        looked_at += len(some)
-    for one in passed_over:
-        with suppress(MessageLockLostError):
-            receiver.abandon_message(one)
-    return removed
 
 
 def _peeked(queue: str, found: ServiceBusReceivedMessage) -> Peeked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from threading import Event, Lock, local
@@ -10,8 +10,9 @@ from threading import Event, Lock, local
 from core.errors import BusUnavailable, BusWrongThread, LockLost
 from core.model import OutboundMessage
 from core.ports import Clock, DeadLetter, ReceivedMessage
-from infrastructure.service_bus.browsing import Browser, Peeked, remove_dead_letters
+from infrastructure.service_bus.browsing import Browser, Peeked
 from infrastructure.service_bus.connection import BusConnection
+from infrastructure.service_bus.letters import Record, move_dead_letters
 from infrastructure.service_bus.messages import checked
 from infrastructure.service_bus.properties import QueueInspected, queue_properties
 from infrastructure.service_bus.receiving import QueueReceiver
@@ -85,13 +86,13 @@ class AzureServiceBus:
         """The oldest messages behind sequence number ``after``: ready, locked or scheduled, left where they are."""
         return self._browser.peek(queue, limit, after)
 
-    def remove_dead_letters(self, queue: str, message_ids: Collection[str]) -> int:
-        """Take dead letters out, all that have one of the ids; how many were there.
-
-        They are looked for among the oldest 10,000. Those before them are held meanwhile, and given back; a crash on
-        the way removes fewer.
+    def move_dead_letters(self, queue: str, record: Record, limit: int, max_message_bytes: int) -> int:
+        """:func:`infrastructure.service_bus.letters.move_dead_letters`, on a connection of its own where there are any,
+        by the thread that calls.
         """
-        return remove_dead_letters(self._connection, queue, message_ids)
+        if not self._browser.dead_letters(queue, 1):
+            return 0
+        return move_dead_letters(self._connection, queue, record, limit, max_message_bytes)
 
     def queue_properties(self, queue: str) -> QueueInspected:
         return queue_properties(self._connection.administration, queue)

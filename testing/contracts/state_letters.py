@@ -27,6 +27,12 @@ class DeadLetterContract:
     def test_queues_do_not_share_message_ids(self, store: StateStore) -> None:
         assert store.record_dead_letters([letter(queue="tasks"), letter(queue="jobs")], at(1)) == 2
 
+    def test_letters_of_one_id_are_told_apart_by_their_bodies(self, store: StateStore) -> None:
+        assert store.record_dead_letters([letter(body=b"one"), letter(body=b"two")], at(1)) == 2
+        assert store.record_dead_letters([letter(body=b"two"), letter(body=b""), letter(body=b"one")], at(2)) == 1
+
+        assert [record.letter.body for record in store.list_dead_letters(0, 10)] == [b"one", b"two", b""]
+
     def test_pages_hold_every_letter_once_in_the_order_of_writing(self, store: StateStore) -> None:
         for number in range(7):
             store.record_dead_letters([letter(f"m{number}")], at(number))

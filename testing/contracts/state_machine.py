@@ -73,16 +73,18 @@ class StateStoreMachine(TransitionsMachine):
     # --- dead letters ---
 
     def record_letters(self, some: list[str]) -> None:
-        known = {record.letter.message_id for record in self.store.list_dead_letters(0, 100)}
-        letters = [NewDeadLetter("tasks", name, "letter", name.encode(), "reason", "") for name in some]
-        assert self.store.record_dead_letters(letters, self._now()) == len({*some} - known)
+        """``q:2`` is another body under the id ``q``."""
+        known = {(one.letter.message_id, one.letter.body) for one in self.store.list_dead_letters(0, 100)}
+        letters = [NewDeadLetter("tasks", name[:1], "letter", name.encode(), "reason", "") for name in some]
+        new = {(one.message_id, one.body) for one in letters} - known
+        assert self.store.record_dead_letters(letters, self._now()) == len(new)
 
     def replay_letter(self, pick: int, off: int) -> None:
         records = self.store.list_dead_letters(0, 100)
         if not records:
             return
         record = records[pick % len(records)]
-        message_id = f"{record.letter.message_id}:r{record.replays + 1}"
+        message_id = f"{record.letter.body.decode()}:r{record.replays + 1}"
         row = self.store.replay_dead_letter(record.record_id, record.replays + off, message_id, "bob", self._now())
         assert (row is None) is (off != 0)
         assert row is None or row.message.message_id == message_id

@@ -104,7 +104,7 @@ OPERATOR_STEPS = (
     step("park", pick=picks, off=st.sampled_from([0, 0, 0, 1])),
     step("run_again", content=contents, reuse=st.integers(0, 2)),
     step("replay", content=contents, chosen=st.sets(picks, max_size=3), pick=picks, edited=st.booleans()),
-    step("record_letters", some=st.lists(st.sampled_from("pqr"), max_size=3)),
+    step("record_letters", some=st.lists(st.sampled_from(["p", "q", "q:2", "r"]), max_size=3)),
     step("replay_letter", pick=picks, off=st.sampled_from([0, 0, 1])),
     step("delete_letters", age=st.sampled_from([-1.0, 30.0]), limit=st.integers(1, 3)),
     step("delete_run", content=contents, older=st.integers(0, 2), limit=st.integers(1, 5)),

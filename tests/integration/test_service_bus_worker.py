@@ -23,7 +23,7 @@ from testing.factories import Registries
 from testing.memory_blobs import MemoryBlobStore
 from testing.mock_state import MockStateManager
 from testing.service_bus_emulator.broker.faults import DropConnection, FaultRule, LoseLock, Operation, Throttle
-from testing.service_bus_emulator.broker.rules import QueueRules
+from testing.service_bus_emulator.broker.rules import MEGABYTE, QueueRules
 from testing.service_bus_emulator.running import RunningEmulator, run_emulator
 from tests.support.service_bus import Faults, bus_on
 
@@ -139,26 +139,25 @@ def test_a_message_that_is_none_of_ours_is_dead_lettered_and_stops_nothing(bus: 
     assert [letter.reason for letter in bus.dead_letters("tasks", 5)] == ["MESSAGE_INVALID"]
 
 
-def test_a_dead_letter_of_any_size_is_written_down_sent_again_and_taken_out(
+def test_a_dead_letter_of_any_size_is_moved_into_the_store_and_sent_again(
     service_bus: AzureServiceBus, bus: ClaimCheckBus
 ) -> None:
     machine = machine_on(bus)
-    letters = DeadLetters(machine.store, bus, machine.relay, machine.clock)
+    letters = DeadLetters(machine.store, machine.relay, machine.clock)
     body = bytes(range(256)) * 4_096
     bus.send([OutboundMessage("long-running-tasks", "large", "task", body)])
     (one,) = received(bus, "long-running-tasks")
     assert one.body == body
     bus.dead_letter(one, "REASON", "why")
 
-    assert letters.collect(["long-running-tasks"]) == 1
+    assert service_bus.move_dead_letters("long-running-tasks", letters.record, 10, MEGABYTE) == 1
+    assert bus.dead_letters("long-running-tasks", 1) == []
     (record,) = letters.listed()
     letters.replay(record.record_id, "somebody")
 
     (again,) = received(bus, "long-running-tasks")
-    assert (again.message_id, again.body) == ("large:r1", body)
+    assert (again.message_id, again.body) == (f"large:r{record.record_id}.1", body)
     bus.complete(again)
-    assert service_bus.remove_dead_letters("long-running-tasks", ["large"]) == 1
-    assert bus.dead_letters("long-running-tasks", 1) == []
 
 
 def received(bus: MessageBus, queue: str) -> Sequence[ReceivedMessage]:

@@ -445,8 +445,15 @@ PLANTED = (
     Planted(
         "letters are written in the order given",
         "record_dead_letters",
-        "ORDER BY queue, message_id, record_id",
+        "ORDER BY queue, message_id, sha256(body), record_id",
         "ORDER BY record_id",
         "TestDeadLetters.test_who_waits_for_a_letter_holds_none_that_comes_after_it",
+    ),
+    Planted(
+        "letters of one id are written in the order given",
+        "record_dead_letters",
+        "ORDER BY queue, message_id, sha256(body), record_id",
+        "ORDER BY queue, message_id, record_id",
+        "TestDeadLetters.test_who_waits_for_a_letter_holds_none_of_its_id_that_comes_after_it",
     ),
 )

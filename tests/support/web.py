@@ -107,7 +107,7 @@ def web_world(
     parts = WebParts(
         machine=machine,
         operations=JobOperations(machine),
-        dead_letters=DeadLetters(state, bus, machine.relay, clock),
+        dead_letters=DeadLetters(state, machine.relay, clock),
         blobs=machine.blobs,
         settings=Settings.from_environment({name: str(value) for name, value in settings.items()}),
         checks=checks or {},

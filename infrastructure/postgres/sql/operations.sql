@@ -248,8 +248,8 @@ INSERT INTO coremachine.dead_letters
     (record_id, queue, message_id, message_type, body, reason, description, recorded_at)
 OVERRIDING SYSTEM VALUE
 SELECT record_id, queue, message_id, message_type, body, reason, description, %(now)s
-FROM given ORDER BY queue, message_id, record_id
-ON CONFLICT (queue, message_id) DO NOTHING;
+FROM given ORDER BY queue, message_id, sha256(body), record_id
+ON CONFLICT (queue, message_id, sha256(body)) DO NOTHING;
 
 -- name: list_dead_letters
 -- A page of dead letters, oldest first.

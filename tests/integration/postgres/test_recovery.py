@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
+from hashlib import sha256
 
 import pytest
 
@@ -167,8 +168,8 @@ class TestPublishing:
         assert arena.number("SELECT count(*) FROM coremachine.outbox") == 0
 
 
-def letter(message_id: str) -> NewDeadLetter:
-    return NewDeadLetter("tasks", message_id, "task", b"{}", "reason", "description")
+def letter(message_id: str, body: bytes = b"{}") -> NewDeadLetter:
+    return NewDeadLetter("tasks", message_id, "task", body, "reason", "description")
 
 
 class TestDeadLetters:
@@ -188,6 +189,19 @@ class TestDeadLetters:
         both = second.start(lambda store: store.record_dead_letters([letter("2"), letter("1")], at(2)))
         assert arena.waits(second, first)
         other = third.start(lambda store: store.record_dead_letters([letter("2")], at(3)))
+        assert not arena.waits(third, second)
+        first.commit()
+
+        assert (both.result(PATIENT), other.result(PATIENT)) == (0, 1)
+
+    def test_who_waits_for_a_letter_holds_none_of_its_id_that_comes_after_it(self, arena: Arena) -> None:
+        first, second, third = arena.holder(), arena.session(), arena.session()
+        earlier, later = sorted((letter("1", body) for body in (b"1", b"2")), key=lambda one: sha256(one.body).digest())
+        first.store.record_dead_letters([earlier], at(1))
+
+        both = second.start(lambda store: store.record_dead_letters([later, earlier], at(2)))
+        assert arena.waits(second, first)
+        other = third.start(lambda store: store.record_dead_letters([later], at(3)))
         assert not arena.waits(third, second)
         first.commit()
 

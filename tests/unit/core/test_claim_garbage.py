@@ -39,7 +39,7 @@ class Scene:
         self.inner = MockServiceBusRepository(self.clock, QueueRules(duplicate_window=600))
         self.bus = ClaimCheckBus(self.inner, self.blobs, self.clock, LIMIT)
         relay = OutboxRelay(self.state, self.bus, self.clock)
-        self.letters = DeadLetters(self.state, self.bus, relay, self.clock)
+        self.letters = DeadLetters(self.state, relay, self.clock)
         self.garbage = ClaimGarbage(self.state, self.bus, self.blobs, [QUEUE])
 
     def submit(self, job_id: JobId) -> None:
@@ -132,7 +132,7 @@ def test_a_dead_letter_on_the_bus_keeps_its_body(scene: Scene) -> None:
 
 def test_a_letter_that_was_written_down_can_be_sent_again_until_its_record_goes(scene: Scene) -> None:
     scene.bury()
-    scene.letters.collect([QUEUE])
+    scene.letters.record(scene.bus.dead_letters(QUEUE, 1_000))
     scene.inner._queue(QUEUE).dead.clear()  # as an operator does who purges the queue
     scene.end(JOBS[0])
     scene.pass_days(60)
@@ -244,7 +244,7 @@ class Life(RuleBasedStateMachine):
             for record in state.list_dead_letters(0, 1):
                 self.scene.letters.replay(record.record_id, "somebody")
         else:
-            self.scene.letters.collect([QUEUE])
+            self.scene.letters.record(self.scene.bus.dead_letters(QUEUE, 1_000))
             if what == "write down and purge":
                 self.scene.inner._queue(QUEUE).dead.clear()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 
@@ -141,8 +142,17 @@ class TestSettle:
 
         assert self.receive(bus).delivery_count == 2
 
-    def test_a_dead_letter_says_why(self, bus: MockServiceBusRepository) -> None:
+    def test_a_dead_letter_says_why(self, bus: MockServiceBusRepository, caplog: pytest.LogCaptureFixture) -> None:
         settle(bus, self.receive(bus), DeadLetterMessage(MessageInvalid("not ours")))
+
+        (line,) = [one for one in caplog.records if one.levelno == logging.ERROR]
+        told = {name: getattr(line, name) for name in ("message", "queue", "message_id", "code")}
+        assert told == {
+            "message": "message_dead_lettered",
+            "queue": "jobs",
+            "message_id": "1",
+            "code": "MESSAGE_INVALID",
+        }
 
         (dead,) = bus.dead_letters("jobs", 10)
         assert (dead.reason, dead.description) == ("MESSAGE_INVALID", "not ours")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from testing.mock_bus import MockServiceBusRepository
 @pytest.fixture
 def desk() -> tuple[DeadLetters, MockServiceBusRepository, CoreMachine]:
     machine, store, bus = create_test_core_machine()
-    return DeadLetters(store, bus, machine.relay, machine.clock), bus, machine
+    return DeadLetters(store, machine.relay, machine.clock), bus, machine
 
 
 def dead_letter(bus: MockServiceBusRepository, machine: CoreMachine, message_id: str = "m1") -> None:
@@ -34,8 +35,9 @@ def test_dead_letters_are_written_down_once(desk: tuple[DeadLetters, MockService
     letters, bus, machine = desk
     dead_letter(bus, machine)
 
-    assert letters.collect(["jobs", "tasks"]) == 1
-    assert letters.collect(["jobs", "tasks"]) == 0
+    assert letters.record(bus.dead_letters("tasks", 10)) == 1
+    assert letters.record(bus.dead_letters("tasks", 10)) == 0
+    assert letters.record([]) == 0
 
     (found,) = letters.listed()
     assert (found.letter.message_id, found.letter.reason, found.letter.body) == ("m1", "MESSAGE_INVALID", b"not json")
@@ -46,7 +48,7 @@ def test_a_letter_is_sent_again_under_a_new_id_each_time(
 ) -> None:
     letters, bus, machine = desk
     dead_letter(bus, machine)
-    letters.collect(["tasks"])
+    letters.record(bus.dead_letters("tasks", 10))
     (found,) = letters.listed()
 
     replayed = [letters.replay(found.record_id, "alice"), letters.replay(found.record_id, "bob")]
@@ -54,8 +56,8 @@ def test_a_letter_is_sent_again_under_a_new_id_each_time(
     assert [(one.replays, one.replayed_by) for one in replayed] == [(1, "alice"), (2, "bob")]
     messages = bus.receive("tasks", 10)
     assert [(message.message_id, message.body) for message in messages] == [
-        ("m1:r1", b"not json"),
-        ("m1:r2", b"not json"),
+        (f"m1:r{found.record_id}.1", b"not json"),
+        (f"m1:r{found.record_id}.2", b"not json"),
     ]
 
 
@@ -67,14 +69,14 @@ def test_a_letter_that_is_not_there_is_told(desk: tuple[DeadLetters, MockService
 def test_somebody_else_was_faster(desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine]) -> None:
     letters, bus, machine = desk
     dead_letter(bus, machine)
-    letters.collect(["tasks"])
+    letters.record(bus.dead_letters("tasks", 10))
     (found,) = letters.listed()
 
     class Slow(DeadLetters):
         def _find(self, record_id: int) -> DeadLetterRecord:
             return found
 
-    slow = Slow(machine.store, bus, machine.relay, machine.clock)
+    slow = Slow(machine.store, machine.relay, machine.clock)
     letters.replay(found.record_id, "alice")
 
     with pytest.raises(OperationConflict):
@@ -88,18 +90,34 @@ def test_what_no_store_takes_as_text_is_written_down_all_the_same(
     dead_letter(bus, machine, "a\0b")
     dead_letter(bus, machine, "c\ud800")
 
-    assert letters.collect(["tasks"]) == 2
+    assert letters.record(bus.dead_letters("tasks", 10)) == 2
     assert [found.letter.message_id for found in letters.listed()] == ["a\ufffdb", "c\ufffd"]
 
 
-def test_letters_behind_those_that_are_known_are_found(
+def test_letters_of_one_id_are_written_down_and_sent_again_each_with_its_body(
     desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine],
 ) -> None:
-    letters, bus, machine = desk
-    for number in range(7):
-        dead_letter(bus, machine, f"m{number}")
+    letters, bus, _ = desk
+    found = [DeadLetter("tasks", name, "t", body, "", "") for name, body in (("m", b"1"), ("m", b"2"), ("a\0", b"1"))]
 
-    assert [letters.collect(["tasks"], limit=2) for _ in range(4)] == [2, 2, 3, 0]
+    assert letters.record([*found, DeadLetter("tasks", "a\ufffd", "t", b"2", "", "")]) == 4
+    for record in letters.listed():
+        letters.replay(record.record_id, "alice")
+
+    sent = bus.receive("tasks", 10)
+    assert sorted(message.body for message in sent) == [b"1", b"1", b"2", b"2"]
+    assert len({message.message_id for message in sent}) == 4
+
+
+def test_letters_without_an_id_get_one_made_of_their_content(
+    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine],
+) -> None:
+    letters, _, _ = desk
+
+    assert letters.record([DeadLetter("tasks", "", "", body, "", "") for body in (b"1", b"2", b"1")]) == 2
+    assert [record.letter.message_id for record in letters.listed()] == [
+        f"no-id:{hashlib.sha256(body).hexdigest()}" for body in (b"1", b"2")
+    ]
 
 
 def test_who_sends_a_letter_again_is_somebody(
@@ -107,7 +125,7 @@ def test_who_sends_a_letter_again_is_somebody(
 ) -> None:
     letters, bus, machine = desk
     dead_letter(bus, machine)
-    letters.collect(["tasks"])
+    letters.record(bus.dead_letters("tasks", 10))
     (found,) = letters.listed()
 
     for nobody in ("", " ", "x" * 201):
@@ -118,28 +136,29 @@ def test_who_sends_a_letter_again_is_somebody(
 
 
 def test_new_ids_that_are_cut_stay_apart() -> None:
-    ids = {replay_message_id("x" * 127 + end, 1) for end in "ab"} | {replay_message_id("x" * 127 + "a", 2)}
+    long = "x" * 127
+    ids = {replay_message_id(long + end, 1, 1) for end in "ab"}
+    ids |= {replay_message_id(long + "a", *numbers) for numbers in ((1, 2), (2, 1), (11, 1), (1, 11))}
 
-    assert len(ids) == 3
+    assert len(ids) == 6
     assert all(len(found) == 128 for found in ids)
 
 
-@pytest.mark.parametrize(("length", "expected"), [(3, 6), (125, 128), (128, 128)])
+@pytest.mark.parametrize(("length", "expected"), [(3, 8), (123, 128), (128, 128)])
 def test_a_new_id_is_never_too_long_for_the_bus(length: int, expected: int) -> None:
-    found = replay_message_id("x" * length, 1)
+    found = replay_message_id("x" * length, 7, 1)
 
     assert len(found) == expected
-    assert found.endswith(":r1")
+    assert found.endswith(":r7.1")
 
 
 def test_what_is_longer_than_a_store_takes_is_cut_and_its_ids_stay_apart(
-    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine], monkeypatch: pytest.MonkeyPatch
+    desk: tuple[DeadLetters, MockServiceBusRepository, CoreMachine],
 ) -> None:
-    letters, bus, _ = desk
+    letters, _, _ = desk
     found = [DeadLetter("tasks", "i" * 500 + end, "t" * 500, b"{}", "r" * 9_000, "d" * 9_000) for end in "ab"]
-    monkeypatch.setattr(bus, "dead_letters", lambda queue, limit: found)
 
-    assert letters.collect(["tasks"]) == 2
+    assert letters.record(found) == 2
 
     first, second = (record.letter for record in letters.listed())
     assert len(first.message_id) == len(second.message_id) == 128
@@ -155,7 +174,7 @@ def test_a_number_that_no_letter_has_is_told(
 ) -> None:
     letters, bus, machine = desk
     dead_letter(bus, machine)
-    letters.collect(["tasks"])
+    letters.record(bus.dead_letters("tasks", 10))
 
     with pytest.raises(DeadLetterNotFound):
         letters.replay(number, "alice")
@@ -174,7 +193,7 @@ def test_a_letter_that_was_deleted_at_the_same_time_is_told(
 ) -> None:
     letters, bus, machine = desk
     dead_letter(bus, machine)
-    letters.collect(["tasks"])
+    letters.record(bus.dead_letters("tasks", 10))
     (found,) = letters.listed()
     replay = machine.store.replay_dead_letter
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.errors import BlobNotFound, BusUnavailable, CoreMachineError, StoreUnavailable
+from core.errors import BlobNotFound, BusUnavailable, CoreMachineError, MessageTooLarge, StoreUnavailable
+from core.model import OutboundMessage
 from core.postponed import times_postponed
 from infrastructure.functions.queue_trigger import QueueTrigger
+from infrastructure.service_bus.messages import checked
 from testing.clock import SeededIds
 from testing.factories import MachineOnMocks, create_test_core_machine
 
@@ -106,6 +108,55 @@ def test_strangers_messages_without_an_id_are_told_apart_by_their_content(on: Ma
         trigger(on)(Message(body, None, None))
 
     assert [record.letter.body for record in on.state.list_dead_letters(0, 10)] == [b"one", b"two"]
+
+
+def test_poison_whose_id_was_seen_before_is_written_down_as_well(on: MachineOnMocks) -> None:
+    for body in (b"one", b"two"):
+        trigger(on)(Message(body, "x-1"))
+
+    assert [record.letter.body for record in on.state.list_dead_letters(0, 10)] == [b"one", b"two"]
+
+
+def test_strangers_ids_and_labels_are_sent_again_as_the_bus_takes_them(
+    on: MachineOnMocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    message = submitted(on)
+    monkeypatch.setattr(on.state, "load_run", away)
+    sent: list[OutboundMessage] = []
+    monkeypatch.setattr(on.bus, "send", lambda messages: sent.extend(map(checked, messages)))
+
+    for message_id, label in (("m", "l" * 500), ("i" * 500, "l"), ("half \ud800", "half \ud800"), (None, None)):
+        trigger(on)(Message(message.body, message_id, label))
+
+    assert len({one.message_id for one in sent}) == 4
+    assert [one.body for one in sent] == [message.body] * 4
+    assert on.state.list_dead_letters(0, 10) == []
+
+
+def test_what_the_bus_refuses_for_good_is_written_down_with_that_reason(
+    on: MachineOnMocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = submitted(on)
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    def refuses(*_: object) -> None:
+        raise MessageTooLarge("over the limit")
+
+    monkeypatch.setattr(on.state, "load_run", away)
+    monkeypatch.setattr(on.bus, "send", refuses)
+    trigger(on)(message)
+
+    (record,) = on.state.list_dead_letters(0, 10)
+    assert (record.letter.body, record.letter.reason) == (message.body, "MESSAGE_TOO_LARGE")
+
+    monkeypatch.setattr(on.state, "record_dead_letters", away)
+    with pytest.raises(StoreUnavailable):
+        trigger(on)(message)
 
 
 def test_poison_that_cannot_be_written_down_comes_again(on: MachineOnMocks, monkeypatch: pytest.MonkeyPatch) -> None:
