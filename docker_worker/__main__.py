@@ -44,7 +44,7 @@ def main() -> int:
 
 def _work(settings: Settings, stop: StopSignal, told: threading.Event) -> None:
     with build_backend(settings, engine_provider(settings), wait_seconds=WAIT_SECONDS) as backend:
-        worker = Worker(backend.machine(), backend.bus, [settings.long_running_queue], told.wait, polls=True)
+        worker = Worker(backend.worker_machine(), backend.bus, [settings.long_running_queue], told.wait, polls=True)
         with worker:
             _log.info(READY, extra={"queue": settings.long_running_queue})
             worker.run(stop)

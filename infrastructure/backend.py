@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+from core.background_relay import BackgroundRelay
 from core.claim_check import ClaimCheckBus
 from core.claim_garbage import ClaimGarbage
 from core.deadletters import DeadLetters
@@ -62,10 +62,10 @@ class Backend:
         self.service_bus = AzureServiceBus(BusConnection(settings), self.clock, wait_seconds)
         body_limit = settings.service_bus_max_message_bytes - HEADER_BYTES
         self.bus = ClaimCheckBus(self.service_bus, self.blobs, self.clock, body_limit)
-        self.dead_letters = DeadLetters(self.store, OutboxRelay(self.store, self.bus, self.clock), self.clock)
+        self._relay = BackgroundRelay(self.store, self.bus, self.clock)
+        self.dead_letters = DeadLetters(self.store, self._relay, self.clock)
         self._heartbeat = Heartbeat(self.store, self.clock)
-        self._shared = GroupCommit.wrap(self.store)
-        self._of_thread = threading.local()
+        self._trigger_machine = self._machine(GroupCommit.wrap(self.store))
 
     def __enter__(self) -> Self:
         return self
@@ -75,29 +75,30 @@ class Backend:
 
     def close(self) -> None:
         """End every connection. What is under way fails as if the other side had gone."""
-        self._heartbeat.close()
         self.service_bus.close()
+        self._relay.close()
+        self._heartbeat.close()
         self.pool.close()
         self.blobs.close()
 
-    def machine(self) -> CoreMachine:
-        """A machine whose claims and commits go to the store as they are, for a loop that gathers them itself."""
+    def worker_machine(self) -> CoreMachine:
+        """For a loop that gathers claims and commits by itself."""
         return self._machine(self.store)
 
-    def machine_of_thread(self) -> CoreMachine:
-        """The calling thread's own machine; what the threads claim and commit at the same time goes together."""
-        found: CoreMachine | None = getattr(self._of_thread, "machine", None)
-        if found is None:
-            found = self._of_thread.machine = self._machine(self._shared)
-        return found
+    def request_machine(self) -> CoreMachine:
+        """For those who are to be answered once the store has it, whether or not the bus is there."""
+        return self._machine(self.store, self._relay)
 
     def queue_trigger(self, queue: str) -> QueueTrigger:
-        return QueueTrigger(queue, self.machine_of_thread, self.bus, self.ids, self.bus.resolve)
+        """For any number of threads: what they claim and commit at the same time goes to the store together."""
+        return QueueTrigger(queue, lambda: self._trigger_machine, self.bus, self.ids, self.bus.resolve)
 
     # --- what timers do ---
 
     def reconcile(self) -> None:
-        Reconciler(self.machine_of_thread(), self.bus).run_once()
+        """What is repaired, and outcomes that this process keeps since the store was away."""
+        self._trigger_machine.attempts.commit_kept()
+        Reconciler(self._trigger_machine, self.bus).run_once()
 
     def collect_dead_letters(self) -> None:
         """Move dead letters from the broker into the store; the next pass goes on where this one ends."""
@@ -129,7 +130,7 @@ class Backend:
             "ocr_engine": {"adapter": self.settings.ocr_engine},
         }
 
-    def _machine(self, store: StateStore) -> CoreMachine:
+    def _machine(self, store: StateStore, relay: OutboxRelay | None = None) -> CoreMachine:
         return CoreMachine(
             self.jobs,
             self.handlers,
@@ -140,6 +141,7 @@ class Backend:
             ids=self.ids,
             queues=self.queues,
             heartbeat=self._heartbeat,
+            relay=relay,
         )
 
     def _ask_database(self) -> None:

@@ -41,7 +41,7 @@ def build_backend(settings: Settings, engine_provider: EngineProvider, *, wait_s
 
 def web_parts(backend: Backend) -> WebParts:
     """What the HTTP API works on."""
-    machine = backend.machine()
+    machine = backend.request_machine()
     return WebParts(
         machine=machine,
         operations=JobOperations(machine),

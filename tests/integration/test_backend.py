@@ -63,7 +63,7 @@ def backend(environment: dict[str, str]) -> Iterator[Backend]:
 
 def work_off(backend: Backend) -> None:
     """Until there was nothing to do three times in a row."""
-    with Worker(backend.machine(), backend.bus, backend.queues.all(), lambda _: None) as worker:
+    with Worker(backend.worker_machine(), backend.bus, backend.queues.all(), lambda _: None) as worker:
         idle = 0
         while idle < 3:
             idle = 0 if worker.step(StopSignal()) else idle + 1
@@ -71,19 +71,19 @@ def work_off(backend: Backend) -> None:
 
 def test_jobs_that_threads_submit_at_once_all_complete(backend: Backend) -> None:
     def submit(number: int) -> str:
-        return backend.machine_of_thread().submit("hello_world", {"n": 2, "message": f"m{number}"}).run.job_id
+        return backend.request_machine().submit("hello_world", {"n": 2, "message": f"m{number}"}).run.job_id
 
     with ThreadPoolExecutor(8) as pool:
         jobs = list(pool.map(submit, range(24)))
     work_off(backend)
 
-    statuses = [JobOperations(backend.machine()).status(job).run.status for job in jobs]
+    statuses = [JobOperations(backend.request_machine()).status(job).run.status for job in jobs]
     assert len(set(jobs)) == 24
     assert statuses == [RunStatus.COMPLETED] * 24
 
 
 def test_messages_are_processed_through_the_triggers_by_many_threads(backend: Backend) -> None:
-    job = backend.machine_of_thread().submit("hello_world", {"n": 30, "message": "by triggers"}).run.job_id
+    job = backend.request_machine().submit("hello_world", {"n": 30, "message": "by triggers"}).run.job_id
     triggers = {queue: backend.queue_trigger(queue) for queue in backend.queues.all()}
 
     @dataclass
@@ -107,7 +107,7 @@ def test_messages_are_processed_through_the_triggers_by_many_threads(backend: Ba
                 backend.bus.complete(one)
             idle = 0 if received else idle + 1
 
-    result = JobOperations(backend.machine()).result(job)
+    result = JobOperations(backend.request_machine()).result(job)
     assert result.status is RunStatus.COMPLETED
     assert json.loads(result.result_json or "") == {"greetings": 30, "replies": 30, "failed": 0}
 
