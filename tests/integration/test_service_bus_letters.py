@@ -19,6 +19,9 @@ from infrastructure.postgres.store import PostgresStateStore
 from infrastructure.service_bus import letters as moving
 from infrastructure.service_bus.bus import AzureServiceBus
 from infrastructure.service_bus.connection import service_bus_client
+from infrastructure.settings import Settings
+from infrastructure.wiring import build_backend
+from testing.ocr_engines import ReadsText, always
 from testing.service_bus_emulator.broker.faults import DropConnection, FaultRule, LoseLock, Operation
 from testing.service_bus_emulator.broker.rules import MEGABYTE, QueueRules
 from testing.service_bus_emulator.running import RunningEmulator, run_emulator
@@ -30,7 +33,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 LOCK_SECONDS = 60
 QUEUES = [f"letters-{number}" for number in range(8)]
+THREE = ("jobs", "tasks", "long-running-tasks")
 LARGEST = MEGABYTE // 4
+NO_STORAGE = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=Zm9v;BlobEndpoint=http://127.0.0.1:1/a;"
 
 _names = itertools.count()
 
@@ -47,7 +52,7 @@ def faults() -> Faults:
 @pytest.fixture(scope="module")
 def emulator(faults: Faults) -> Iterator[RunningEmulator]:
     rules = QueueRules(lock_duration=timedelta(seconds=LOCK_SECONDS), max_delivery_count=10)
-    with run_emulator(dict.fromkeys(QUEUES, rules), faults=faults) as emulator:
+    with run_emulator(dict.fromkeys([*QUEUES, *THREE], rules), faults=faults) as emulator:
         yield emulator
     gc.collect()
 
@@ -224,3 +229,22 @@ def test_faults_of_the_bus_leave_the_letters_to_a_later_pass(
 def test_a_queue_that_is_not_there_is_told(bus: AzureServiceBus, table: DeadLetters) -> None:
     with pytest.raises(BusMisconfigured):
         move(bus, "nobody", table.record)
+
+
+def test_the_timer_moves_the_letters_of_all_three_queues(
+    bus: AzureServiceBus, postgres_database: Database, emulator: RunningEmulator
+) -> None:
+    for name in THREE:
+        bury(bus, name, [name.encode()])
+    environment = {
+        "DATABASE_URL": postgres_database.url,
+        "SERVICE_BUS_CONNECTION": emulator.connection_string,
+        "AZURE_STORAGE_CONNECTION_STRING": NO_STORAGE,
+    }
+
+    with build_backend(Settings.from_environment(environment), always(ReadsText([]))) as backend:
+        backend.collect_dead_letters()
+        backend.collect_dead_letters()
+        assert [record.letter.queue for record in backend.dead_letters.listed()] == list(THREE)
+
+    assert [bus.dead_letters(name, 1) for name in THREE] == [[], [], []]

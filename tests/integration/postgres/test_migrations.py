@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from threading import Barrier
 from typing import Any
 
@@ -13,9 +15,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from core.errors import StoreInconsistent, StoreMisconfigured, StoreReadOnly, StoreSchemaMismatch, StoreUnavailable
+from core.listing import NewDeadLetter
 from infrastructure.postgres.migrations import Migration, check_schema, main, migrate, read_migrations
+from infrastructure.postgres.store import PostgresStateStore
 from local.postgres import EmbeddedPostgres
 from tests.support.postgres import Database, Server
+from tests.support.postgres_store import pool_to
 from tests.support.schema_file import SCHEMA_FILE, catalog
 
 Connection = psycopg.Connection[Any]
@@ -53,6 +58,25 @@ def test_what_is_missing_is_applied_once_and_in_order(connection: Connection) ->
 
     assert tables(connection) == ["coremachine.first", "coremachine.more", "coremachine.schema_migrations"]
     check_schema(connection, [FIRST, SECOND])
+
+
+def test_letters_that_were_known_by_their_ids_stay_and_others_of_those_ids_are_taken(
+    blank_postgres_database: Database, connection: Connection
+) -> None:
+    letter = NewDeadLetter("tasks", "m", "task", b"one", "reason", "")
+    migrate(connection, read_migrations()[:1])
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO coremachine.dead_letters (queue, message_id, message_type, body, reason, description, recorded_at)"
+            " VALUES ('tasks', 'm', 'task', 'one', 'reason', '', now())"
+        )
+
+    migrate(connection)
+
+    with pool_to(blank_postgres_database.url) as pool:
+        store = PostgresStateStore(pool)
+        assert store.record_dead_letters([letter, replace(letter, body=b"two")], datetime.now(UTC)) == 1
+        assert [record.letter.body for record in store.list_dead_letters(0, 10)] == [b"one", b"two"]
 
 
 def test_the_connection_is_given_back_in_the_mode_that_it_was_in(connection: Connection) -> None:
