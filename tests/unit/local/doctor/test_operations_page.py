@@ -13,6 +13,7 @@ from core.attempts import DEADLINE_EXCEEDED, LEASE_MARGIN
 from core.errors import LeaseLost
 from core.heartbeat import LEASE_SECONDS, RENEWALS_A_LEASE
 from handlers.document.source import OWN_AREA, UPLOADS
+from infrastructure.postgres.outage import LONGEST_PAUSE, SHORTEST_PAUSE, TOLD_EVERY
 from infrastructure.settings import Settings
 from local.client.errors import ALL_WELL, INTERRUPTED, NOT_REACHED, READER_GONE, SOME_FAILED, WRONG_USE
 from local.doctor import command
@@ -96,6 +97,13 @@ def test_a_handler_s_timeout_is_what_it_is() -> None:
 
     assert "ends that task alone" not in PAGE
     for named in ("`context.should_stop`", DEADLINE_EXCEEDED.code, f"{LEASE_MARGIN:.0f} s behind", LeaseLost.code):
+        assert named in told
+
+
+def test_pauses_of_an_outage_are_told_as_they_are() -> None:
+    told = section("A database that is away**")
+
+    for named in (f"after {SHORTEST_PAUSE} s", f"up to {LONGEST_PAUSE:.0f} s", f"every {TOLD_EVERY:.0f} s at most"):
         assert named in told
 
 
