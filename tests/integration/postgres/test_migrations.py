@@ -67,7 +67,8 @@ def test_letters_that_were_known_by_their_ids_stay_and_others_of_those_ids_are_t
     migrate(connection, read_migrations()[:1])
     with connection.transaction():
         connection.execute(
-            "INSERT INTO coremachine.dead_letters (queue, message_id, message_type, body, reason, description, recorded_at)"
+            "INSERT INTO coremachine.dead_letters"
+            " (queue, message_id, message_type, body, reason, description, recorded_at)"
             " VALUES ('tasks', 'm', 'task', 'one', 'reason', '', now())"
         )
 
