@@ -159,7 +159,7 @@ def test_letters_without_an_id_are_all_written_down(
 
 
 def test_what_fails_after_writing_gives_the_letters_back_and_doubles_none(
-    bus: AzureServiceBus, queue: str, table: DeadLetters
+    bus: AzureServiceBus, queue: str, table: DeadLetters, faults: Faults
 ) -> None:
     bury(bus, queue, numbered(40))
 
@@ -171,6 +171,7 @@ def test_what_fails_after_writing_gives_the_letters_back_and_doubles_none(
         move(bus, queue, fails)
     assert len(bus.dead_letters(queue, 100)) == 40
     assert 0 < len(bodies_of(table)) < 40
+    assert faults.asked[Operation.SETTLE, f"{queue}/$deadletterqueue"] == len(bodies_of(table))
 
     assert move(bus, queue, table.record) == 40
     assert sorted(bodies_of(table), key=int) == numbered(40)
