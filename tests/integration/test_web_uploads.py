@@ -313,6 +313,7 @@ def test_clients_that_trickle_do_not_keep_others_from_uploading() -> None:
         for byte in PNG[:1_000]:
             now[0] += 1
             yield part(bytes([byte]))
+        yield part(b"", more=False)
 
     async def crowd() -> list[int]:
         slow = await asyncio.gather(*(Sender(trickle()).post(app) for _ in range(4)))
