@@ -104,7 +104,9 @@ class Settings(BaseModel):
         "*/30 * * * * *", alias="RECONCILE_SCHEDULE", description="When the reconciler runs: NCRONTAB, seconds first"
     )
     dead_letter_schedule: str = Field(
-        "15 * * * * *", alias="DEAD_LETTER_SCHEDULE", description="When dead letters are moved from the queues into the database"
+        "15 * * * * *",
+        alias="DEAD_LETTER_SCHEDULE",
+        description="When dead letters are moved from the queues into the database",
     )
     retention_schedule: str = Field(
         "0 20 3 * * *", alias="RETENTION_SCHEDULE", description="When what is old is archived and deleted"
