@@ -28,8 +28,8 @@ MAX_DELAY = 0.5
 AHEAD = 20
 """Documents that are uploaded before others are done, so that uploads are under way when something is killed."""
 
-REST_SECONDS = 30.0
-"""For what is done after a run has ended: its last message is known to be sent."""
+REST_SECONDS = 90.0
+"""For what is done after a run has ended: the reconciler passes twice a minute, over rows that are ten seconds old."""
 
 MOST_PAGES = 3
 
