@@ -134,7 +134,7 @@ class Attempts:
         self._worker = WorkerId(ids.new_id())
         self._kept: deque[Ended] = deque(maxlen=KEPT)
 
-    def claim(self, message: TaskQueueMessage, lease_seconds: float | None) -> Started | Processed:
+    def claim(self, message: TaskQueueMessage) -> Started | Processed:
         """Claim the task that ``message`` wakes.
 
         Raises :class:`core.errors.UnknownTaskType`, and :class:`core.errors.MessageInvalid` for a message that
@@ -142,7 +142,7 @@ class Attempts:
         """
         if self._kept:
             self.commit_kept()
-        request = self._request(message, lease_seconds)
+        request = self._request(message)
         return self._claimed(message, request, self._store.claim_task(*request))
 
     def claim_many(self, messages: Sequence[TaskQueueMessage]) -> list[Started | Processed | CoreMachineError]:
@@ -303,10 +303,10 @@ class Attempts:
         self._relay.publish(finished.outbox)
         return _applied(ended, end.transition, finished)
 
-    def _request(self, message: TaskQueueMessage, lease_seconds: float | None = None) -> ClaimRequest:
+    def _request(self, message: TaskQueueMessage) -> ClaimRequest:
         handler = self._handlers.find(message.task_type)
         _check_ids(message)
-        seconds = self._lease_seconds(handler) if lease_seconds is None else lease_seconds
+        seconds = self._lease_seconds(handler)
         return ClaimRequest(message.task_id, message.attempt, self._worker, seconds, self._clock.now())
 
     def _lease_seconds(self, handler: TaskHandler) -> float:

@@ -144,16 +144,13 @@ class CoreMachine:
                 return self._finish_run(run, job, status)
         assert_never(advance)
 
-    def process_task_message(
-        self, message: TaskQueueMessage, stop: StopSignal | None = None, lease_seconds: float | None = None
-    ) -> Processed:
+    def process_task_message(self, message: TaskQueueMessage, stop: StopSignal | None = None) -> Processed:
         """Claim a task, call its handler outside any transaction, and commit what came of it.
 
-        ``lease_seconds`` is for a caller that renews the lease while the handler runs; without one, and without a
-        heartbeat, the lease outlives the handler's timeout. Raises :class:`core.errors.UnknownTaskType`, and
-        :class:`core.errors.MessageInvalid` for a message that contradicts itself.
+        Raises :class:`core.errors.UnknownTaskType`, and :class:`core.errors.MessageInvalid` for a message that
+        contradicts itself.
         """
-        started = self.attempts.claim(message, lease_seconds)
+        started = self.attempts.claim(message)
         if isinstance(started, Processed):
             return started
         ended = self.attempts.run(started, stop or StopSignal())

@@ -91,7 +91,7 @@ class Backend:
 
     def queue_trigger(self, queue: str) -> QueueTrigger:
         """For any number of threads: what they claim and commit at the same time goes to the store together."""
-        return QueueTrigger(queue, lambda: self._trigger_machine, self.bus, self.ids, self.bus.resolve)
+        return QueueTrigger(queue, self._trigger_machine, self.bus, self.ids, self.bus.resolve)
 
     # --- what timers do ---
 

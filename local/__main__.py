@@ -1,7 +1,8 @@
 """The command line: ``python -m local COMMAND``.
 
 Exit codes: 0 it ran and stopped in order (Ctrl-C and SIGTERM are how one stops it, so they count as such), 1 it could
-not start or something had to be cut off, 2 wrong arguments, 130 Ctrl-C and 143 SIGTERM before it was ready.
+not start or something had to be cut off, 2 wrong arguments, 130 Ctrl-C and 143 SIGTERM before it was ready; the
+clients' commands and the doctor have more, which their help tells.
 """
 
 from __future__ import annotations

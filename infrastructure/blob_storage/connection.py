@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core.credentials import TokenCredential
 from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
+from infrastructure.hosts import is_loopback
 from infrastructure.settings import Settings, SettingsInvalid
 
 APPLICATION_ID = "coremachine"
@@ -70,15 +70,6 @@ def blob_service(
     raise SettingsInvalid(
         "AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT_URL: one of them has to name the storage account"
     )
-
-
-def is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _by_connection_string(text: str, options: dict[str, Any]) -> BlobServiceClient:

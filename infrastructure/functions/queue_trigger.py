@@ -37,12 +37,12 @@ class QueueMessage(Protocol):
 
 
 class QueueTrigger:
-    """For any number of threads, each with a ``machine`` of its own. ``restore`` fetches a body sent by reference."""
+    """For as many threads as ``machine`` is for. ``restore`` fetches a body sent by reference."""
 
     def __init__(
         self,
         queue: str,
-        machine: Callable[[], CoreMachine],
+        machine: CoreMachine,
         bus: MessageBus,
         ids: IdSource,
         restore: Callable[[bytes], bytes],
@@ -71,7 +71,7 @@ class QueueTrigger:
             return AbandonMessage(error)
         except CoreMachineError as error:
             return DeadLetterMessage(error)
-        return dispatch(self._machine(), whole)
+        return dispatch(self._machine, whole)
 
     def _settle(
         self, message: QueueMessage, body: bytes, settlement: Processed | AbandonMessage | DeadLetterMessage
@@ -88,7 +88,7 @@ class QueueTrigger:
 
     def _postpone(self, message: QueueMessage, body: bytes, error: TransientError) -> None:
         letter = self._letter(message, body, error)
-        now = self._machine().clock.now()
+        now = self._machine.clock.now()
         later = postponed(self._queue, letter.message_id, letter.message_type, body, now, self._ids.jitter())
         try:
             self._bus.send([later])
@@ -101,7 +101,7 @@ class QueueTrigger:
         _log.warning("message_postponed", extra=extra)
 
     def _bury(self, message: QueueMessage, body: bytes, error: CoreMachineError) -> None:
-        machine = self._machine()
+        machine = self._machine
         machine.store.record_dead_letters([self._letter(message, body, error)], machine.clock.now())
         extra = {"queue": self._queue, "message_id": message.message_id, "code": error.code}
         _log.error("message_dead_lettered", extra=extra)

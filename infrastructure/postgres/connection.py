@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from core.errors import StoreMisconfigured, StoreUnavailable
+from infrastructure.hosts import is_loopback
 from infrastructure.postgres.errors import BAD_PARAMETER, translated
 from infrastructure.settings import Settings, SettingsInvalid
 
@@ -149,12 +149,7 @@ def _default_host() -> str:
 
 
 def _is_local_host(host: str) -> bool:
-    if not host or host.startswith(("/", "@")) or host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return not host or host.startswith(("/", "@")) or is_loopback(host)
 
 
 def _given(settings: Settings) -> dict[str, str]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from azure.servicebus import ServiceBusClient
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 from core.errors import BusMisconfigured
+from infrastructure.hosts import is_loopback
 from infrastructure.settings import Settings
 
 APPLICATION_ID = "coremachine"
@@ -175,12 +175,3 @@ def _checked_host(fqdn: str) -> str:
     if _HOST_NAME.fullmatch(fqdn) is None or fqdn.rpartition(".")[2].isdigit():
         raise BusMisconfigured("SERVICE_BUS_FQDN: a host name alone, as NAME.servicebus.windows.net")
     return fqdn
-
-
-def is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host or "").is_loopback
-    except ValueError:
-        return False

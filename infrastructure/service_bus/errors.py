@@ -181,7 +181,7 @@ class _Closes(Protocol):
 def closed(*handlers: _Closes | None) -> None:
     """Close what is of no more use, whatever that says: its other side may be gone already."""
     for handler in handlers:
-        with suppress(Exception):
+        with suppress(*SDK_ERRORS):
             if handler is not None:
                 handler.close()
 

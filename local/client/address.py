@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from infrastructure.hosts import is_loopback
 from local.client.errors import ServiceNotReached, WrongUse
 from local.stack_file import read_stack_file
 
@@ -38,15 +38,6 @@ def find_service(url: str | None, key: str | None, environment: Mapping[str, str
     if stack is None or not stack.url:
         raise ServiceNotReached(f"no stack of this clone is running; {START_HINT}")
     return Service(stack.url.rstrip("/"), key if key is not None else stack.key, local=True)
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _checked(url: str, key: str) -> str:

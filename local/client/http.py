@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
-from local.client.address import START_HINT, Service, is_loopback
+from infrastructure.hosts import is_loopback
+from local.client.address import START_HINT, Service
 from local.client.errors import CallRefused, FileUnusable, KeyRefused, ServiceNotReached
 from local.client.text import printable
 

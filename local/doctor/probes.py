@@ -17,6 +17,7 @@ from core.errors import BusMisconfigured, CoreMachineError, StoreSchemaMismatch
 from core.system import SystemClock
 from infrastructure.blob_storage import connection as storage
 from infrastructure.blob_storage.store import AzureBlobStore
+from infrastructure.hosts import is_loopback
 from infrastructure.postgres.connection import Connection, ConnectionSource
 from infrastructure.postgres.errors import translated
 from infrastructure.postgres.migrations import check_schema
@@ -157,7 +158,7 @@ def _host(connection: service_bus.BusConnection) -> str:
 
 
 def _is_emulator(connection: service_bus.BusConnection) -> bool:
-    return service_bus.is_loopback(_host(connection))
+    return is_loopback(_host(connection))
 
 
 def _queues(connection: service_bus.BusConnection, names: list[str], own_rules: Rules) -> list[QueueFact]:
@@ -226,7 +227,7 @@ def blobs(settings: Settings) -> StorageFact:
 
 def http_offset(url: str) -> Offset | None:
     """By the ``Date`` of whatever is answered, a refusal too; ``None`` where nothing is."""
-    proxies = urllib.request.ProxyHandler({}) if storage.is_loopback(urlsplit(url).hostname) else None
+    proxies = urllib.request.ProxyHandler({}) if is_loopback(urlsplit(url).hostname) else None
     opener = urllib.request.build_opener(*([proxies] if proxies else []))
     began = time.time()
     with suppress(OSError, ValueError, TypeError):

@@ -98,10 +98,8 @@ class SendsBeforeItCommits(Attempts):
 class DuplicateFailsTheJob(CoreMachine):
     """A message for a task that runs elsewhere, or has ended, fails the run."""
 
-    def process_task_message(
-        self, message: TaskQueueMessage, stop: StopSignal | None = None, lease_seconds: float | None = None
-    ) -> Processed:
-        processed = super().process_task_message(message, stop, lease_seconds)
+    def process_task_message(self, message: TaskQueueMessage, stop: StopSignal | None = None) -> Processed:
+        processed = super().process_task_message(message, stop)
         if processed.effect in ("running", "ended"):
             self.store.finish_run(message.job_id, message.run, RunStatus.FAILED, None, BROKEN, self.clock.now())
         return processed

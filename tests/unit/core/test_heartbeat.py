@@ -7,13 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from core.context import StopSignal, TaskContext
+from core.attempts import Started
+from core.context import TaskContext
 from core.errors import StoreUnavailable
 from core.handlers import task_handler
 from core.heartbeat import LEASE_SECONDS, RENEWALS_A_LEASE, Heartbeat
 from core.machine import CoreMachine
 from core.messages import TaskQueueMessage, decode
-from core.model import Claimed, LeaseExpired, TaskStatus
+from core.model import LeaseExpired, TaskStatus
 from core.ports import StateStore
 from handlers.hello_world import Greeting, GreetingParams, hello_world_greeting, hello_world_jobs, hello_world_reply
 from testing.clock import FakeClock, SeededIds
@@ -90,8 +91,8 @@ def test_a_handler_that_takes_many_leases_keeps_its_task(running: Running) -> No
 
 
 def test_what_a_process_held_that_died_is_free_after_one_lease(running: Running) -> None:
-    claimed = running.machine.attempts.claim(running.message, None)
-    assert not isinstance(claimed, Claimed)
+    claimed = running.machine.attempts.claim(running.message)
+    assert isinstance(claimed, Started)
     running.clock.advance(LEASE_SECONDS - 1)
     before = len(running.expired())
     running.clock.advance(2)
@@ -164,7 +165,7 @@ def test_the_thread_beats_by_itself_and_ends_when_it_is_closed(running: Running)
         waits.append(seconds)
         return closed.wait(60) if beaten.is_set() else False
 
-    claimed = running.machine.attempts.claim(running.message, None)
+    claimed = running.machine.attempts.claim(running.message)
     lease = claimed.claim.lease  # type: ignore[union-attr]
     heartbeat = Heartbeat(cast(Any, Store()), clock, 40.0, wait)
     with heartbeat.holding(lease._replace(expires_at=clock.now() + timedelta(seconds=40)), TIMEOUT):
@@ -178,4 +179,3 @@ def test_a_short_handlers_lease_is_no_longer_than_it_needs(running: Running) -> 
     handler = running.machine.handlers.find("hello_world_reply")
 
     assert running.machine.attempts._lease_seconds(handler) == min(handler.timeout + 30.0, LEASE_SECONDS)
-    assert StopSignal().reason is None

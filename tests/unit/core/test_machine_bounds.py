@@ -63,15 +63,6 @@ def test_a_lease_that_nobody_renews_outlives_the_handlers_timeout() -> None:
     assert made.state.next_due() == clock.now() + timedelta(seconds=40.0 + LEASE_MARGIN)
 
 
-def test_a_caller_that_renews_the_lease_chooses_its_length() -> None:
-    made, clock = ready(task_handler("vanish", vanish, timeout=21_600.0))
-
-    with pytest.raises(SimulatedCrash):
-        made.machine.process_task_message(made.message, lease_seconds=60.0)
-
-    assert made.state.next_due() == clock.now() + timedelta(seconds=60.0)
-
-
 def test_a_checkpoint_renews_the_lease_for_as_long_as_it_was_granted() -> None:
     clock = FakeClock()
 

@@ -26,8 +26,7 @@ def test_a_result_that_the_store_was_away_for_is_committed_by_the_copy_of_its_me
 ) -> None:
     on = create_test_core_machine()
     triggers = {
-        queue: QueueTrigger(queue, lambda: on.machine, on.bus, SeededIds(1), lambda body: body)
-        for queue in ("jobs", "tasks")
+        queue: QueueTrigger(queue, on.machine, on.bus, SeededIds(1), lambda body: body) for queue in ("jobs", "tasks")
     }
 
     def deliver(queue: str) -> ReceivedMessage:

@@ -29,7 +29,7 @@ def as_it_is(body: bytes) -> bytes:
 
 
 def trigger(on: MachineOnMocks, restore: object = as_it_is) -> QueueTrigger:
-    return QueueTrigger("jobs", lambda: on.machine, on.bus, SeededIds(1), restore)  # type: ignore[arg-type]
+    return QueueTrigger("jobs", on.machine, on.bus, SeededIds(1), restore)  # type: ignore[arg-type]
 
 
 @pytest.fixture
