@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.report import Goal, finish, parser
 from core.context import StopSignal, TaskContext
+from core.scratch import Scratch
 from handlers.hello_world import GreetingParams, hello_world_greeting
 from local.child_host import child_host
 from testing.factories import create_single_task, create_test_core_machine
@@ -48,7 +49,13 @@ def own_times(repeat: int) -> list[float]:
     machine, state, _ = create_test_core_machine()
     message = create_single_task(machine, state, "hello_world_greeting", {"index": 0, "message": "Hello!"})
     context = TaskContext(
-        message, timeout=300.0, blobs=machine.blobs, clock=machine.clock, stop=StopSignal(), writes=NoWrites()
+        message,
+        timeout=300.0,
+        blobs=machine.blobs,
+        clock=machine.clock,
+        stop=StopSignal(),
+        writes=NoWrites(),
+        scratch=Scratch(),
     )
     params = GreetingParams(index=0, message="Hello!")
     return timed(repeat, lambda: hello_world_greeting(params, context))

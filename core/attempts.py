@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, ParamSpec, TypeVar
 
-from core.boundary import run_handler
-from core.context import StopSignal, TaskContext
-from core.decisions import FailFinally, Requeue, Transition, after_attempt, after_lost_lease
+from core.context import StopReason, StopSignal
+from core.decisions import FailFinally, Requeue, Transition, after_attempt, after_lost_handler, after_lost_lease
 from core.errors import (
     CapacityExceeded,
     CoreMachineError,
+    HandlerLost,
     LeaseLost,
     MessageInvalid,
     StoreBusy,
@@ -43,6 +43,7 @@ from core.ports import AttemptEnd, BlobStore, ClaimRequest, Clock, IdSource, Sta
 from core.queues import QueueNames
 from core.registry import HandlerRegistry
 from core.relay import OutboxRelay
+from core.runner import HandlerCall, HandlerRunner
 
 _log = logging.getLogger("core.machine")
 
@@ -50,7 +51,15 @@ LEASE_MARGIN = 30.0
 """Seconds that a lease outlives its handler's timeout where nobody renews it."""
 
 DEADLINE_EXCEEDED = ErrorInfo("DEADLINE_EXCEEDED", "the handler reached its timeout without saving a checkpoint", True)
-"""What an interruption by nothing but the task's own timeout comes to: free of charge, it would repeat for ever."""
+MEMORY_EXCEEDED = ErrorInfo("MEMORY_EXCEEDED", "the handler reached its memory limit without saving a checkpoint", True)
+
+ITS_OWN_DOING: Mapping[str, ErrorInfo] = {
+    StopReason.DEADLINE: DEADLINE_EXCEEDED,
+    StopReason.MEMORY: MEMORY_EXCEEDED,
+}
+"""What an interruption comes to that nothing but the task itself caused, by its reason, where no checkpoint was saved:
+free of charge, it would repeat for ever.
+"""
 
 ATTEMPTS_EXHAUSTED = ErrorInfo("ATTEMPTS_EXHAUSTED", f"the task was tried {MAX_ATTEMPT} times")
 
@@ -111,7 +120,7 @@ class Attempts:
     short, and renewed while handlers run; else they outlive the handlers' timeouts.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the seams, and what is registered
         self,
         handlers: HandlerRegistry,
         store: StateStore,
@@ -121,8 +130,10 @@ class Attempts:
         clock: Clock,
         ids: IdSource,
         queues: QueueNames,
+        runner: HandlerRunner,
         heartbeat: Heartbeat | None = None,
     ) -> None:
+        self._runner = runner
         self._heartbeat = heartbeat
         self._handlers = handlers
         self._store = store
@@ -160,33 +171,44 @@ class Attempts:
 
     def run(self, started: Started, stop: StopSignal) -> Ended | Processed:
         """Call the handler."""
-        claim, handler = started.claim, started.handler
+        claim, own = started.claim, StopSignal(stop)
         writes = _Writes(self._store, self._clock, claim, started.lease_seconds)
-        context = TaskContext(
+        call = HandlerCall(
+            started.handler,
             started.message,
-            timeout=handler.timeout,
+            claim.parameters_json,
+            claim.checkpoint_json,
+            stop=own,
+            writes=writes,
             blobs=self._blobs,
             clock=self._clock,
-            stop=stop,
-            writes=writes,
-            checkpoint_json=claim.checkpoint_json,
         )
+        deadline = self._clock.now() + timedelta(seconds=started.handler.timeout)
         try:
-            with self._beating(started):
-                outcome = run_handler(handler, claim.parameters_json, context)
+            with self._beating(started, own):
+                outcome = self._runner(call)
         except LeaseLost as lost:
             return _lost(Failed(ErrorInfo(lost.code, lost.message), lost))
-        if isinstance(outcome, Interrupted) and context.stop_reason == "deadline" and not writes.progressed:
-            outcome = Failed(DEADLINE_EXCEEDED)
+        except HandlerLost as lost:
+            return _without_outcome(started, lost, writes.progressed)
+        if isinstance(outcome, Interrupted) and not writes.progressed:
+            late = StopReason.DEADLINE if self._clock.now() >= deadline else ""
+            own_doing = ITS_OWN_DOING.get(own.reason or late)
+            outcome = outcome if own_doing is None else Failed(own_doing)
+        return self._ended(started, outcome)
+
+    def _ended(self, started: Started, outcome: Outcome) -> Ended:
+        claim = started.claim
         if isinstance(outcome, Succeeded):
             return Ended(started.message, claim.lease, outcome, outcome)
-        transition = after_attempt(outcome, handler.retry, claim.charged, self._ids.jitter(), self._clock.now())
+        policy, jitter = started.handler.retry, self._ids.jitter()
+        transition = after_attempt(outcome, policy, claim.charged, jitter, self._clock.now())
         return Ended(started.message, claim.lease, transition, outcome)
 
-    def _beating(self, started: Started) -> AbstractContextManager[None]:
+    def _beating(self, started: Started, stop: StopSignal) -> AbstractContextManager[None]:
         if self._heartbeat is None:
             return nullcontext()
-        return self._heartbeat.holding(started.claim.lease, started.handler.timeout + LEASE_MARGIN)
+        return self._heartbeat.holding(started.claim.lease, started.handler.timeout + LEASE_MARGIN, stop)
 
     def renewed(self, started: Started) -> Started | Processed:
         """``started`` with a lease that covers its handler from now on, should it have waited for its turn."""
@@ -400,6 +422,14 @@ def _or_error(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T 
 def _check_ids(message: TaskQueueMessage) -> None:
     if not message.task_id.startswith(f"{message.job_id}:{message.run}:{message.stage}:"):
         raise MessageInvalid("the task id is not of the job, run and stage that the message names")
+
+
+def _without_outcome(started: Started, lost: HandlerLost, progressed: bool) -> Ended:
+    error = ErrorInfo(lost.lost_code, lost.message, True)
+    free = progressed or not lost.charged
+    cause = "handler_lost" if lost.charged else "interrupted"
+    transition = after_lost_handler(error, cause, started.handler.retry, started.claim.charged, free)
+    return Ended(started.message, started.claim.lease, transition, Failed(error, lost))
 
 
 def _lost(outcome: Outcome | None) -> Processed:

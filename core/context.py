@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from core.ids import JobId, TaskId
@@ -12,22 +15,39 @@ from core.limits import MAX_PROGRESS_MESSAGE
 from core.messages import TaskQueueMessage
 from core.outcome import storable
 from core.ports import BlobStore, Clock
+from core.scratch import Scratch
+
+
+class StopReason(StrEnum):
+    """Why a handler is asked to stop. A harness may have reasons of its own."""
+
+    SHUTDOWN = "shutdown"
+    CANCELLED = "cancelled"
+    DEADLINE = "deadline"
+    LEASE_LOST = "lease_lost"
+    MEMORY = "memory"
 
 
 class StopSignal:
-    """A request to stop, with its reason. Set once, from any thread; the first reason stays."""
+    """A request to stop, with its reason. Set once, from any thread; the first reason stays.
 
-    __slots__ = ("_reason",)
+    One that has a ``parent`` is also set where that is.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_parent", "_reason")
+
+    def __init__(self, parent: StopSignal | None = None) -> None:
         self._reason: str | None = None
+        self._parent = parent
 
     def set(self, reason: str) -> None:
-        if self._reason is None:
+        if self.reason is None:
             self._reason = reason
 
     @property
     def reason(self) -> str | None:
+        if self._reason is None and self._parent is not None:
+            return self._parent.reason
         return self._reason
 
 
@@ -38,12 +58,15 @@ class CheckpointManager:
     task no longer belongs to this worker.
     """
 
-    def __init__(self, saved: str | None, save: Callable[[str], None], stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, saved: str | None, save: Callable[[str], None], stop_reason: Callable[[], str | None] = lambda: None
+    ) -> None:
         state = json.loads(saved) if saved else {"phases": [], "data": {}}
         self._phases: list[str] = state["phases"]
         self._data: dict[str, object] = state["data"]
         self._save = save
-        self._stop = stop
+        self._stop_reason = stop_reason
+        self._shutdown: Event | None = None
 
     def should_skip(self, phase: str) -> bool:
         """Whether ``phase`` was finished by this attempt or an earlier one."""
@@ -70,14 +93,25 @@ class CheckpointManager:
     def get_data(self, key: str, default: object = None) -> object:
         return self._data.get(key, default)
 
+    def set_shutdown_event(self, event: Event) -> None:
+        """Count ``event``, once it is set, as a request to shut down."""
+        self._shutdown = event
+
+    @property
+    def is_shutdown_requested(self) -> bool:
+        """Whether the process is to end: what is not saved is done again elsewhere."""
+        told = self._shutdown is not None and self._shutdown.is_set()
+        return told or self._stop_reason() == StopReason.SHUTDOWN
+
     @property
     def should_stop(self) -> bool:
-        return self._stop()
+        """Whether to stop, for whatever reason."""
+        return self.is_shutdown_requested or self._stop_reason() is not None
 
     def save_and_stop_if_requested(self, phase: str, data: Mapping[str, object] | None = None) -> bool:
         """Save ``phase``; whether the handler should now return :class:`core.outcome.Interrupted`."""
         self.save(phase, data)
-        return self._stop()
+        return self.should_stop
 
 
 class AttemptWrites(Protocol):
@@ -89,7 +123,7 @@ class AttemptWrites(Protocol):
 
 
 class TaskContext:
-    """The ids of the call, its bounds, and its ways out: progress, checkpoint, blobs.
+    """The ids of the call, its bounds, and its ways out: progress, checkpoint, blobs, a folder of its own.
 
     ``attempt`` counts from 1; ``timeout`` is in seconds, from when the context was made.
     """
@@ -98,6 +132,7 @@ class TaskContext:
         "_checkpoint",
         "_checkpoint_json",
         "_message",
+        "_scratch",
         "_started",
         "_stop",
         "_timeout",
@@ -115,9 +150,11 @@ class TaskContext:
         clock: Clock,
         stop: StopSignal,
         writes: AttemptWrites,
+        scratch: Scratch,
         checkpoint_json: str | None = None,
     ) -> None:
         self._message = message
+        self._scratch = scratch
         self._timeout = timeout
         self._started = clock.now()
         self._stop = stop
@@ -164,16 +201,21 @@ class TaskContext:
     def checkpoint(self) -> CheckpointManager:
         if self._checkpoint is None:
             self._checkpoint = CheckpointManager(
-                self._checkpoint_json, self._writes.save_checkpoint, lambda: self.should_stop
+                self._checkpoint_json, self._writes.save_checkpoint, lambda: self.stop_reason
             )
         return self._checkpoint
 
     @property
+    def scratch(self) -> Path:
+        """A folder for this call alone, made when it is first asked for, and gone with all in it after the call."""
+        return self._scratch.path
+
+    @property
     def stop_reason(self) -> str | None:
-        """Why the handler should stop: what the stop signal says, or ``deadline``."""
+        """Why the handler should stop: one of :class:`StopReason`, or what a harness said."""
         if self._stop.reason is not None:
             return self._stop.reason
-        return "deadline" if self.clock.now() >= self.deadline else None
+        return StopReason.DEADLINE if self.clock.now() >= self.deadline else None
 
     @property
     def should_stop(self) -> bool:

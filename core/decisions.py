@@ -73,16 +73,23 @@ def after_attempt(outcome: Outcome, policy: RetryPolicy, charged: int, jitter: f
 
 
 def after_lost_lease(policy: RetryPolicy, charged: int, progressed: bool) -> Transition:
-    """The transition for an attempt whose holder vanished.
+    """The transition for an attempt whose holder vanished, as :func:`after_lost_handler`."""
+    return after_lost_handler(LEASE_EXPIRED, "lease_expired", policy, charged, progressed)
 
-    It costs an attempt, or a task that kills its worker would be tried for ever; but not where the attempt
+
+def after_lost_handler(
+    error: ErrorInfo, cause: str, policy: RetryPolicy, charged: int, free: bool
+) -> FailFinally | Requeue:
+    """The transition for an attempt that ended without an outcome.
+
+    It costs an attempt, or a task that kills its process would be tried for ever; but it is ``free`` where the attempt
     saved a checkpoint, or a long task on an unquiet machine would run out of attempts while it advances.
     """
-    if progressed:
-        return Requeue("lease_expired", False, error=LEASE_EXPIRED)
-    if not policy.permits(LEASE_EXPIRED, charged + 1):
-        return FailFinally(LEASE_EXPIRED)
-    return Requeue("lease_expired", True, error=LEASE_EXPIRED)
+    if free:
+        return Requeue(cause, False, error=error)
+    if not policy.permits(error, charged + 1):
+        return FailFinally(error)
+    return Requeue(cause, True, error=error)
 
 
 def within_budget(transition: FailFinally | Requeue, retries_used: int, budget: int | None) -> FailFinally | Requeue:

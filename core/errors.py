@@ -41,6 +41,7 @@
     +-- BusRequestRefused                the bus does not take what we ask: our request is wrong
     +-- BusWrongThread                   a message is settled by another thread than the one that received it
     +-- LeaseLost                        another holder, or the run ended; the write was refused
+    +-- HandlerLost                      the process that a handler ran in ended without an outcome
     +-- LockLost                         the message's peek-lock is gone; settling was refused
     +-- CapacityExceeded                 a bound on memory, bytes or count was reached
     +-- DependencyMissing                an optional package or model is not installed
@@ -238,6 +239,20 @@ class BusWrongThread(CoreMachineError):
 
 class LeaseLost(CoreMachineError):
     code = "LEASE_LOST"
+
+
+class HandlerLost(CoreMachineError):
+    """``lost_code`` and the message say how, as they are stored for the attempt, which may be tried again.
+
+    ``charged`` is false where it was not the handler's doing.
+    """
+
+    code = "HANDLER_LOST"
+
+    def __init__(self, lost_code: str, message: str, *, charged: bool = True) -> None:
+        super().__init__(message)
+        self.lost_code = lost_code
+        self.charged = charged
 
 
 class LockLost(CoreMachineError):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import Event, Lock, Thread
+from typing import NamedTuple
 
+from core.context import StopReason, StopSignal
 from core.errors import CoreMachineError, LeaseLost
-from core.model import Lease
+from core.model import Lease, TaskStatus
 from core.ports import Clock, Transitions
 
 _log = logging.getLogger(__name__)
@@ -20,6 +22,11 @@ _log = logging.getLogger(__name__)
 LEASE_SECONDS = 60.0
 RENEWALS_A_LEASE = 4
 """A lease outlives three heartbeats that come to nothing."""
+
+
+class _Held(NamedTuple):
+    until: datetime
+    stop: StopSignal
 
 
 class Heartbeat:
@@ -41,15 +48,18 @@ class Heartbeat:
         self._clock = clock
         self._wait = wait
         self._lock = Lock()
-        self._held: dict[Lease, datetime] = {}
+        self._held: dict[Lease, _Held] = {}
         self._closed = Event()
         self._thread: Thread | None = None
 
     @contextmanager
-    def holding(self, lease: Lease, seconds: float) -> Iterator[None]:
-        """Renew ``lease`` within the block, for ``seconds`` at most: who hangs loses it in the end."""
+    def holding(self, lease: Lease, seconds: float, stop: StopSignal) -> Iterator[None]:
+        """Renew ``lease`` within the block, for ``seconds`` at most: who hangs loses it in the end.
+
+        ``stop`` is set where it was lost, with :attr:`StopReason.CANCELLED` or :attr:`StopReason.LEASE_LOST`.
+        """
         with self._lock:
-            self._held[lease] = self._clock.now() + timedelta(seconds=seconds)
+            self._held[lease] = _Held(self._clock.now() + timedelta(seconds=seconds), stop)
             if self._thread is None and not self._closed.is_set():
                 self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
                 self._thread.start()
@@ -66,23 +76,31 @@ class Heartbeat:
             thread.join()
 
     def beat(self) -> None:
-        """Renew each lease once. One that was lost is let go: its attempt learns of it at its next write."""
+        """Renew each lease once. One that was lost is let go, and its attempt is told."""
         now = self._clock.now()
         with self._lock:
             held = list(self._held.items())
-        for lease, until in held:
-            if now >= until or not self._renewed(lease, now):
+        for lease, one in held:
+            if now >= one.until or not self._renewed(lease, one.stop, now):
                 with self._lock:
                     self._held.pop(lease, None)
 
-    def _renewed(self, lease: Lease, now: datetime) -> bool:
+    def _renewed(self, lease: Lease, stop: StopSignal, now: datetime) -> bool:
         try:
             self._store.renew_lease(lease, self.lease_seconds, now)
         except LeaseLost:
+            stop.set(self._why_lost(lease))
             return False
         except CoreMachineError as error:
             _log.warning("lease_not_renewed", extra={"task_id": lease.task_id, "code": error.code})
         return True
+
+    def _why_lost(self, lease: Lease) -> StopReason:
+        with suppress(CoreMachineError):
+            task = self._store.load_task(lease.task_id)
+            if task is not None and task.status is TaskStatus.CANCELLED:
+                return StopReason.CANCELLED
+        return StopReason.LEASE_LOST
 
     def _run(self) -> None:
         while not self._wait(self._closed, self.lease_seconds / RENEWALS_A_LEASE):

@@ -41,6 +41,7 @@ from core.ports import BlobStore, Clock, IdSource, MessageBus, StateStore
 from core.queues import QueueNames
 from core.registry import AnyJob, HandlerRegistry, JobRegistry
 from core.relay import OutboxRelay
+from core.runner import HandlerRunner, InProcess
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ _log = logging.getLogger(__name__)
 class CoreMachine:
     """The orchestrator, for as many threads as its store and bus are for. Any number may share store and bus.
 
-    ``relay`` publishes what is committed, by default at once and in the caller's thread.
+    ``relay`` publishes what is committed, by default at once and in the caller's thread; there ``runner`` calls the
+    handlers, too.
     """
 
     def __init__(  # noqa: PLR0913 - the seams, and what is registered
@@ -64,6 +66,7 @@ class CoreMachine:
         queues: QueueNames | None = None,
         heartbeat: Heartbeat | None = None,
         relay: OutboxRelay | None = None,
+        runner: HandlerRunner | None = None,
     ) -> None:
         self.jobs = all_jobs
         self.handlers = all_handlers
@@ -81,6 +84,7 @@ class CoreMachine:
             ids=ids,
             queues=self.queues,
             heartbeat=heartbeat,
+            runner=runner or InProcess(),
         )
 
     def submit(

@@ -20,6 +20,7 @@ from core.reconciler import Reconciler
 from core.registry import HandlerRegistry, JobRegistry
 from core.relay import OutboxRelay
 from core.retention import Retention, RetentionPolicy
+from core.runner import HandlerRunner
 from core.system import RandomIds, SystemClock
 from infrastructure.blob_storage.connection import blob_service
 from infrastructure.blob_storage.store import AzureBlobStore
@@ -81,9 +82,9 @@ class Backend:
         self.pool.close()
         self.blobs.close()
 
-    def worker_machine(self) -> CoreMachine:
-        """For a loop that gathers claims and commits by itself."""
-        return self._machine(self.store)
+    def worker_machine(self, runner: HandlerRunner | None = None) -> CoreMachine:
+        """For a loop that claims and commits by itself. ``runner`` calls handlers, by default in the loop's thread."""
+        return self._machine(self.store, runner=runner)
 
     def request_machine(self) -> CoreMachine:
         """For those who are to be answered once the store has it, whether or not the bus is there."""
@@ -130,7 +131,9 @@ class Backend:
             "ocr_engine": {"adapter": self.settings.ocr_engine},
         }
 
-    def _machine(self, store: StateStore, relay: OutboxRelay | None = None) -> CoreMachine:
+    def _machine(
+        self, store: StateStore, relay: OutboxRelay | None = None, runner: HandlerRunner | None = None
+    ) -> CoreMachine:
         return CoreMachine(
             self.jobs,
             self.handlers,
@@ -142,6 +145,7 @@ class Backend:
             queues=self.queues,
             heartbeat=self._heartbeat,
             relay=relay,
+            runner=runner,
         )
 
     def _ask_database(self) -> None:

@@ -11,6 +11,7 @@ from core.ids import JobId, TaskId
 from core.messages import TaskQueueMessage
 from core.model import RunRecord
 from core.ports import BlobStore
+from core.scratch import Scratch
 from handlers.document import DocumentLimits, OcrEngine, SourceReader, document_handlers, document_jobs
 from handlers.document.records import OcrDocumentResult
 from testing.clock import FakeClock
@@ -48,6 +49,7 @@ class Context:
             clock=FakeClock(),
             stop=self.stop,
             writes=self,
+            scratch=Scratch(),
             checkpoint_json=self.saved,
         )
 

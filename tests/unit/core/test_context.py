@@ -9,6 +9,7 @@ from core.context import CheckpointManager, StopSignal, TaskContext
 from core.ids import JobId, TaskId
 from core.messages import TaskQueueMessage
 from core.outcome import CUT
+from core.scratch import Scratch
 from testing.clock import EPOCH, FakeClock
 from testing.memory_blobs import MemoryBlobStore
 
@@ -45,6 +46,7 @@ class Desk:
             clock=self.clock,
             stop=self.stop,
             writes=self.written,
+            scratch=Scratch(),
             checkpoint_json=checkpoint,
         )
 
@@ -144,7 +146,7 @@ def test_a_phase_whose_saving_failed_is_not_skipped() -> None:
     def refuse(checkpoint_json: str) -> None:
         raise ConnectionError
 
-    checkpoint = CheckpointManager(None, refuse, lambda: False)
+    checkpoint = CheckpointManager(None, refuse)
 
     with pytest.raises(ConnectionError):
         checkpoint.save("read", {"page": 1})

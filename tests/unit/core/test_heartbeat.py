@@ -8,13 +8,13 @@ from typing import Any, cast
 import pytest
 
 from core.attempts import Started
-from core.context import TaskContext
+from core.context import StopReason, StopSignal, TaskContext
 from core.errors import StoreUnavailable
 from core.handlers import task_handler
 from core.heartbeat import LEASE_SECONDS, RENEWALS_A_LEASE, Heartbeat
 from core.machine import CoreMachine
 from core.messages import TaskQueueMessage, decode
-from core.model import LeaseExpired, TaskStatus
+from core.model import LeaseExpired, RunStatus, TaskStatus
 from core.ports import StateStore
 from handlers.hello_world import Greeting, GreetingParams, hello_world_greeting, hello_world_jobs, hello_world_reply
 from testing.clock import FakeClock, SeededIds
@@ -57,6 +57,7 @@ class Running:
         self.message = cast(TaskQueueMessage, decode(self.bus.receive("tasks", 1)[0].body))
 
     def handler(self, params: GreetingParams, context: TaskContext) -> Greeting:
+        self.context = context
         self.during()
         return hello_world_greeting(params, context)
 
@@ -168,7 +169,7 @@ def test_the_thread_beats_by_itself_and_ends_when_it_is_closed(running: Running)
     claimed = running.machine.attempts.claim(running.message)
     lease = claimed.claim.lease  # type: ignore[union-attr]
     heartbeat = Heartbeat(cast(Any, Store()), clock, 40.0, wait)
-    with heartbeat.holding(lease._replace(expires_at=clock.now() + timedelta(seconds=40)), TIMEOUT):
+    with heartbeat.holding(lease._replace(expires_at=clock.now() + timedelta(seconds=40)), TIMEOUT, StopSignal()):
         assert beaten.wait(60)
     heartbeat.close()
 
@@ -179,3 +180,17 @@ def test_a_short_handlers_lease_is_no_longer_than_it_needs(running: Running) -> 
     handler = running.machine.handlers.find("hello_world_reply")
 
     assert running.machine.attempts._lease_seconds(handler) == min(handler.timeout + 30.0, LEASE_SECONDS)
+
+
+def test_whoever_loses_its_lease_is_told_so_by_the_next_beat(running: Running) -> None:
+    told: list[str | None] = []
+
+    def loses() -> None:
+        running.state.finish_run(running.message.job_id, 1, RunStatus.CANCELLED, None, None, running.clock.now())
+        running.heartbeat.beat()
+        told.append(running.context.stop_reason)
+
+    running.during = loses
+    running.run()
+
+    assert told == [StopReason.CANCELLED]
