@@ -65,7 +65,7 @@ class Backend:
         self.bus = ClaimCheckBus(self.service_bus, self.blobs, self.clock, body_limit)
         self._relay = BackgroundRelay(self.store, self.bus, self.clock)
         self.dead_letters = DeadLetters(self.store, self._relay, self.clock)
-        self._heartbeat = Heartbeat(self.store, self.clock)
+        self._heartbeat = Heartbeat(self.store, self.clock, settings.lease_seconds)
         self._trigger_machine = self._machine(GroupCommit.wrap(self.store))
 
     def __enter__(self) -> Self:

@@ -64,6 +64,88 @@ class Settings(BaseModel):
     ocr_engine: Literal["paddle", "test"] = Field(
         "paddle", alias="OCR_ENGINE", description="paddle, or test: one that reads a fixed text at once, for load tests"
     )
+    docker_orchestration_mode: Literal["service_bus", "http_trigger"] = Field(
+        "service_bus",
+        alias="DOCKER_ORCHESTRATION_MODE",
+        description="How a long task reaches the worker: service_bus, its queue; http_trigger, a function calls it",
+    )
+    docker_worker_url: str = Field(
+        "", alias="DOCKER_WORKER_URL", description="Where functions call the worker in the mode http_trigger"
+    )
+    docker_trigger_keys: str = Field(
+        "",
+        repr=False,
+        alias="DOCKER_TRIGGER_KEYS",
+        description="Secrets that sign calls of the worker, separated by ;: the first signs, any is accepted",
+    )
+    docker_callback_hosts: str = Field(
+        "",
+        alias="DOCKER_CALLBACK_HOSTS",
+        description="Hosts that the worker may call back when a task has ended, separated by ;",
+    )
+    docker_worker_key: str = Field(
+        "",
+        repr=False,
+        alias="DOCKER_WORKER_KEY",
+        description="What a caller of the worker's changing routes has to send as x-worker-key; unset, nobody can",
+    )
+    docker_http_host: str = Field(
+        "127.0.0.1", min_length=1, alias="DOCKER_HTTP_HOST", description="The address that the worker listens on"
+    )
+    docker_http_port: int = Field(
+        8080, ge=0, le=65_535, alias="DOCKER_HTTP_PORT", description="Its port; 0 takes a free one and says which"
+    )
+    docker_grace_seconds: float = Field(
+        25.0,
+        gt=0,
+        le=3_600,
+        alias="DOCKER_GRACE_SECONDS",
+        description="How long the worker takes at most to end; less than what the platform allows, 30 by default",
+    )
+    docker_poll_seconds: float = Field(
+        30.0, gt=0, le=30, alias="DOCKER_POLL_SECONDS", description="How long the worker waits at its queue at a time"
+    )
+    docker_task_memory_mb: int = Field(
+        0,
+        ge=0,
+        alias="DOCKER_TASK_MEMORY_MB",
+        description="Memory of a task's process, MiB; 0: by the container's limit",
+    )
+    docker_task_threads: int = Field(
+        0, ge=0, le=1_024, alias="DOCKER_TASK_THREADS", description="Cores that a task may use; 0 is all that there are"
+    )
+    docker_task_open_files: int = Field(
+        1_024, ge=64, le=1_048_576, alias="DOCKER_TASK_OPEN_FILES", description="Files that a task's process may open"
+    )
+    docker_task_scratch_mb: int = Field(
+        4_096, gt=0, alias="DOCKER_TASK_SCRATCH_MB", description="What a task may keep in its folder on disk, MiB"
+    )
+    docker_scratch_root: str = Field(
+        "",
+        alias="DOCKER_SCRATCH_ROOT",
+        description="Where such folders are made; the system's temporary folder if unset",
+    )
+    docker_child_max_tasks: int = Field(
+        500, gt=0, alias="DOCKER_CHILD_MAX_TASKS", description="Tasks after which a task's process is made anew"
+    )
+    docker_child_max_growth_mb: int = Field(
+        1_024,
+        gt=0,
+        alias="DOCKER_CHILD_MAX_GROWTH_MB",
+        description="Growth of its memory since its first task after which it is, MiB",
+    )
+    docker_warm_up: Literal["accurate", "fast", "none"] = Field(
+        "accurate",
+        alias="DOCKER_WARM_UP",
+        description="The OCR models that a task's process loads before a task needs them",
+    )
+    lease_seconds: float = Field(
+        60.0,
+        ge=1,
+        le=3_600,
+        alias="LEASE_SECONDS",
+        description="How long a task is held by a process that is not heard of any more",
+    )
     document_max_uploads: int = Field(
         4, gt=0, le=64, alias="DOCUMENT_MAX_UPLOADS", description="Uploads of documents that a process takes at once"
     )
@@ -213,5 +295,17 @@ class Settings(BaseModel):
         return bool(self.service_bus_connection or self.service_bus_fqdn)
 
     @property
+    def trigger_keys(self) -> tuple[str, ...]:
+        return _listed(self.docker_trigger_keys)
+
+    @property
+    def callback_hosts(self) -> tuple[str, ...]:
+        return tuple(host.lower() for host in _listed(self.docker_callback_hosts))
+
+    @property
     def source_roots(self) -> tuple[Path, ...]:
-        return tuple(Path(root.strip()) for root in self.document_source_roots.split(";") if root.strip())
+        return tuple(Path(root) for root in _listed(self.document_source_roots))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(";") if one.strip())

@@ -1,0 +1,128 @@
+"""What the worker is doing, written down by its threads and read by whoever looks at it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from threading import Lock
+
+from core.attempts import Processed, Started
+from core.ports import Clock
+
+
+class WorkerState(StrEnum):
+    """``waiting`` is for the database or the queue, which does not answer."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    WAITING = "waiting"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentTask:
+    """The attempt that runs. ``percent`` is 0 to 100, ``None`` until the handler reports any."""
+
+    task_id: str
+    task_type: str
+    attempt: int
+    token: int
+    started_at: datetime
+    percent: float | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSnapshot:
+    """``ended`` counts attempts by outcome: the outcome class's name in lower case, or the effect where none ran.
+
+    ``waiting_for`` is the code of what is away, ``last_poll`` when the queue was last asked.
+    """
+
+    state: WorkerState
+    current: CurrentTask | None
+    ended: Mapping[str, int]
+    busy_seconds: float
+    last_poll: datetime | None
+    waiting_for: str | None
+
+
+class WorkerStatus:
+    """For any number of threads. Once it is draining no state but ``stopped`` follows."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._state = WorkerState.STARTING
+        self._current: CurrentTask | None = None
+        self._ended: Counter[str] = Counter()
+        self._busy_seconds = 0.0
+        self._last_poll: datetime | None = None
+        self._waiting_for: str | None = None
+
+    def snapshot(self) -> WorkerSnapshot:
+        with self._lock:
+            return WorkerSnapshot(
+                self._state,
+                self._current,
+                dict(self._ended),
+                self._busy_seconds,
+                self._last_poll,
+                self._waiting_for,
+            )
+
+    def polled(self) -> None:
+        """The queue answered, with a message or none."""
+        with self._lock:
+            self._last_poll, self._waiting_for = self._clock.now(), None
+            self._enter(WorkerState.IDLE)
+
+    def waits(self, code: str) -> None:
+        with self._lock:
+            self._waiting_for = code
+            self._enter(WorkerState.WAITING)
+
+    def began(self, started: Started) -> None:
+        lease = started.claim.lease
+        now = self._clock.now()
+        current = CurrentTask(lease.task_id, started.claim.task_type, lease.attempt, lease.token, now)
+        with self._lock:
+            self._current = current
+            self._enter(WorkerState.BUSY)
+
+    def progressed(self, percent: float, message: str) -> None:
+        with self._lock:
+            if self._current is not None:
+                self._current = replace(self._current, percent=percent, message=message)
+
+    def ended(self, processed: Processed | None) -> None:
+        """``None`` where what the attempt came to could not be committed yet."""
+        with self._lock:
+            if self._current is not None:
+                self._busy_seconds += (self._clock.now() - self._current.started_at).total_seconds()
+            self._current = None
+            self._ended[_name(processed)] += 1
+            self._enter(WorkerState.IDLE)
+
+    def drains(self) -> None:
+        with self._lock:
+            self._enter(WorkerState.DRAINING)
+
+    def stopped(self) -> None:
+        with self._lock:
+            self._state = WorkerState.STOPPED
+
+    def _enter(self, state: WorkerState) -> None:
+        if self._state not in (WorkerState.DRAINING, WorkerState.STOPPED):
+            self._state = state
+
+
+def _name(processed: Processed | None) -> str:
+    if processed is None:
+        return "not_committed"
+    return processed.effect if processed.outcome is None else type(processed.outcome).__name__.lower()
