@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from threading import Lock
 
-from core.attempts import Processed, Started
+from core.attempts import APPLIED, Processed, Started
 from core.ports import Clock
 
 
@@ -39,7 +39,7 @@ class CurrentTask:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
-    """``ended`` counts attempts by outcome: the outcome class's name in lower case, or the effect where none ran.
+    """``ended`` counts attempts by outcome: its class's name in lower case, or the effect where it did not count.
 
     ``waiting_for`` is the code of what is away, ``last_poll`` when the queue was last asked.
     """
@@ -125,4 +125,6 @@ class WorkerStatus:
 def _name(processed: Processed | None) -> str:
     if processed is None:
         return "not_committed"
-    return processed.effect if processed.outcome is None else type(processed.outcome).__name__.lower()
+    if processed.effect != APPLIED or processed.outcome is None:
+        return processed.effect
+    return type(processed.outcome).__name__.lower()
