@@ -279,6 +279,11 @@ class Attempts:
             raise
         return _applied(ended, end.transition, finished), finished.outbox
 
+    @property
+    def keeps(self) -> bool:
+        """Whether there is anything for :meth:`commit_kept`."""
+        return bool(self._kept)
+
     def commit_kept(self) -> None:
         """Commit what the store was away for. A result is not thrown away while its lease may still be good."""
         left = len(self._kept)  # what is kept again waits for the next time

@@ -57,8 +57,19 @@ def settlement_of(found: Processed | CoreMachineError) -> Settlement:
     return AbandonMessage(found) if isinstance(found, TransientError) else DeadLetterMessage(found)
 
 
-def settle(bus: MessageBus, message: ReceivedMessage, settlement: Settlement) -> None:
-    """Settle ``message``. What cannot be settled is left to the next delivery, which is then a no-op."""
+def task_in(message: ReceivedMessage) -> TaskQueueMessage | None:
+    """The task message that ``message`` is, or ``None`` for one that is something else, or nothing."""
+    try:
+        decoded = decode(message.body)
+    except CoreMachineError:
+        return None
+    return decoded if isinstance(decoded, TaskQueueMessage) else None
+
+
+def settle(bus: MessageBus, message: ReceivedMessage, settlement: Settlement) -> LockLost | TransientError | None:
+    """Settle ``message``. What cannot be settled, for the reason given, is left to the next delivery, which is then a
+    no-op.
+    """
     try:
         match settlement:
             case Processed():
@@ -74,3 +85,5 @@ def settle(bus: MessageBus, message: ReceivedMessage, settlement: Settlement) ->
     except (LockLost, TransientError) as error:
         extra = {"queue": message.queue, "message_id": message.message_id, "code": error.code}
         _log.warning("message_not_settled", extra=extra)
+        return error
+    return None

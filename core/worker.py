@@ -17,12 +17,12 @@ from typing import Self
 
 from core.attempts import Ended, Processed, Started
 from core.committer import Committer, Done
-from core.consumer import AbandonMessage, Settlement, dispatch, settle, settlement_of
+from core.consumer import AbandonMessage, Settlement, dispatch, settle, settlement_of, task_in
 from core.context import StopSignal
 from core.errors import CoreMachineError, TransientError
 from core.ids import JobId
 from core.machine import CoreMachine
-from core.messages import TaskQueueMessage, decode
+from core.messages import TaskQueueMessage
 from core.ports import MessageBus, ReceivedMessage
 
 _log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class Worker:
     def _process(self, messages: Sequence[ReceivedMessage], stop: StopSignal) -> None:
         tasks: list[tuple[ReceivedMessage, TaskQueueMessage]] = []
         for message in messages:
-            decoded = _task(message)
+            decoded = task_in(message)
             if decoded is None:
                 self._settle_one(message, dispatch(self._machine, message.body, stop))
             else:
@@ -229,12 +229,3 @@ class Worker:
         if not self._away:
             _log.warning("worker_waits", extra={"code": error.code})
         self._away = True
-
-
-def _task(message: ReceivedMessage) -> TaskQueueMessage | None:
-    """The task message that ``message`` is, or ``None`` for one that is something else, or nothing."""
-    try:
-        decoded = decode(message.body)
-    except CoreMachineError:
-        return None
-    return decoded if isinstance(decoded, TaskQueueMessage) else None

@@ -41,7 +41,8 @@ class CurrentTask:
 class WorkerSnapshot:
     """``ended`` counts attempts by outcome: its class's name in lower case, or the effect where it did not count.
 
-    ``waiting_for`` is the code of what is away, ``last_poll`` when the queue was last asked.
+    ``waiting_for`` is the code of what is away, ``last_poll`` when the queue was last asked. ``locks_lost`` counts
+    messages whose lock ended while their task ran on.
     """
 
     state: WorkerState
@@ -50,6 +51,7 @@ class WorkerSnapshot:
     busy_seconds: float
     last_poll: datetime | None
     waiting_for: str | None
+    locks_lost: int = 0
 
 
 class WorkerStatus:
@@ -64,6 +66,7 @@ class WorkerStatus:
         self._busy_seconds = 0.0
         self._last_poll: datetime | None = None
         self._waiting_for: str | None = None
+        self._locks_lost = 0
 
     def snapshot(self) -> WorkerSnapshot:
         with self._lock:
@@ -74,6 +77,7 @@ class WorkerStatus:
                 self._busy_seconds,
                 self._last_poll,
                 self._waiting_for,
+                self._locks_lost,
             )
 
     def polled(self) -> None:
@@ -92,7 +96,7 @@ class WorkerStatus:
         now = self._clock.now()
         current = CurrentTask(lease.task_id, started.claim.task_type, lease.attempt, lease.token, now)
         with self._lock:
-            self._current = current
+            self._current, self._waiting_for = current, None
             self._enter(WorkerState.BUSY)
 
     def progressed(self, percent: float, message: str) -> None:
@@ -108,6 +112,10 @@ class WorkerStatus:
             self._current = None
             self._ended[_name(processed)] += 1
             self._enter(WorkerState.IDLE)
+
+    def lock_lost(self) -> None:
+        with self._lock:
+            self._locks_lost += 1
 
     def drains(self) -> None:
         with self._lock:
