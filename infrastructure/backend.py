@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from core.background_relay import BackgroundRelay
 from core.claim_check import ClaimCheckBus
@@ -24,12 +26,19 @@ from core.runner import HandlerRunner
 from core.system import RandomIds, SystemClock
 from infrastructure.blob_storage.connection import blob_service
 from infrastructure.blob_storage.store import AzureBlobStore
+from infrastructure.functions.hand_over import HandOver
 from infrastructure.functions.queue_trigger import QueueTrigger
+from infrastructure.lazy import Lazy
+from infrastructure.postgres.connection import ENTRA_SCOPE, ConnectionSource
 from infrastructure.postgres.pool import ConnectionPoolManager
 from infrastructure.postgres.store import PostgresStateStore
 from infrastructure.service_bus.bus import AzureServiceBus
 from infrastructure.service_bus.connection import BusConnection
 from infrastructure.settings import Settings
+from infrastructure.tokens import TokenCache
+
+if TYPE_CHECKING:
+    from infrastructure.task_start.client import TaskStartClient
 
 NO_JOB = JobId("")
 DAY = 86_400.0
@@ -38,6 +47,16 @@ HEADER_BYTES = 2 * 1024
 
 LETTERS_A_PASS = 1_000
 """Dead letters of a queue that are moved each time."""
+
+
+def calls_worker(settings: Settings) -> bool:
+    return settings.docker_orchestration_mode == "http_trigger"
+
+
+def queue_names(settings: Settings) -> QueueNames:
+    """Where a function calls the worker, long tasks wake functions like any other."""
+    long_running = settings.tasks_queue if calls_worker(settings) else settings.long_running_queue
+    return QueueNames(settings.jobs_queue, settings.tasks_queue, long_running)
 
 
 class Backend:
@@ -56,17 +75,23 @@ class Backend:
         self.handlers = handlers
         self.clock = SystemClock()
         self.ids = RandomIds()
-        self.queues = QueueNames(settings.jobs_queue, settings.tasks_queue, settings.long_running_queue)
-        self.pool = ConnectionPoolManager.from_settings(settings)
+        self.queues = queue_names(settings)
+        self.tokens = TokenCache(self.clock)
+        self.pool = ConnectionPoolManager.from_settings(
+            settings, ConnectionSource.from_settings(settings, credential=self.tokens)
+        )
+        self.tokens.on_renewal(ENTRA_SCOPE, self.pool.recreate_pool)
         self.store: StateStore = PostgresStateStore(self.pool)
-        self.blobs = AzureBlobStore(blob_service(settings), settings.storage_container)
-        self.service_bus = AzureServiceBus(BusConnection(settings), self.clock, wait_seconds)
+        self.blobs = AzureBlobStore(blob_service(settings, credential=self.tokens), settings.storage_container)
+        self.service_bus = AzureServiceBus(BusConnection(settings, credential=self.tokens), self.clock, wait_seconds)
         body_limit = settings.service_bus_max_message_bytes - HEADER_BYTES
         self.bus = ClaimCheckBus(self.service_bus, self.blobs, self.clock, body_limit)
         self._relay = BackgroundRelay(self.store, self.bus, self.clock)
         self.dead_letters = DeadLetters(self.store, self._relay, self.clock)
         self._heartbeat = Heartbeat(self.store, self.clock, settings.lease_seconds)
         self._trigger_machine = self._machine(GroupCommit.wrap(self.store))
+        self._open = ExitStack()
+        self._hand_over = HandOver(self._trigger_machine, Lazy(self._client))
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +101,8 @@ class Backend:
 
     def close(self) -> None:
         """End every connection. What is under way fails as if the other side had gone."""
+        self.tokens.close()
+        self._open.close()
         self.service_bus.close()
         self._relay.close()
         self._heartbeat.close()
@@ -92,7 +119,8 @@ class Backend:
 
     def queue_trigger(self, queue: str) -> QueueTrigger:
         """For any number of threads: what they claim and commit at the same time goes to the store together."""
-        return QueueTrigger(queue, self._trigger_machine, self.bus, self.ids, self.bus.resolve)
+        trigger = partial(QueueTrigger, queue, self._trigger_machine, self.bus, self.ids, self.bus.resolve)
+        return trigger(self._hand_over) if calls_worker(self.settings) else trigger()
 
     # --- what timers do ---
 
@@ -147,6 +175,13 @@ class Backend:
             relay=relay,
             runner=runner,
         )
+
+    def _client(self) -> TaskStartClient:
+        from infrastructure.task_start.client import TaskStartClient  # noqa: PLC0415 - its HTTP client is slow to import
+
+        client = TaskStartClient.from_settings(self.settings, self.clock)
+        self._open.callback(client.close)
+        return client
 
     def _ask_database(self) -> None:
         self.store.load_run(NO_JOB, 1)

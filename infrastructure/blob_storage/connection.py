@@ -12,6 +12,7 @@ from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
 from infrastructure.hosts import is_loopback
 from infrastructure.settings import Settings, SettingsInvalid
+from infrastructure.tokens import default_credential
 
 APPLICATION_ID = "coremachine"
 
@@ -66,7 +67,7 @@ def blob_service(
         return _by_connection_string(settings.storage_connection_string, options)
     if settings.storage_account_url:
         url = _checked_url(settings.storage_account_url)
-        return BlobServiceClient(url, credential=credential or _default_credential(), **options)
+        return BlobServiceClient(url, credential=credential or default_credential(), **options)
     raise SettingsInvalid(
         "AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT_URL: one of them has to name the storage account"
     )
@@ -99,9 +100,3 @@ def _checked_url(url: str) -> str:
     raise SettingsInvalid(
         "AZURE_STORAGE_ACCOUNT_URL: https://ACCOUNT.blob.core.windows.net, without key, signature or query"
     )
-
-
-def _default_credential() -> TokenCredential:
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - half a second that only Entra has to pay
-
-    return DefaultAzureCredential()

@@ -76,7 +76,7 @@ class ConnectionSource:
         if settings.database_auth == "password":
             return cls(parameters)
         _check_token_is_safe(parameters)
-        return cls(parameters, credential or _default_credential())
+        return cls(parameters, credential or _own_credential())
 
     @property
     def address(self) -> str:
@@ -218,10 +218,10 @@ def _check_token_is_safe(parameters: Mapping[str, str]) -> None:
         raise SettingsInvalid("DATABASE_AUTH: a token travels with TLS only: sslmode has to be require or verify-full")
 
 
-def _default_credential() -> TokenCredential:
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - half a second that only Entra has to pay
+def _own_credential() -> TokenCredential:
+    from infrastructure.tokens import default_credential  # noqa: PLC0415 - the SDK, for which only Entra has to pay
 
-    return DefaultAzureCredential()
+    return default_credential()
 
 
 def _fetch_token(credential: TokenCredential) -> str:

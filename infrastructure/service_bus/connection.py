@@ -18,6 +18,7 @@ from azure.servicebus.management import ServiceBusAdministrationClient
 from core.errors import BusMisconfigured
 from infrastructure.hosts import is_loopback
 from infrastructure.settings import Settings
+from infrastructure.tokens import default_credential
 
 APPLICATION_ID = "coremachine"
 
@@ -105,11 +106,7 @@ class BusConnection:
 
     @cached_property
     def _credential(self) -> TokenCredential:
-        if self._given is not None:
-            return self._given
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - half a second that only Entra has to pay
-
-        return DefaultAzureCredential()
+        return self._given or default_credential()
 
 
 class _Plain(RequestsTransport):  # type: ignore[misc] # azure-core loads it lazily, so that it has no type
