@@ -23,6 +23,10 @@ LEASE_SECONDS = 60.0
 RENEWALS_A_LEASE = 4
 """A lease outlives three heartbeats that come to nothing."""
 
+RETRIES_A_LEASE = 12
+"""How often a store that is away is asked: when it is back, holders are to be quicker than those who end their leases.
+"""
+
 
 class _Held(NamedTuple):
     until: datetime
@@ -30,7 +34,8 @@ class _Held(NamedTuple):
 
 
 class Heartbeat:
-    """Renews, four times a lease, what is held by :meth:`holding`. For any number of threads.
+    """Renews, four times a lease, what is held by :meth:`holding`, and tries it more often while the store is away. For
+    any number of threads.
 
     The thread begins with the first attempt, and ends with :meth:`close`. ``wait`` waits for the event of closing up to
     a number of seconds, and says whether it came.
@@ -75,17 +80,21 @@ class Heartbeat:
         if thread is not None:
             thread.join()
 
-    def beat(self) -> None:
-        """Renew each lease once. One that was lost is let go, and its attempt is told."""
-        now = self._clock.now()
+    def beat(self) -> float:
+        """Renew each lease once; seconds until the next time. One that was lost is let go, and its attempt is told."""
+        now, away = self._clock.now(), False
         with self._lock:
             held = list(self._held.items())
         for lease, one in held:
-            if now >= one.until or not self._renewed(lease, one.stop, now):
+            renewed = now < one.until and self._renewed(lease, one.stop, now)
+            away = away or renewed is None
+            if renewed is False:
                 with self._lock:
                     self._held.pop(lease, None)
+        return self.lease_seconds / (RETRIES_A_LEASE if away else RENEWALS_A_LEASE)
 
-    def _renewed(self, lease: Lease, stop: StopSignal, now: datetime) -> bool:
+    def _renewed(self, lease: Lease, stop: StopSignal, now: datetime) -> bool | None:
+        """``None`` where it is not known."""
         try:
             self._store.renew_lease(lease, self.lease_seconds, now)
         except LeaseLost:
@@ -93,6 +102,7 @@ class Heartbeat:
             return False
         except CoreMachineError as error:
             _log.warning("lease_not_renewed", extra={"task_id": lease.task_id, "code": error.code})
+            return None
         return True
 
     def _why_lost(self, lease: Lease) -> StopReason:
@@ -103,5 +113,6 @@ class Heartbeat:
         return StopReason.LEASE_LOST
 
     def _run(self) -> None:
-        while not self._wait(self._closed, self.lease_seconds / RENEWALS_A_LEASE):
-            self.beat()
+        pause = self.lease_seconds / RENEWALS_A_LEASE
+        while not self._wait(self._closed, pause):
+            pause = self.beat()

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from core.attempts import APPLIED
@@ -75,7 +76,7 @@ class Reconciler:
         overdue = store.overdue_runs(now, policy.limit) if found.overdue else ()
         runs_expired, runs_failed = _each(self._expire, overdue)
         expired = store.expired_leases(now, policy.limit, known) if found.expired_leases else ()
-        leases_ended, leases_failed = _each(self._end_lease, expired)
+        leases_ended, leases_failed = end_expired(self._machine, expired)
         published = (
             self._relay.publish_unpublished(unpublished_before, policy.publish_limit) if found.unpublished else 0
         )
@@ -94,20 +95,29 @@ class Reconciler:
             _log.warning("run_expired", extra={"job_id": run[0], "run": run[1], "code": RUN_DEADLINE_EXCEEDED.code})
         return ended
 
-    def _end_lease(self, expired: LeaseExpired) -> bool:
-        job_id, run, stage, _ = expired.lease.task_id.split(":", 3)
-        message = TaskQueueMessage.model_validate(
-            {
-                "job_id": job_id,
-                "run": run,
-                "job_type": expired.job_type,
-                "stage": stage,
-                "task_id": expired.lease.task_id,
-                "task_type": expired.task_type,
-                "attempt": expired.lease.attempt,
-            }
-        )
-        return self._machine.end_lost_attempt(message, expired).effect == APPLIED
+
+def end_expired(machine: CoreMachine, expired: Iterable[LeaseExpired]) -> tuple[int, int]:
+    """End attempts whose leases ran out; how many were ended, and how many could not be.
+
+    One whose holder was heard of since is neither. Raises :class:`core.errors.TransientError` where the store is away.
+    """
+    return _each(partial(_end_lease, machine), expired)
+
+
+def _end_lease(machine: CoreMachine, expired: LeaseExpired) -> bool:
+    job_id, run, stage, _ = expired.lease.task_id.split(":", 3)
+    message = TaskQueueMessage.model_validate(
+        {
+            "job_id": job_id,
+            "run": run,
+            "job_type": expired.job_type,
+            "stage": stage,
+            "task_id": expired.lease.task_id,
+            "task_type": expired.task_type,
+            "attempt": expired.lease.attempt,
+        }
+    )
+    return machine.end_lost_attempt(message, expired).effect == APPLIED
 
 
 def _each(repair: Callable[[T], bool], found: Iterable[T]) -> tuple[int, int]:

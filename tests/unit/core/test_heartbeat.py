@@ -11,7 +11,7 @@ from core.attempts import Started
 from core.context import StopReason, StopSignal, TaskContext
 from core.errors import StoreUnavailable
 from core.handlers import task_handler
-from core.heartbeat import LEASE_SECONDS, RENEWALS_A_LEASE, Heartbeat
+from core.heartbeat import LEASE_SECONDS, RENEWALS_A_LEASE, RETRIES_A_LEASE, Heartbeat
 from core.machine import CoreMachine
 from core.messages import TaskQueueMessage, decode
 from core.model import LeaseExpired, RunStatus, TaskStatus
@@ -121,7 +121,7 @@ def test_nothing_is_renewed_once_the_attempt_has_ended(running: Running, monkeyp
     assert renewed == []
 
 
-def test_a_store_that_is_away_for_a_beat_is_asked_again_at_the_next(
+def test_a_store_that_is_away_for_a_beat_is_asked_again_sooner(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
@@ -131,8 +131,8 @@ def test_a_store_that_is_away_for_a_beat_is_asked_again_at_the_next(
         with monkeypatch.context() as patched:
             patched.setattr(running.state, "renew_lease", away)
             running.clock.advance(LEASE_SECONDS / 2)
-            running.heartbeat.beat()
-        running.heartbeat.beat()
+            assert running.heartbeat.beat() == LEASE_SECONDS / RETRIES_A_LEASE
+        assert running.heartbeat.beat() == LEASE_SECONDS / RENEWALS_A_LEASE
         running.clock.advance(LEASE_SECONDS * 3 / 4)
         assert running.expired() == []
 
