@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
+from math import ceil
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 
 from core.ids import JobId
+from handlers.document.records import PAGES_PER_TASK
 from handlers.document.source import job_area
 from infrastructure.blob_storage.connection import blob_service
 from infrastructure.blob_storage.store import AzureBlobStore
@@ -74,7 +76,7 @@ def faults(truth: Truth, expected: Mapping[str, int]) -> Iterator[str]:
 def _task_faults(truth: Truth, expected: Mapping[str, int]) -> Iterator[str]:
     tasks = Counter(task.job_id for task in truth.tasks)
     for job_id, pages in expected.items():
-        if tasks[job_id] != pages + TASKS_BESIDE_PAGES:
+        if tasks[job_id] != ceil(pages / PAGES_PER_TASK) + TASKS_BESIDE_PAGES:
             yield f"job {job_id[:8]} has {tasks[job_id]} tasks for {pages} pages"
     for task in truth.tasks:
         if task.completions != 1 or task.status != "completed":

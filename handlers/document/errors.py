@@ -13,11 +13,13 @@
     |   +-- PageNotFound                 a page number that the document does not have
     |   +-- DecodeFailed                 the content is damaged
     +-- OcrFailed                        the engine broke; not the same as a page without text
+    +-- TransientTaskError
+        +-- PageNotStored                what was read of a page is not in the blob store as it was written
 """
 
 from __future__ import annotations
 
-from core.errors import TaskError
+from core.errors import TaskError, TransientTaskError
 
 OCR_INSTALL_HINT = "pip install --no-deps ./docker_worker/opencv_contrib_shim -r docker_worker/requirements.txt"
 """What brings the packages of reading, and one OpenCV: without ``--no-deps`` and the stand-in there would be two."""
@@ -61,3 +63,7 @@ class DecodeFailed(DocumentError):
 
 class OcrFailed(TaskError):
     code = "OCR_FAILED"
+
+
+class PageNotStored(TransientTaskError):
+    code = "PAGE_NOT_STORED"

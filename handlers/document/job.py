@@ -1,4 +1,4 @@
-"""The job that reads a document: inspect it, read its pages in parallel, put the result together."""
+"""The job that reads a document: inspect it, read its pages in parallel tasks of some each, put the result together."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from handlers.document.records import (
     InspectResult,
     OcrDocumentParameters,
     OcrDocumentResult,
-    RecognisePageParameters,
-    RecognisePageResult,
+    RecognisedPage,
+    RecognisePagesParameters,
+    RecognisePagesResult,
 )
 from handlers.document.source import stored_source
 
 INSPECT = StageDefinition(1, "inspect", "ocr_inspect")
-RECOGNISE = StageDefinition(2, "recognise", "ocr_recognise_page", Parallelism.FAN_OUT)
+RECOGNISE = StageDefinition(2, "recognise", "ocr_recognise_pages", Parallelism.FAN_OUT)
 ASSEMBLE = StageDefinition(3, "assemble", "ocr_assemble", Parallelism.FAN_IN)
 
 
@@ -48,7 +49,7 @@ class OcrDocumentJob(JobDefinition[OcrDocumentParameters]):
 
     def finalize_job(self, context: JobContext[OcrDocumentParameters]) -> OcrDocumentResult:
         assembled = context.results(ASSEMBLE.number)[0].parse(AssembleResult)
-        pages = [task.parse(RecognisePageResult) for task in context.results(RECOGNISE.number) if task.succeeded]
+        pages = _recognised(context.results(RECOGNISE.number))
         return OcrDocumentResult(
             **dict(assembled),
             quality=context.parameters.quality,
@@ -57,15 +58,21 @@ class OcrDocumentJob(JobDefinition[OcrDocumentParameters]):
 
 
 def _page_tasks(params: OcrDocumentParameters, inspected: InspectResult) -> list[TaskSpec]:
+    """Each is named for its first and last page."""
+    numbers, size = [page.page for page in inspected.pages], params.pages_per_task
     return [
         TaskSpec(
-            f"page-{page.page:04d}",
-            RecognisePageParameters(source=inspected.source, page=page.page, quality=params.quality),
+            f"pages-{pages[0]:04d}-{pages[-1]:04d}",
+            RecognisePagesParameters(source=inspected.source, pages=pages, quality=params.quality),
         )
-        for page in inspected.pages
+        for pages in (numbers[start : start + size] for start in range(0, len(numbers), size))
     ]
 
 
+def _recognised(read: Sequence[TaskResult]) -> list[RecognisedPage]:
+    return [page for task in read if task.succeeded for page in task.parse(RecognisePagesResult).pages]
+
+
 def _assembly(params: OcrDocumentParameters, job_id: JobId, read: Sequence[TaskResult]) -> AssembleParameters:
-    pages = [task.parse(RecognisePageResult).summary.page for task in read if task.succeeded]
+    pages = [page.summary.page for page in _recognised(read)]
     return AssembleParameters(source=stored_source(params.source, job_id), pages=pages, preview=params.preview)

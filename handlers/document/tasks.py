@@ -1,19 +1,19 @@
-"""The tasks of the document pipeline: inspect the document, recognise a page, assemble the result."""
+"""The tasks of the document pipeline: inspect the document, recognise pages, assemble the result."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from core.context import TaskContext
 from core.outcome import Interrupted
-from handlers.document.decode import decode_image, decode_page
-from handlers.document.engine import OcrEngine, Quality, read_page
+from handlers.document.decode import decode_image
+from handlers.document.engine import OcrEngine, Quality
 from handlers.document.inspect import inspect_document
 from handlers.document.limits import DocumentLimits
 from handlers.document.preview import CONTENT_TYPE as PREVIEW_TYPE
 from handlers.document.preview import draw_preview
+from handlers.document.recognise import JSON_TYPE, PageRecogniser, page_blob
 from handlers.document.records import (
     Artifact,
     AssembleParameters,
@@ -24,10 +24,9 @@ from handlers.document.records import (
     PageRecord,
     PageSizeRecord,
     PageSummary,
-    RecognisePageParameters,
-    RecognisePageResult,
-    page_record,
-    page_summary,
+    RecognisedPage,
+    RecognisePagesParameters,
+    RecognisePagesResult,
     page_text,
     summary_of,
 )
@@ -36,7 +35,6 @@ from handlers.document.source import SourceReader, job_area, stored_source
 EngineProvider: TypeAlias = Callable[[Quality], OcrEngine]
 
 PAGE_BREAK = "\n\f"
-JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
 
@@ -62,21 +60,29 @@ class DocumentTasks:
             pages=[PageSizeRecord(page=page.number, width=page.width, height=page.height) for page in info.pages],
         )
 
-    def recognise_page(
-        self, params: RecognisePageParameters, context: TaskContext
-    ) -> RecognisePageResult | Interrupted:
-        """Read the text of one page and store it, with its positions, as JSON."""
-        engine = self._engine_for(params.quality)
-        data = self._sources.read(params.source, context.blobs, context.job_id)
-        page = decode_page(data, params.page, self._limits)
-        if context.should_stop:
-            return Interrupted(context.stop_reason or "")
-        started = time.perf_counter()
-        read = read_page(engine, page)
-        seconds = time.perf_counter() - started
-        blob = page_blob(context, params.page)
-        context.blobs.put(blob, page_record(params.page, read).model_dump_json().encode(), JSON_TYPE)
-        return RecognisePageResult(summary=page_summary(params.page, read), blob=blob, seconds=round(seconds, 3))
+    def recognise_pages(
+        self, params: RecognisePagesParameters, context: TaskContext
+    ) -> RecognisePagesResult | Interrupted:
+        """Read the text of pages, one after the other, and store each, with its positions, as JSON.
+
+        A page that an earlier attempt stored is not read again.
+        """
+        pages: list[RecognisedPage] = []
+        recogniser = PageRecogniser(
+            context,
+            engine=lambda: self._engine_for(params.quality),
+            data=lambda: self._sources.read(params.source, context.blobs, context.job_id),
+            limits=self._limits,
+        )
+        for position, number in enumerate(params.pages, 1):
+            if context.should_stop:
+                return Interrupted(context.stop_reason or "")
+            page = recogniser.read_before(number)
+            if page is None:
+                page = recogniser.read(number)
+                context.report_progress(100 * position / len(params.pages), f"page {position} of {len(params.pages)}")
+            pages.append(page)
+        return RecognisePagesResult(pages=pages)
 
     def assemble(self, params: AssembleParameters, context: TaskContext) -> AssembleResult | Interrupted:
         """Gather the pages into a text file, one JSON document and preview pictures."""
@@ -125,10 +131,6 @@ class DocumentTasks:
         ((_, record),) = _stored_pages([number], context)
         picture = draw_preview(page, page_text(record).lines, self._limits.preview_side)
         context.blobs.put(preview_blob(context, number), picture, PREVIEW_TYPE)
-
-
-def page_blob(context: TaskContext, number: int) -> str:
-    return f"{job_area(context.job_id)}pages/{number:04d}.json"
 
 
 def preview_blob(context: TaskContext, number: int) -> str:

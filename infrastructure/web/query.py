@@ -17,6 +17,7 @@ from core.limits import check_text
 from core.model import RunStatus, TaskStatus
 from core.paging import MAX_LIMIT, MAX_NUMBER
 from handlers.document.engine import Quality
+from handlers.document.records import MAX_PAGES_PER_TASK, PAGES_PER_TASK
 from infrastructure.web.errors import InvalidQuery
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -120,6 +121,11 @@ class DocumentQuery(Query):
         Quality.ACCURATE
     )
     preview: Annotated[Flag, Field(description="Whether to draw pictures of what was read where")] = True
+    pages_per_task: Annotated[
+        int,
+        Field(ge=1, le=MAX_PAGES_PER_TASK, description="How many pages one task reads, one after the other"),
+        _DIGITS_ONLY,
+    ] = PAGES_PER_TASK
     tenant: Tenant = "default"
 
 

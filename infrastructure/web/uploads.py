@@ -80,6 +80,7 @@ def _submit(parts: WebParts, call: UploadCall, spool: Spool, key: str | None) ->
         "source": {"blob": source.blob},
         "quality": call.query.quality.value,
         "preview": call.query.preview,
+        "pages_per_task": call.query.pages_per_task,
     }
     submitted = parts.machine.submit(OcrDocumentJob.job_type, params, tenant=call.query.tenant, idempotency_key=key)
     return submitted_answer(parts, submitted)

@@ -16,6 +16,7 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from core.errors import BlobConflict, BlobStoreUnavailable
+from handlers.document.records import OcrDocumentParameters
 from infrastructure.web.multipart import OVERHEAD_BYTES
 from infrastructure.web.openapi import contract
 from infrastructure.web.service import ApiService
@@ -49,13 +50,17 @@ def test_a_document_is_kept_by_its_content_and_read(tmp_path: Path) -> None:
     world = web_world()
     client = world.client()
     with mock.patch.object(tempfile, "tempdir", str(tmp_path)):
-        answer = client.post("/documents?filename=page.png&quality=fast&preview=false&tenant=acme", content=PNG)
+        asked = "filename=page.png&quality=fast&preview=false&pages_per_task=7&tenant=acme"
+        answer = client.post(f"/documents?{asked}", content=PNG)
     world.drain()
     job = answer.json()["job_id"]
+    run = world.parts.machine.store.load_run(job, 1)
 
     assert answer.status_code == 202
     assert answer.headers["location"] == answer.json()["links"]["self"]
     assert (answer.json()["job_type"], answer.json()["tenant"]) == ("ocr_document", "acme")
+    assert run is not None
+    assert OcrDocumentParameters.model_validate_json(run.parameters_json).pages_per_task == 7
     assert world.blobs.get(NAME) == PNG
     assert world.blobs.content_type(NAME) == "image/png"
     assert client.get(f"/jobs/{job}/result").json()["result"]["text"] == "Hello"

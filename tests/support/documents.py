@@ -25,12 +25,16 @@ OTHER_JOB = JobId("cd" * 32)
 
 @dataclass
 class Context:
-    """Builds :class:`TaskContext` objects that share blobs, a stop signal and the checkpoint that was last saved."""
+    """Builds :class:`TaskContext` objects that share blobs, a stop signal and the checkpoint that was last saved.
+
+    ``reports`` are the percents and messages of progress.
+    """
 
     blobs: BlobStore = field(default_factory=MemoryBlobStore)
     stop: StopSignal = field(default_factory=StopSignal)
     saved: str | None = None
     on_save: Callable[[], None] = lambda: None
+    reports: list[tuple[float, str]] = field(default_factory=list)
 
     def make(self) -> TaskContext:
         message = TaskQueueMessage(
@@ -58,7 +62,7 @@ class Context:
         self.on_save()
 
     def report_progress(self, percent: float, message: str) -> None:
-        pass
+        self.reports.append((percent, message))
 
 
 def run_job(

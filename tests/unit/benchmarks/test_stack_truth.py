@@ -11,9 +11,11 @@ from benchmarks.stack_load import Sample, _fifth, _slope
 from benchmarks.stack_truth import TaskRow, Truth, faults
 
 JOB = "a" * 64
-EXPECTED = {JOB: 2}
-TASKS = [TaskRow(JOB, name, "completed", 1, 1) for name in ("inspect", "page-0001", "page-0002", "assemble")]
-WHOLE = Truth([(JOB, 1, "completed", "")], TASKS, 0, {JOB: ["pages/0001.json", "pages/0002.json"]})
+EXPECTED = {JOB: 22}
+TASKS = [
+    TaskRow(JOB, name, "completed", 1, 1) for name in ("inspect", "pages-0001-0020", "pages-0021-0022", "assemble")
+]
+WHOLE = Truth([(JOB, 1, "completed", "")], TASKS, 0, {JOB: [f"pages/{page:04d}.json" for page in range(1, 23)]})
 
 
 def test_what_was_done_once_has_no_faults_however_often_it_was_tried() -> None:
@@ -30,7 +32,7 @@ def test_what_was_done_once_has_no_faults_however_often_it_was_tried() -> None:
         (WHOLE._replace(runs=[*WHOLE.runs, (JOB, 2, "completed", "")]), "has 2 runs"),
         (WHOLE._replace(runs=[*WHOLE.runs, ("b" * 64, 1, "completed", "")]), "job bbbbbbbb has 1 runs"),
         (WHOLE._replace(runs=[(JOB, 1, "failed", "BLOB_NOT_FOUND")]), "is failed BLOB_NOT_FOUND"),
-        (WHOLE._replace(tasks=TASKS[:-1]), "has 3 tasks for 2 pages"),
+        (WHOLE._replace(tasks=TASKS[:-1]), "has 3 tasks for 22 pages"),
         (WHOLE._replace(tasks=[*TASKS[:-1], TASKS[-1]._replace(completions=2)]), "completed 2 times"),
         (WHOLE._replace(tasks=[*TASKS[:-1], TASKS[-1]._replace(status="queued", completions=0)]), "is queued"),
         (WHOLE._replace(pages={JOB: ["pages/0001.json"]}), "results of 1 pages"),

@@ -27,8 +27,8 @@ def test_the_job_and_its_handlers_fit_together() -> None:
     handlers = HandlerRegistry(document_handlers(always(ENGINE), SourceReader()))
 
     assert list(JobRegistry(document_jobs(), handlers)) == ["ocr_document"]
-    assert sorted(handlers) == ["ocr_assemble", "ocr_inspect", "ocr_recognise_page"]
-    assert handlers["ocr_recognise_page"].long_running
+    assert sorted(handlers) == ["ocr_assemble", "ocr_inspect", "ocr_recognise_pages"]
+    assert handlers["ocr_recognise_pages"].long_running
     assert [stage.parallelism for stage in OcrDocumentJob.stages] == [
         Parallelism.SINGLE,
         Parallelism.FAN_OUT,

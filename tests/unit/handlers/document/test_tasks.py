@@ -13,8 +13,9 @@ from handlers.document.records import (
     AssembleResult,
     InspectParameters,
     PageRecord,
-    RecognisePageParameters,
-    RecognisePageResult,
+    RecognisedPage,
+    RecognisePagesParameters,
+    RecognisePagesResult,
 )
 from handlers.document.source import BlobSource
 from handlers.document.tasks import DocumentTasks
@@ -39,13 +40,13 @@ def context(pages: int = 1) -> Context:
     return made
 
 
-def recognised(made: Context, pages: int, engine: OcrEngine | None = None) -> list[RecognisePageResult]:
-    results = []
-    for number in range(1, pages + 1):
-        result = tasks(engine).recognise_page(RecognisePageParameters(source=SOURCE, page=number), made.make())
-        assert isinstance(result, RecognisePageResult)
-        results.append(result)
-    return results
+def recognised(made: Context, pages: int, engine: OcrEngine | None = None) -> list[RecognisedPage]:
+    params = RecognisePagesParameters(source=SOURCE, pages=list(range(1, pages + 1)))
+    made.saved = None
+    result = tasks(engine).recognise_pages(params, made.make())
+    assert isinstance(result, RecognisePagesResult)
+    made.saved = None
+    return result.pages
 
 
 def assembled(made: Context, pages: int, **limits: int) -> AssembleResult:
@@ -100,12 +101,12 @@ def test_the_engine_is_given_the_page_that_was_asked_for_and_the_quality() -> No
 
     made = context(pages=2)
     document = DocumentTasks(provider, SourceReader(), DocumentLimits())
-    document.recognise_page(RecognisePageParameters(source=SOURCE, page=2, quality=Quality.FAST), made.make())
+    document.recognise_pages(RecognisePagesParameters(source=SOURCE, pages=[2], quality=Quality.FAST), made.make())
 
     assert asked == [Quality.FAST]
     assert engine.pages == [(1754, 1240, 3)]
     with pytest.raises(PageNotFound):
-        document.recognise_page(RecognisePageParameters(source=SOURCE, page=3), made.make())
+        document.recognise_pages(RecognisePagesParameters(source=SOURCE, pages=[3]), made.make())
 
 
 def test_a_page_without_text_is_read_and_an_engine_that_broke_is_not() -> None:
@@ -123,7 +124,7 @@ def test_a_task_that_was_told_to_stop_does_not_start_to_read() -> None:
     made.stop.set("shutdown")
     engine = ReadsText(["a"])
 
-    result = tasks(engine).recognise_page(RecognisePageParameters(source=SOURCE), made.make())
+    result = tasks(engine).recognise_pages(RecognisePagesParameters(source=SOURCE), made.make())
 
     assert result == Interrupted("shutdown")
     assert engine.pages == []
@@ -137,7 +138,7 @@ def test_a_document_of_another_job_is_not_read() -> None:
     with pytest.raises(SourceNotAllowed):
         tasks().inspect(InspectParameters(source=source), made.make())
     with pytest.raises(SourceNotAllowed):
-        tasks().recognise_page(RecognisePageParameters(source=source), made.make())
+        tasks().recognise_pages(RecognisePagesParameters(source=source), made.make())
 
 
 def test_pages_are_put_together_in_order() -> None:

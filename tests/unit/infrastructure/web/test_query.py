@@ -62,6 +62,9 @@ def test_the_parameters_of_the_host_are_let_pass() -> None:
         (DocumentQuery, "filename=" + "x" * 256),
         (DocumentQuery, "filename=a%0A"),
         (DocumentQuery, "tenant="),
+        (DocumentQuery, "pages_per_task=0"),
+        (DocumentQuery, "pages_per_task=1001"),
+        (DocumentQuery, "pages_per_task=1e1"),
     ],
 )
 def test_what_does_not_fit_is_refused(model: type[RunsQuery], text: str) -> None:
