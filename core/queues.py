@@ -13,8 +13,9 @@ class QueueNames:
     tasks: str = "tasks"
     long_running: str = "long-running-tasks"
 
-    def all(self) -> tuple[str, str, str]:
-        return (self.jobs, self.tasks, self.long_running)
+    def all(self) -> tuple[str, ...]:
+        """Each queue once, also where one serves for two."""
+        return tuple(dict.fromkeys((self.jobs, self.tasks, self.long_running)))
 
     def of(self, handler: TaskHandler) -> str:
         """The queue of a handler's tasks."""

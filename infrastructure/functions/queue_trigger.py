@@ -4,6 +4,9 @@
 nothing. So a message that cannot be processed now is sent again for later, and one that never can is written down with
 its reason where the operators look for dead letters; both are "done" then. Only where neither is possible does the host
 hear of a failure. The engine's own retries are new messages and are not touched by any of this.
+
+A long task that waits for a worker is such a message: each of its copies is a new one to the broker, which counts no
+deliveries of it, so no wait is too long.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Callable
 from typing import Protocol, assert_never
 
 from core.attempts import Processed
-from core.consumer import AbandonMessage, DeadLetterMessage, dispatch
+from core.consumer import AbandonMessage, DeadLetterMessage, Settlement, dispatch, settlement_of
 from core.deadletters import storable_letter
 from core.errors import CoreMachineError, TransientError
 from core.listing import NewDeadLetter
@@ -36,8 +39,14 @@ class QueueMessage(Protocol):
     def get_body(self) -> bytes: ...
 
 
+def _keep(body: bytes) -> None:
+    """Everything is worked on here."""
+
+
 class QueueTrigger:
-    """For as many threads as ``machine`` is for. ``restore`` fetches a body sent by reference."""
+    """For as many threads as ``machine`` is for. ``restore`` fetches a body sent by reference; ``hand_over`` says what
+    a message came to that is not worked on here.
+    """
 
     def __init__(
         self,
@@ -46,12 +55,14 @@ class QueueTrigger:
         bus: MessageBus,
         ids: IdSource,
         restore: Callable[[bytes], bytes],
+        hand_over: Callable[[bytes], Processed | None] = _keep,
     ) -> None:
         self._queue = queue
         self._machine = machine
         self._bus = bus
         self._ids = ids
         self._restore = restore
+        self._hand_over = hand_over
 
     def __call__(self, message: QueueMessage) -> None:
         """Raises :class:`core.errors.CoreMachineError` for a message that is to be given back to the broker."""
@@ -64,18 +75,15 @@ class QueueTrigger:
                 raise
             self._postpone(message, body, error)
 
-    def _settlement(self, body: bytes) -> Processed | AbandonMessage | DeadLetterMessage:
+    def _settlement(self, body: bytes) -> Settlement:
         try:
             whole = self._restore(body)
-        except TransientError as error:
-            return AbandonMessage(error)
+            handed_over = self._hand_over(whole)
         except CoreMachineError as error:
-            return DeadLetterMessage(error)
-        return dispatch(self._machine, whole)
+            return settlement_of(error)
+        return handed_over or dispatch(self._machine, whole)
 
-    def _settle(
-        self, message: QueueMessage, body: bytes, settlement: Processed | AbandonMessage | DeadLetterMessage
-    ) -> None:
+    def _settle(self, message: QueueMessage, body: bytes, settlement: Settlement) -> None:
         match settlement:
             case Processed():
                 return

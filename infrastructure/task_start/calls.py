@@ -1,0 +1,78 @@
+"""One HTTP call out: no redirects, nothing from the environment, bounded in time and in what is read."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import httpx
+
+CONNECT_SECONDS = 5.0
+SILENT_SECONDS = 20.0
+WHOLE_SECONDS = 30.0
+MAX_ANSWER_BYTES = 64 * 1024
+
+
+class CallFailed(Exception):
+    """There was no whole answer; the message says which kind of failure, and nothing of the address."""
+
+
+class CallAnswer(NamedTuple):
+    status: int
+    content: bytes
+
+
+class Calls:
+    """For any number of threads. TLS trusts the system's authorities and those that ship with Python's HTTP clients."""
+
+    def __init__(
+        self,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        silent_seconds: float = SILENT_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
+        self._client = httpx.Client(
+            transport=transport,
+            verify=_authorities() if transport is None else True,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(silent_seconds, connect=CONNECT_SECONDS),
+        )
+
+    def post(
+        self, url: httpx.URL, body: bytes, headers: Mapping[str, str], server_name: str | None = None
+    ) -> CallAnswer:
+        """``server_name`` is whose certificate is asked for, where that is not the URL's host. Raises
+        :class:`CallFailed`.
+        """
+        until = self._monotonic() + WHOLE_SECONDS
+        extensions = {} if server_name is None else {"sni_hostname": server_name}
+        sent = {"content-type": "application/json", "accept-encoding": "identity", **headers}
+        try:
+            with self._client.stream("POST", url, content=body, headers=sent, extensions=extensions) as response:
+                return CallAnswer(response.status_code, self._read(response, until))
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+            raise CallFailed(type(error).__name__) from error
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _read(self, response: httpx.Response, until: float) -> bytes:
+        content = bytearray()
+        for piece in response.iter_raw():
+            content += piece
+            if len(content) > MAX_ANSWER_BYTES:
+                raise CallFailed(f"answered with more than {MAX_ANSWER_BYTES} bytes")
+            if self._monotonic() > until:
+                raise CallFailed(f"the answer took more than {WHOLE_SECONDS:g} seconds")
+        return bytes(content)
+
+
+def _authorities() -> ssl.SSLContext:
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    return context

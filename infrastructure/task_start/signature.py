@@ -1,0 +1,87 @@
+"""Signatures of the calls between functions, worker and who is called back: HMAC-SHA256, with the time.
+
+What is signed is, a line each: the version, the time, the method, the path with its query, and the SHA-256 of the body.
+A call that is sent a second time within its time is the same task attempt a second time, which changes nothing; so
+nothing is remembered of calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Self
+
+from infrastructure.settings import Settings, SettingsInvalid
+from infrastructure.task_start.errors import (
+    SignatureExpired,
+    SignatureMalformed,
+    SignatureMissing,
+    SignatureWrong,
+)
+
+VERSION = "v1"
+TIMESTAMP_HEADER = "X-CoreMachine-Timestamp"
+"""Seconds since 1970, UTC, in decimal digits."""
+SIGNATURE_HEADER = "X-CoreMachine-Signature"
+"""``v1=`` and 64 lower-case hexadecimal digits."""
+
+MAX_SKEW_SECONDS = 300
+SHORTEST_KEY = 16
+"""Characters."""
+
+_TIMESTAMP = re.compile(r"[1-9][0-9]{0,11}")
+_SIGNATURE = re.compile(VERSION + r"=([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """The first signs, any is accepted: a new key is added behind, moved to the front, and the old one taken away."""
+
+    keys: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Raises :class:`SettingsInvalid` where there is none, or one that can be guessed."""
+        keys = settings.trigger_keys
+        if not keys or any(len(key) < SHORTEST_KEY for key in keys):
+            raise SettingsInvalid(f"DOCKER_TRIGGER_KEYS: at least one key, each of {SHORTEST_KEY} characters or more")
+        return cls(keys)
+
+    def sign(self, method: str, target: str, body: bytes, now: datetime) -> dict[str, str]:
+        """The headers for a call. ``target`` is the path with its query, as it is sent."""
+        timestamp = str(int(now.timestamp()))
+        digest = _digest(self.keys[0], timestamp, method, target, body)
+        return {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: f"{VERSION}={digest}"}
+
+    def check(self, method: str, target: str, body: bytes, headers: Mapping[str, Sequence[str]], now: datetime) -> None:
+        """Raises :class:`infrastructure.task_start.errors.SignatureRefused`. ``headers``: each value, by lower-case
+        name; one that is there twice is refused.
+        """
+        timestamp = _only(headers, TIMESTAMP_HEADER)
+        found = _SIGNATURE.fullmatch(_only(headers, SIGNATURE_HEADER))
+        if found is None or _TIMESTAMP.fullmatch(timestamp) is None:
+            raise SignatureMalformed(f"{TIMESTAMP_HEADER}: seconds; {SIGNATURE_HEADER}: {VERSION}=64 hex digits")
+        if abs(now.timestamp() - int(timestamp)) > MAX_SKEW_SECONDS:
+            raise SignatureExpired(f"signed more than {MAX_SKEW_SECONDS} seconds from now")
+        digests = [_digest(key, timestamp, method, target, body) for key in self.keys]
+        matches = [hmac.compare_digest(digest, found[1]) for digest in digests]
+        if not any(matches):
+            raise SignatureWrong("the signature is not that of this call")
+
+
+def _only(headers: Mapping[str, Sequence[str]], name: str) -> str:
+    values = headers.get(name.lower(), ())
+    if not values:
+        raise SignatureMissing(f"the call has no {name}")
+    if len(values) > 1:
+        raise SignatureMalformed(f"the call has {name} twice")
+    return values[0]
+
+
+def _digest(key: str, timestamp: str, method: str, target: str, body: bytes) -> str:
+    signed = "\n".join((VERSION, timestamp, method.upper(), target, hashlib.sha256(body).hexdigest()))
+    return hmac.new(key.encode("utf-8", "surrogateescape"), signed.encode(), hashlib.sha256).hexdigest()
