@@ -1,0 +1,123 @@
+"""``python -m local.image``: builds the worker's image from what is committed, and tries it: ``make image-test``.
+
+Debian, buildah, debootstrap and root are needed; packages come from where this machine's pip and apt have them. It
+takes about ten minutes and 8 GB of the system's temporary folder, which are free again at the end. Exit codes: 0 the
+image is as it should be, 1 it is not or could not be built, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.environment import ROOT
+from local.image import machine
+from local.image.base import make_base
+from local.image.buildah import Buildah
+from local.image.checks import CHECKS, Wrong
+from local.image.dockerfile import Base, base_of
+from local.image.errors import ImageError
+from local.image.lint import findings, hadolint
+from local.image.machine import Handed
+from local.image.sandbox import Sandbox
+
+DOCKERFILE = "docker_worker/Dockerfile"
+IMAGE = "localhost/coremachine-worker"
+
+
+def prove(work: Path) -> bool:
+    """Whether the image that the commit's Dockerfile makes has every property. Raises :class:`ImageError`."""
+    context, revision = _checked_out(work)
+    _say(f"commit {revision[:12]}; what is not committed is not in the image")
+    passed = _lint(work, context)
+    buildah = Buildah(work / "store")
+    try:
+        _build(buildah, work, context, revision)
+        passed &= _try(Sandbox(buildah.mount(IMAGE), buildah.inspect(IMAGE)["Docker"]["config"]))
+        _measure(buildah)
+    finally:
+        buildah.remove()
+    return passed
+
+
+def build_arguments(base: Base, handed: Handed, revision: str, work: Path, sources: Path) -> list[str]:
+    """What the build is given beside the Dockerfile. The base's digest is left out: a stand-in has another."""
+    (work / "pip.conf").write_text(handed.pip_conf, "utf-8")
+    mounts = {sources: "/etc/apt/sources.list", **{path: str(path) for path in handed.mounts}}
+    volumes = [f"--volume={path}:{place}:ro" for path, place in mounts.items()]
+    given = [f"--build-arg={name}={value}" for name, value in (("BASE", base.name), ("REVISION", revision))]
+    return [*given, f"--secret=id=pip.conf,src={work / 'pip.conf'}", *volumes]
+
+
+def _checked_out(work: Path) -> tuple[Path, str]:
+    git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT)]
+    revision = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    archive = work / "commit.tar"
+    subprocess.run([*git, "archive", f"--output={archive}", revision], check=True)
+    shutil.unpack_archive(archive, work / "context", filter="data")
+    return work / "context", revision
+
+
+def _lint(work: Path, context: Path) -> bool:
+    found = findings(hadolint(work), context / DOCKERFILE)
+    _report("hadolint", "\n".join(found) or "clean", good=not found)
+    return not found
+
+
+def _build(buildah: Buildah, work: Path, context: Path, revision: str) -> None:
+    base = base_of((context / DOCKERFILE).read_text("utf-8"))
+    handed = machine.gather(base.suite)
+    _say(f"debootstrap makes a stand-in for {base.name}")
+    sources = make_base(buildah, base, work / "base", handed.mirror)
+    _say(f"buildah builds the Dockerfile ({buildah.driver})")
+    buildah.build(IMAGE, context, DOCKERFILE, build_arguments(base, handed, revision, work, sources))
+
+
+def _try(sandbox: Sandbox) -> bool:
+    passed = True
+    for name, check in CHECKS:
+        try:
+            _report(name, check(sandbox), good=True)
+        except Wrong as wrong:
+            _report(name, str(wrong), good=False)
+            passed = False
+    return passed
+
+
+def _measure(buildah: Buildah) -> None:
+    layers = buildah.layers(IMAGE)
+    for layer in layers:
+        _say(f"{layer.size / 1e6:8.1f} MB  {layer.made_by[:90]}")
+    _say(f"{sum(layer.size for layer in layers[1:]) / 1e6:8.1f} MB  beside the base, unpacked")
+
+
+def _report(name: str, what: str, *, good: bool) -> None:
+    _say(f"{'ok  ' if good else 'FAIL'}  {name}: {what}")
+
+
+def _say(line: str) -> None:
+    print(f"image: {line}", flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    summary = "Build the worker's image from what is committed, and try it."
+    argparse.ArgumentParser(prog="python -m local.image", description=summary).parse_args(arguments)
+    try:
+        machine.check()
+        with tempfile.TemporaryDirectory(prefix="coremachine-image-", ignore_cleanup_errors=True) as folder:
+            return 0 if prove(Path(folder)) else 1
+    except ImageError as error:
+        print(f"image: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nimage: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

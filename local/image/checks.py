@@ -1,0 +1,202 @@
+"""What the image has to be, one function a property: it gives what it found, or raises :class:`Wrong`."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from local.image import files, scripts
+from local.image.sandbox import READY_SECONDS, Ended, Sandbox, first_process, terminate
+
+PYTHON = "/opt/venv/bin/python"
+LABELS = ("title", "description", "version", "revision", "base.name")
+TEXTS = ("Invoice 20481", "Total due 735.90")
+STOP_SECONDS = 5.0
+READY = "worker_ready"
+AWAY = {
+    "DATABASE_URL": "postgresql://worker:none@127.0.0.1:9/none",
+    "SERVICE_BUS_CONNECTION": "Endpoint=sb://127.0.0.1:9;SharedAccessKeyName=none;SharedAccessKey=bm9uZQ==;"
+    "UseDevelopmentEmulator=true",
+    "AZURE_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",
+}
+"""Settings that are sound, of services that do not answer: the discard port of this machine."""
+
+
+class Wrong(Exception):
+    """A property that the image does not have, in one line."""
+
+
+Check = Callable[[Sandbox], str]
+
+
+def configuration(sandbox: Sandbox) -> str:
+    problems = config_problems(sandbox.config)
+    if problems:
+        raise Wrong("; ".join(problems))
+    return f"user {sandbox.config['User']}, {' '.join(sandbox.config['Entrypoint'])}"
+
+
+def config_problems(config: Mapping[str, Any]) -> list[str]:
+    """Of an image's configuration as Docker has it."""
+    labels = config.get("Labels") or {}
+    entry = config.get("Entrypoint") or [""]
+    user, _, group = str(config.get("User")).partition(":")
+    wrong = [f"no label {name}" for name in LABELS if not labels.get(f"org.opencontainers.image.{name}")]
+    if not (user.isdecimal() and group.isdecimal() and int(user) and int(group)):
+        wrong.append(f"the user is {config.get('User')!r}, and no number beside root's")
+    if not entry[0].startswith("/") or entry[0].endswith("sh"):
+        wrong.append(f"the entry point is {entry}, and no program by its path")
+    if (config.get("Healthcheck") or {}).get("Test", [""])[0] != "CMD":
+        wrong.append("no health check without a shell")
+    if "8080/tcp" not in (config.get("ExposedPorts") or {}):
+        wrong.append("the port is not exposed")
+    return wrong
+
+
+def identity(sandbox: Sandbox) -> str:
+    user, _, group = sandbox.config["User"].partition(":")
+    said = _good(sandbox.run([PYTHON, "-c", scripts.WHO])).strip()
+    if said != f"{user} {group} [] 1":
+        raise Wrong(f"uid, gid, groups, pid are {said}")
+    return f"uid {user}, gid {group}, no other groups"
+
+
+def read_only(sandbox: Sandbox) -> str:
+    places = _good(sandbox.run([PYTHON, "-c", scripts.WRITES])).split()
+    if places != ["/tmp"]:  # noqa: S108 - the place itself is what is asked
+        raise Wrong(f"written to {places}")
+    found = files.writable(sandbox.root, int(sandbox.config["User"].partition(":")[0]))
+    if found:
+        raise Wrong(f"the user may change {found[:5]}")
+    return "with a read-only root /tmp alone takes files; nothing in the image is the user's"
+
+
+def imports(sandbox: Sandbox) -> str:
+    return f"{_good(sandbox.run([PYTHON, '-c', scripts.IMPORTS])).strip()} modules are imported"
+
+
+def models(sandbox: Sandbox) -> str:
+    return f"{_good(sandbox.run([PYTHON, '-c', scripts.VERIFY])).strip()} models have the pinned checksums"
+
+
+def reads(sandbox: Sandbox) -> str:
+    """A picture is drawn in the sandbox and read there, by both sizes of the models, without a network."""
+    said = _good(replace(sandbox, offline=True).run([PYTHON, "-c", scripts.OCR, *TEXTS]))
+    rows = [line.split("|") for line in said.splitlines()]
+    for quality, _, *lines in rows:
+        if tuple(lines) != TEXTS:
+            raise Wrong(f"{quality} reads {lines}")
+    if len(rows) != 2:
+        raise Wrong(f"{len(rows)} qualities were tried")
+    return ", ".join(f"{quality} in {seconds} s with loading" for quality, seconds, *_ in rows)
+
+
+def refuses(sandbox: Sandbox) -> str:
+    """Without settings the worker says what is missing, and nothing on stdout."""
+    ended = sandbox.run_entry()
+    if (ended.code, ended.stdout) != (1, "") or "SETTINGS_INVALID" not in ended.stderr:
+        raise Wrong(f"without settings: {ended}")
+    return "without settings SETTINGS_INVALID on stderr, exit 1"
+
+
+def stops(sandbox: Sandbox) -> str:
+    """With services that are away the worker waits for them; SIGTERM for PID 1 ends it with 0."""
+    started = replace(sandbox, variables=AWAY).start_entry()
+    lines: list[str] = []
+    ready = threading.Event()
+    reader = threading.Thread(target=_follow, args=(started, lines, ready))
+    reader.start()
+    try:
+        if not ready.wait(READY_SECONDS) or started.poll() is not None:
+            raise Wrong(f"it does not come up: {lines[-3:]}")
+        name = Path(f"/proc/{first_process(started)}/comm").read_text("ascii").strip()
+        begun = time.monotonic()
+        terminate(started)
+        code = started.wait(STOP_SECONDS + 25)
+        seconds = time.monotonic() - begun
+    except subprocess.TimeoutExpired:
+        raise Wrong(f"SIGTERM does not end it: {lines[-3:]}") from None
+    finally:
+        started.kill()
+        started.wait()
+        reader.join()
+    if code != 0 or seconds > STOP_SECONDS:
+        raise Wrong(f"SIGTERM ended it with {code} after {seconds:.1f} s: {lines[-3:]}")
+    return f"SIGTERM for PID 1 ({name}) ends the worker with 0 in {seconds:.1f} s"
+
+
+def reaps(sandbox: Sandbox) -> str:
+    entry = sandbox.config["Entrypoint"]
+    init = entry[: entry.index("--") + 1]
+    if _good(sandbox.run([*init, PYTHON, "-c", scripts.ORPHAN])).strip() != "0":
+        raise Wrong("an orphan that has ended stays")
+    return "orphans are reaped"
+
+
+def health(sandbox: Sandbox) -> str:
+    probe = sandbox.config["Healthcheck"]["Test"][1:]
+    said = _good(sandbox.run([PYTHON, "-c", scripts.LIVEZ, *probe])).split()
+    if said != ["0", "1"]:
+        raise Wrong(f"its exit codes are {said} for a worker that answers and for none")
+    return "0 for a worker that answers /livez, 1 for none"
+
+
+def contents(sandbox: Sandbox) -> str:
+    found = {
+        "build tools": files.build_tools(sandbox.root),
+        "leftovers": files.leftovers(sandbox.root),
+        "not a worker's": files.strangers(sandbox.root),
+        "without byte-code": files.uncompiled(sandbox.root),
+    }
+    wrong = [f"{what}: {names[:5]}" for what, names in found.items() if names]
+    if wrong:
+        raise Wrong("; ".join(wrong))
+    return "no build tools, caches or sources without byte-code, no tests or benchmarks"
+
+
+def libraries(sandbox: Sandbox) -> str:
+    shared = files.objects(sandbox.root)
+    said = files.linked(sandbox.root, shared).splitlines()
+    if sum(not line.startswith("\t") for line in said) != len(shared) or not shared:
+        raise Wrong(f"the loader looked at {len(said)} lines for {len(shared)} shared objects")
+    wanted = files.unexpected_libraries(said)
+    if wanted:
+        raise Wrong("; ".join(f"{name} is wanted by {user}" for name, user in wanted.items()))
+    return f"{len(shared)} shared objects need nothing of the base but what every Debian has"
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("configuration", configuration),
+    ("identity", identity),
+    ("contents", contents),
+    ("libraries", libraries),
+    ("read-only root", read_only),
+    ("imports", imports),
+    ("models", models),
+    ("start", refuses),
+    ("health check", health),
+    ("orphans", reaps),
+    ("signals", stops),
+    ("OCR", reads),
+)
+
+
+def _good(ended: Ended) -> str:
+    if ended.code != 0:
+        raise Wrong(f"exit code {ended.code}: {ended.stderr.splitlines()[-3:]}")
+    return ended.stdout
+
+
+def _follow(started: subprocess.Popen[str], lines: list[str], ready: threading.Event) -> None:
+    """Collects what it logs until it ends; ``ready`` is set when it is up, or has ended."""
+    assert started.stderr is not None
+    for line in started.stderr:
+        lines.append(line.rstrip())
+        if READY in line:
+            ready.set()
+    ready.set()
