@@ -56,6 +56,10 @@ class Heartbeat:
         self._held: dict[Lease, _Held] = {}
         self._closed = Event()
         self._thread: Thread | None = None
+        self.renewed = 0
+        """How often a lease was renewed."""
+        self.lost = 0
+        """How often one turned out to be lost."""
 
     @contextmanager
     def holding(self, lease: Lease, seconds: float, stop: StopSignal) -> Iterator[None]:
@@ -98,11 +102,13 @@ class Heartbeat:
         try:
             self._store.renew_lease(lease, self.lease_seconds, now)
         except LeaseLost:
+            self.lost += 1
             stop.set(self._why_lost(lease))
             return False
         except CoreMachineError as error:
             _log.warning("lease_not_renewed", extra={"task_id": lease.task_id, "code": error.code})
             return None
+        self.renewed += 1
         return True
 
     def _why_lost(self, lease: Lease) -> StopReason:

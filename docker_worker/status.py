@@ -26,7 +26,10 @@ class WorkerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CurrentTask:
-    """The attempt that runs. ``percent`` is 0 to 100, ``None`` until the handler reports any."""
+    """The attempt that runs. ``percent`` is 0 to 100, ``None`` until the handler reports any.
+
+    ``first_percent`` is what it reported first, at ``first_at``: one that resumes does not begin at 0.
+    """
 
     task_id: str
     task_type: str
@@ -35,6 +38,14 @@ class CurrentTask:
     started_at: datetime
     percent: float | None = None
     message: str = ""
+    first_percent: float = 0.0
+    first_at: datetime | None = None
+
+    def rate(self, now: datetime) -> float | None:
+        """Percent a second since the first report; ``None`` where it cannot be told yet."""
+        if self.percent is None or self.first_at is None or self.percent <= self.first_percent or now <= self.first_at:
+            return None
+        return (self.percent - self.first_percent) / (now - self.first_at).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +111,10 @@ class WorkerStatus:
             self._enter(WorkerState.BUSY)
 
     def progressed(self, percent: float, message: str) -> None:
+        now = self._clock.now()
         with self._lock:
+            if self._current is not None and self._current.first_at is None:
+                self._current = replace(self._current, first_percent=percent, first_at=now)
             if self._current is not None:
                 self._current = replace(self._current, percent=percent, message=message)
 

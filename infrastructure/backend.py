@@ -88,7 +88,7 @@ class Backend:
         self.bus = ClaimCheckBus(self.service_bus, self.blobs, self.clock, body_limit)
         self._relay = BackgroundRelay(self.store, self.bus, self.clock)
         self.dead_letters = DeadLetters(self.store, self._relay, self.clock)
-        self._heartbeat = Heartbeat(self.store, self.clock, settings.lease_seconds)
+        self.heartbeat = Heartbeat(self.store, self.clock, settings.lease_seconds)
         self._trigger_machine = self._machine(GroupCommit.wrap(self.store))
         self._open = ExitStack()
         self._hand_over = HandOver(self._trigger_machine, Lazy(self._client))
@@ -105,7 +105,7 @@ class Backend:
         self._open.close()
         self.service_bus.close()
         self._relay.close()
-        self._heartbeat.close()
+        self.heartbeat.close()
         self.pool.close()
         self.blobs.close()
 
@@ -171,7 +171,7 @@ class Backend:
             clock=self.clock,
             ids=self.ids,
             queues=self.queues,
-            heartbeat=self._heartbeat,
+            heartbeat=self.heartbeat,
             relay=relay,
             runner=runner,
         )

@@ -94,14 +94,17 @@ def retry_seconds(kind: type[CoreMachineError]) -> int | None:
     return next((seconds for known, seconds in _SECONDS if issubclass(kind, known)), None)
 
 
-def refusal(error: BaseException, request_id: str, route: str) -> Answer:
-    """The answer for ``error``. Of one that is not ours only its frames are logged, and nothing is told outside."""
+def refusal(error: BaseException, request_id: str, route: str, status: int | None = None) -> Answer:
+    """The answer for ``error``. Of one that is not ours only its frames are logged, and nothing is told outside.
+
+    ``status`` is for an error that another surface has beside these; else its class says it.
+    """
     if not isinstance(error, CoreMachineError):
         frames = "".join(traceback.format_tb(error.__traceback__))
         extra = {"request_id": request_id, "route": route, "error": type(error).__name__}
         _log.error("request_failed, most recent call last:\n%s", frames, extra=extra)
         return _answer(500, INTERNAL_ERROR, "the server failed; its log has the request id", request_id, {}, None)
-    status = status_of(type(error))
+    status = status or status_of(type(error))
     _log.log(
         logging.ERROR if status == 500 else logging.WARNING if status == 503 else logging.INFO,
         "request_refused",
