@@ -42,13 +42,20 @@ class Told:
 class Execution:
     """The mocks of one call, bounded, shared with nobody."""
 
-    def __init__(self, registries: Registries, request: RunRequest, limits: HarnessLimits, clock: Clock) -> None:
+    def __init__(
+        self,
+        registries: Registries,
+        request: RunRequest,
+        limits: HarnessLimits,
+        clock: Clock,
+        stop: StopSignal | None = None,
+    ) -> None:
         time_source = SkippingClock(clock)
         self.blobs = MemoryBlobStore(limits.max_blob_bytes)
         self.state = MockStateManager(time_source, max_tasks=limits.max_tasks, max_bytes=limits.max_state_bytes)
         self.request = request
         self.limits = limits
-        self.stop = StopSignal()
+        self.stop = stop or StopSignal()
         self.seconds_of_stage: dict[int, float] = defaultdict(float)
         self.harness, self.injector = _harness(registries, request, self, time_source)
         self._mark = time.perf_counter()

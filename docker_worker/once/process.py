@@ -1,0 +1,159 @@
+"""The process of ``--once`` and the one that it runs the task in.
+
+The task runs in a fork of this process that has no standard output but standard error. So nothing that the task does to
+its process, up to ending it, comes between the caller and the answer, and nobody but the parent can write there. What
+the task came to is handed over in a file that has no name.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import BinaryIO
+
+from core.context import StopReason, StopSignal
+from docker_worker.child.own_process import settle
+from docker_worker.reserved_output import STDERR, STDIN, reserve_stdout
+
+TOLD = (signal.SIGTERM, signal.SIGINT)
+PIECE = 1024 * 1024
+
+
+def main() -> int:
+    """Exit codes: 0 with an answer, whatever it says; 1 where it could not be written."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)
+    try:
+        _fill(STDIN)
+        output = reserve_stdout()
+        _fill(STDERR)
+    except OSError as error:
+        _complain(f"there is no standard output: {os.strerror(error.errno or 0)}")
+        return 1
+    with _nameless() as answer:
+        child = os.fork()
+        if child == 0:
+            os.close(output)
+            _task(answer)
+        code, told = _supervised(child)
+        return _pass_on(_written(answer) or _without_answer(code, told), output)
+
+
+def _nameless() -> BinaryIO:
+    """In memory where the system has such files: there may be no folder that can be written to."""
+    in_memory: Callable[[str], int] | None = getattr(os, "memfd_create", None)
+    return tempfile.TemporaryFile() if in_memory is None else os.fdopen(in_memory("answer"), "w+b")
+
+
+def _fill(number: int) -> None:
+    """Where ``number`` is closed, the next file that is opened would take its place."""
+    try:
+        os.fstat(number)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != number:
+            os.dup2(null, number)
+            os.close(null)
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        os.write(STDERR, f"{text}\n".encode())
+
+
+# --- the task's process ---
+
+
+def _task(answer: BinaryIO) -> None:
+    """Never returns."""
+    code = 1
+    try:
+        code = _answer(answer)
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    except OSError as error:
+        _complain(f"the answer was not handed over: {os.strerror(error.errno or 0)}")
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code)
+
+
+def _answer(answer: BinaryIO) -> int:
+    settle()
+    stop = StopSignal()
+    for number in TOLD:
+        signal.signal(number, lambda _number, _frame: stop.set(StopReason.SHUTDOWN))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
+    from docker_worker.once.task import document_of  # noqa: PLC0415 - signals are taken before this takes its time
+
+    answer.write(document_of(STDIN, stop))
+    answer.flush()
+    return 0
+
+
+# --- the parent ---
+
+
+def _supervised(child: int) -> tuple[int, bool]:
+    """The child's exit code, or minus its signal's number, and whether it was told to end.
+
+    A signal is passed on once; a second one, or the end of the grace period, ends the child.
+    """
+    told: list[int] = []
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+        os.kill(child, signal.SIGTERM if len(told) == 1 else signal.SIGKILL)
+        if len(told) == 1:
+            signal.setitimer(signal.ITIMER_REAL, _grace_seconds())
+
+    signal.signal(signal.SIGALRM, lambda _number, _frame: os.kill(child, signal.SIGKILL))
+    for number in TOLD:
+        signal.signal(number, on_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # it keeps its number while a handler may still run
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*TOLD, signal.SIGALRM))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), bool(told)
+
+
+def _grace_seconds() -> float:
+    from infrastructure.settings import Settings, SettingsInvalid  # noqa: PLC0415 - for whom it is asked
+
+    try:
+        return Settings.from_environment(os.environ).docker_grace_seconds
+    except SettingsInvalid:
+        return Settings.from_environment({}).docker_grace_seconds
+
+
+def _written(answer: BinaryIO) -> bytes:
+    """Empty unless all of it was written."""
+    answer.seek(0)
+    content = answer.read()
+    return content if content.endswith(b"\n") else b""
+
+
+def _without_answer(code: int, told: bool) -> bytes:
+    from docker_worker.once.answer import without_answer  # noqa: PLC0415 - for whom it is asked
+    from docker_worker.once.document import encoded  # noqa: PLC0415
+
+    return encoded(without_answer(code, told))
+
+
+def _pass_on(content: bytes, output: int) -> int:
+    left = memoryview(content)
+    try:
+        os.set_blocking(output, True)
+        while left:
+            left = left[os.write(output, left[:PIECE]) :]
+    except OSError as error:
+        _complain(f"the answer was not taken: {os.strerror(error.errno or 0)}")
+        return 1
+    return 0

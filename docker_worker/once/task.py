@@ -1,0 +1,37 @@
+"""The one task of ``--once``, from its input to its document."""
+
+from __future__ import annotations
+
+import os
+
+from core.boundary import guarded
+from core.context import StopSignal
+from core.outcome import Failed
+from docker_worker.engines import engine_provider
+from docker_worker.once.answer import answered, not_run
+from docker_worker.once.document import Document, encoded
+from docker_worker.once.payload import read_payload
+from infrastructure.logs import log_to_stderr
+from infrastructure.settings import Settings
+from infrastructure.wiring import build_registries
+from testing.factories import Registries
+
+
+def document_of(descriptor: int, stop: StopSignal) -> bytes:
+    """The answer to what is read from ``descriptor``, with everything of this project registered."""
+    log_to_stderr()
+    read = guarded(read_payload, descriptor, stop)
+    document = not_run(read, "PAYLOAD") if isinstance(read, Failed) else _document(read, stop)
+    written = guarded(encoded, document)
+    return encoded(not_run(written, None)) if isinstance(written, Failed) else written
+
+
+def _document(content: bytes, stop: StopSignal) -> Document:
+    registries = guarded(_registries)
+    return not_run(registries, None) if isinstance(registries, Failed) else answered(content, registries, stop)
+
+
+def _registries() -> Registries:
+    settings = Settings.from_environment(os.environ)
+    log_to_stderr(settings.log_format)
+    return Registries(*build_registries(settings, engine_provider(settings)))
