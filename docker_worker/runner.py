@@ -1,0 +1,280 @@
+"""Handlers in a process of their own, kept warm: what hangs, crashes or takes all memory there harms it alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from threading import Event, Lock
+
+from core.errors import HandlerLost
+from core.outcome import Failed, Outcome
+from core.runner import HandlerCall
+from core.scratch import Scratch
+from core.system import SystemClock
+from docker_worker.child import tree
+from docker_worker.child.evidence import NotBegun
+from docker_worker.child.patience import Patience
+from docker_worker.child.process import ChildProcess, KillReason
+from docker_worker.child.readiness import wait_until_ready
+from docker_worker.child.supervision import Asking, Supervision
+from docker_worker.child.watch import Watch
+from docker_worker.limits import TaskLimits
+from infrastructure.settings import Settings
+
+COMMAND = (sys.executable, "-m", "docker_worker.child")
+
+LONGEST_PAUSE = 30.0
+"""Seconds before a child is begun again after several could not start."""
+
+OUT_OF_MEMORY = "OUT_OF_MEMORY"
+"""The code of :func:`core.outcome.describe` for :class:`MemoryError`."""
+
+
+def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` without the secrets that the child has no use for: it reads hostile files, and blobs alone."""
+    secret = {str(field.alias) for field in Settings.model_fields.values() if not field.repr}
+    withheld = secret - {str(Settings.model_fields["storage_connection_string"].alias)}
+    return {name: value for name, value in environment.items() if name not in withheld}
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStats:
+    """Bytes and numbers. ``pid``, ``started_at`` and ``tasks`` are those of the child that there is now, if any.
+
+    ``peak_bytes`` is the most that was seen resident of it and what it started. ``killed`` counts by reason, ``died``
+    those that ended by themselves; ``failed_starts`` those since one was last ready that never were.
+    """
+
+    pid: int | None
+    started_at: datetime | None
+    resident_bytes: int
+    peak_bytes: int
+    limit_bytes: int
+    tasks: int
+    made: int
+    recycled: int
+    died: int
+    failed_starts: int
+    killed: Mapping[str, int]
+
+
+class _Warm:
+    """A child that is kept, and what is known of it."""
+
+    def __init__(self, process: ChildProcess, started_at: datetime) -> None:
+        self.process = process
+        self.started_at = started_at
+        self.tasks = 0
+        self._first_bytes = self._last_bytes = 0
+        self.peak_bytes = 0
+
+    @property
+    def growth(self) -> int:
+        """Bytes, since its first task."""
+        return self._last_bytes - self._first_bytes
+
+    def resident(self) -> int:
+        handle = self.process.handle
+        return 0 if handle is None else tree.resident([handle])
+
+    def ended_task(self, peak: int) -> None:
+        self._last_bytes = self.resident()
+        self.tasks += 1
+        self._first_bytes = self._first_bytes or self._last_bytes
+        self.peak_bytes = max(self.peak_bytes, peak, self._last_bytes)
+
+
+class ChildRunner:
+    """:class:`core.runner.HandlerRunner` by a child process, reused for task after task.
+
+    For one call at a time; :meth:`hurry`, :meth:`close` and :meth:`stats` from any thread. ``while_waiting`` is called
+    by the calling thread a few times a second while a handler runs.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        limits: TaskLimits,
+        *,
+        progressed: Callable[[float, str], None] = lambda percent, message: None,
+        environment: Mapping[str, str] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.while_waiting: Callable[[], None] = lambda: None
+        self._command = tuple(command)
+        self._limits = limits
+        self._progressed = progressed
+        given = child_environment(os.environ) if environment is None else environment
+        self._environment = {**given, **limits.environment()}
+        self._patience = patience or Patience()
+        self._clock = SystemClock()
+        self._numbers = count(1)
+        self._calling = Lock()
+        self._lock = Lock()
+        self._child: _Warm | None = None
+        self._closed = self._in_call = False
+        self._give_up = Event()
+        self._made = self._recycled = self._died = self._failed_starts = 0
+        self._killed: Counter[str] = Counter()
+
+    def start(self) -> None:
+        """Begin a child, unless there is one. Does not wait until it is ready."""
+        with self._lock:
+            self._warm()
+
+    def close(self) -> None:
+        """End the child, with the task that it runs; calls are refused from now on."""
+        with self._lock:
+            self._closed = True
+            child = self._child
+        self._give_up.set()
+        if child is not None:
+            self._end(child, KillReason.CLOSED)
+
+    def hurry(self) -> None:
+        """Give up the task that runs now, if one does: its call raises :class:`core.errors.HandlerLost`."""
+        with self._lock:
+            child = self._child if self._in_call else None
+            if self._in_call:
+                self._give_up.set()
+        if child is not None:
+            child.process.kill(KillReason.HURRIED)
+
+    def stats(self) -> ChildStats:
+        with self._lock:
+            child, killed = self._child, dict(self._killed)
+        resident = 0 if child is None else child.resident()
+        return ChildStats(
+            pid=None if child is None else child.process.pid,
+            started_at=None if child is None else child.started_at,
+            resident_bytes=resident,
+            peak_bytes=0 if child is None else max(child.peak_bytes, resident),
+            limit_bytes=self._limits.memory_bytes,
+            tasks=0 if child is None else child.tasks,
+            made=self._made,
+            recycled=self._recycled,
+            died=self._died,
+            failed_starts=self._failed_starts,
+            killed=killed,
+        )
+
+    def __call__(self, call: HandlerCall) -> Outcome:
+        with self._calling, self._one_call():
+            try:
+                return self._again_if_it_died_idle(call)
+            except NotBegun as not_begun:
+                self._failed_starts += 1
+                raise HandlerLost(not_begun.code, not_begun.message, charged=False) from not_begun
+
+    @contextmanager
+    def _one_call(self) -> Iterator[None]:
+        with self._lock:
+            self._in_call = True
+            if not self._closed:
+                self._give_up.clear()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_call = False
+
+    def _again_if_it_died_idle(self, call: HandlerCall) -> Outcome:
+        self._hold_off(call)
+        child = self._for_a_call()
+        try:
+            return self._run(child, call)
+        except NotBegun:
+            if child.tasks == 0:
+                raise
+        return self._run(self._for_a_call(), call)
+
+    def _hold_off(self, call: HandlerCall) -> None:
+        """Where the last children could not start, give what they lack some time to come."""
+        if not self._failed_starts:
+            return
+        until = time.monotonic() + min(LONGEST_PAUSE, 2.0 ** (self._failed_starts - 1))
+        while (left := until - time.monotonic()) > 0 and call.stop.reason is None:
+            self.while_waiting()
+            if self._give_up.wait(min(left, self._patience.look)):
+                break
+
+    def _for_a_call(self) -> _Warm:
+        with self._lock:
+            if self._give_up.is_set():
+                raise HandlerLost("HANDLER_STOPPED", "the worker ended before the handler began", charged=False)
+            return self._warm()
+
+    def _run(self, child: _Warm, call: HandlerCall) -> Outcome:
+        """A folder that a process which was killed may still write to is removed after that has ended."""
+        with Scratch(self._limits.scratch_root) as scratch:
+            try:
+                told = wait_until_ready(child.process, call, self._patience, self.while_waiting)
+                outcome = told or self._supervised(child, call, scratch.path)
+            finally:
+                self._retire_if_ended(child)
+        self._recycle_if_due(child, outcome)
+        return outcome
+
+    def _supervised(self, child: _Warm, call: HandlerCall, scratch: Path) -> Outcome:
+        asking = Asking(call, next(self._numbers), os.fspath(scratch), self._progressed, self.while_waiting)
+        watch = Watch(self._limits, scratch)
+        try:
+            return Supervision(child.process, asking, self._limits, watch, self._patience).run()
+        finally:
+            child.ended_task(watch.peak)
+            self._failed_starts = 0
+
+    def _retire_if_ended(self, child: _Warm) -> None:
+        """Count how it ended, and begin the next one."""
+        if child.process.usable:
+            return
+        child.process.wait(self._patience.end)
+        with self._lock:
+            self._forget(child)
+            if child.tasks and not self._give_up.is_set():
+                self._warm()
+
+    def _recycle_if_due(self, child: _Warm, outcome: Outcome) -> None:
+        """Memory may have run out in the middle of anything, so that nobody knows what state the process is in."""
+        ran_out = isinstance(outcome, Failed) and outcome.error.code == OUT_OF_MEMORY
+        worn = child.tasks >= self._limits.max_tasks or child.growth > self._limits.max_growth_bytes
+        if child.process.usable and (ran_out or worn):
+            self._end(child, KillReason.RECYCLED)
+            self._retire_if_ended(child)
+
+    def _end(self, child: _Warm, reason: KillReason) -> None:
+        child.process.kill(reason)
+        child.process.wait(self._patience.end)
+
+    # --- with the lock held ---
+
+    def _warm(self) -> _Warm:
+        if self._closed:
+            raise HandlerLost("HANDLER_STOPPED", "the worker has ended", charged=False)
+        if self._child is not None and not self._child.process.usable:
+            self._forget(self._child)
+        if self._child is None:
+            process = ChildProcess(self._command, self._environment, self._limits.bounds())
+            self._child = _Warm(process, self._clock.now())
+            self._made += 1
+        return self._child
+
+    def _forget(self, child: _Warm) -> None:
+        if self._child is not child:
+            return
+        self._child = None
+        match child.process.death().killed:
+            case None:
+                self._died += 1
+            case KillReason.RECYCLED:
+                self._recycled += 1
+            case reason:
+                self._killed[reason.value] += 1
