@@ -8,12 +8,14 @@ image is as it should be, 1 it is not or could not be built, 130 Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from local.environment import ROOT
 from local.image import machine
@@ -37,8 +39,10 @@ def prove(work: Path) -> bool:
     passed = _lint(work, context)
     buildah = Buildah(work / "store")
     try:
-        _build(buildah, work, context, revision)
-        passed &= _try(Sandbox(buildah.mount(IMAGE), buildah.inspect(IMAGE)["Docker"]["config"]))
+        handed = _build(buildah, work, context, revision)
+        root, inspected = buildah.mount(IMAGE), buildah.inspect(IMAGE)
+        passed &= _try(Sandbox(root, inspected["Docker"]["config"]))
+        passed &= _keeps_nothing(handed, root, inspected)
         _measure(buildah)
     finally:
         buildah.remove()
@@ -69,13 +73,14 @@ def _lint(work: Path, context: Path) -> bool:
     return not found
 
 
-def _build(buildah: Buildah, work: Path, context: Path, revision: str) -> None:
+def _build(buildah: Buildah, work: Path, context: Path, revision: str) -> Handed:
     base = base_of((context / DOCKERFILE).read_text("utf-8"))
     handed = machine.gather(base.suite)
     _say(f"debootstrap makes a stand-in for {base.name}")
     sources = make_base(buildah, base, work / "base", handed.mirror)
     _say(f"buildah builds the Dockerfile ({buildah.driver})")
     buildah.build(IMAGE, context, DOCKERFILE, build_arguments(base, handed, revision, work, sources))
+    return handed
 
 
 def _try(sandbox: Sandbox) -> bool:
@@ -87,6 +92,15 @@ def _try(sandbox: Sandbox) -> bool:
             _report(name, str(wrong), good=False)
             passed = False
     return passed
+
+
+def _keeps_nothing(handed: Handed, root: Path, inspected: Mapping[str, Any]) -> bool:
+    """Where this machine's packages come from is in no setting, no history and no configuration file of the image."""
+    settings = [path for path in (root / "etc").rglob("*") if path.is_file() and not path.is_symlink()]
+    texts = [json.dumps(inspected), *(path.read_text("utf-8", "replace") for path in settings)]
+    found = machine.traces(handed, texts)
+    _report("handed in", f"kept: {found}" if found else "nothing of it is kept", good=not found)
+    return not found
 
 
 def _measure(buildah: Buildah) -> None:

@@ -51,7 +51,8 @@ def base_of(text: str) -> Base:
 def copied(text: str) -> tuple[tuple[str, ...], ...]:
     """The sources of each ``COPY`` that takes from the build's context, and its target behind them."""
     words = [shlex.split(found.rest) for found in instructions(text) if found.keyword == "COPY"]
-    return tuple(tuple(word) for word in words if not word[0].startswith("--from="))
+    taken = [line for line in words if not any(word.startswith("--from=") for word in line)]
+    return tuple(tuple(word for word in line if not word.startswith("--")) for line in taken)
 
 
 def _instruction(line: str) -> Instruction:

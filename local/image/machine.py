@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +81,13 @@ def mirror_of(targets: str, suite: str) -> str | None:
     """Where apt has ``suite`` from, in its list of ``CODENAME COMPONENT URI``."""
     rows = (line.split() for line in targets.splitlines())
     return next((row[2].rstrip("/") for row in rows if len(row) == 3 and row[:2] == [suite, "main"]), None)
+
+
+def traces(handed: Handed, texts: Iterable[str]) -> list[str]:
+    """The addresses and folders of ``handed`` that are in one of ``texts``."""
+    values = [line.partition(" = ")[2] for line in handed.pip_conf.splitlines()]
+    words = {word for value in values for word in value.split() if "/" in word} | {handed.mirror or ""}
+    return sorted(word for word in words - {""} if any(word in text for text in texts))
 
 
 def _output(command: list[str]) -> str:
