@@ -38,8 +38,9 @@ class AzureServiceBus:
         self._wait_seconds = wait_seconds
         self._lock = Lock()
         self._closing = Event()
+        self._waits_ended = Event()
         self._senders: dict[str, QueueSender] = {}
-        self._receivers = _Receivers(connection, self._closing)
+        self._receivers = _Receivers(connection, self._closing, self._waits_ended)
         self._browser = Browser(connection)
 
     @property
@@ -101,12 +102,19 @@ class AzureServiceBus:
         """One look at the queue. Raises :class:`BusUnavailable`, as :class:`BusMisconfigured`."""
         self._browser.peek(queue, 1)
 
+    def end_waits(self) -> None:
+        """From now on no message is received, and who waits for one returns within a second. From any thread; what was
+        received can be settled, and messages can be sent.
+        """
+        self._waits_ended.set()
+
     def close(self) -> None:
         """Send what was handed in, end the calls that are under way, and disconnect. Doing it again does nothing."""
         with self._lock:
             if self._closing.is_set():
                 return
             self._closing.set()
+            self._waits_ended.set()
             senders = list(self._senders.values())
         for sender in senders:
             sender.stop()
@@ -125,9 +133,10 @@ class AzureServiceBus:
 class _Receivers:
     """Each thread's own, by queue. Those of threads that have ended are closed when another is made."""
 
-    def __init__(self, connection: BusConnection, closing: Event) -> None:
+    def __init__(self, connection: BusConnection, closing: Event, waits_ended: Event) -> None:
         self._connection = connection
         self._closing = closing
+        self._waits_ended = waits_ended
         self._lock = Lock()
         self._all: list[QueueReceiver] = []
         self._mine = local()
@@ -136,7 +145,7 @@ class _Receivers:
         by_queue = self._of_this_thread()
         found = by_queue.get(queue)
         if found is None or self._closing.is_set():
-            found = QueueReceiver(queue, self._connection.client(), self._closing)
+            found = QueueReceiver(queue, self._connection.client(), self._waits_ended)
             _all_at_once([one.close for one in self._left_behind(found)])
             by_queue[queue] = found
         return found

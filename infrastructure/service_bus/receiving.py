@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from threading import Event, Lock, current_thread
 from typing import TypeVar
 
 from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
 
-from core.errors import LockLost
+from core.errors import BusUnavailable, LockLost
 from core.ports import ReceivedMessage
 from infrastructure.service_bus.errors import closed, guarded
 from infrastructure.service_bus.messages import MAX_REASON, incoming
@@ -26,6 +27,9 @@ BURST = 8
 SLICE_SECONDS = 1.0
 """A long wait is made of these, so that whoever closes need not wait for its end."""
 
+RENEWAL_SECONDS = 3.0
+"""What a renewal may take: whoever renews has other things to do, and a bus that is so slow is as good as away."""
+
 MAX_HELD = 10_000
 """Messages that were received and never settled; older ones are forgotten, and come again when their locks end."""
 
@@ -33,10 +37,10 @@ MAX_HELD = 10_000
 class QueueReceiver:
     """Belongs to the thread that made it. It connects by its first use, and again after its connection was lost."""
 
-    def __init__(self, queue: str, client: ServiceBusClient, closing: Event) -> None:
+    def __init__(self, queue: str, client: ServiceBusClient, waits_ended: Event) -> None:
         self._queue = queue
         self._client = client
-        self._closing = closing
+        self._waits_ended = waits_ended
         self._steadied: Steadied | None = None
         self._held: dict[str, ServiceBusReceivedMessage] = {}
         self._use = Lock()
@@ -46,13 +50,14 @@ class QueueReceiver:
         return lock_token in self._held
 
     def receive(self, limit: int, wait_seconds: float) -> Sequence[ReceivedMessage]:
-        """Up to ``limit`` messages, as soon as there are any; none after ``wait_seconds``."""
+        """Up to ``limit`` messages, as soon as there are any; none after ``wait_seconds``, or once waits are to end."""
         until = time.monotonic() + wait_seconds
-        while True:
+        while not self._waits_ended.is_set():
             left = until - time.monotonic()
             found = self._slice(limit, max(GAP_SECONDS, min(left, SLICE_SECONDS)))
-            if found or left <= SLICE_SECONDS or self._closing.is_set():
+            if found or left <= SLICE_SECONDS:
                 return found
+        return []
 
     def complete(self, message: ReceivedMessage) -> None:
         self._settle(message, lambda receiver, held: receiver.complete_message(held))
@@ -65,7 +70,10 @@ class QueueReceiver:
         self._settle(message, lambda receiver, held: receiver.dead_letter_message(held, why, details))
 
     def renew_lock(self, message: ReceivedMessage) -> ReceivedMessage:
-        until = self._with(message, lambda receiver, held: receiver.renew_message_lock(held))
+        """Raises :class:`core.errors.BusUnavailable` after ``RENEWAL_SECONDS``, and at once where the connection was
+        lost: it is not made anew for this, which may take long.
+        """
+        until = self._with(message, self._renew)
         return message._replace(locked_until=until)
 
     def close(self) -> None:
@@ -99,10 +107,10 @@ class QueueReceiver:
     def _settle(
         self, message: ReceivedMessage, act: Callable[[ServiceBusReceiver, ServiceBusReceivedMessage], None]
     ) -> None:
-        self._with(message, act)
+        self._with(message, lambda held: act(self._opened().receiver, held))
         self._held.pop(message.lock_token, None)
 
-    def _with(self, message: ReceivedMessage, act: Callable[[ServiceBusReceiver, ServiceBusReceivedMessage], T]) -> T:
+    def _with(self, message: ReceivedMessage, act: Callable[[ServiceBusReceivedMessage], T]) -> T:
         """``act`` on the message as the SDK has it; where the connection was lost meanwhile, over a new one, by the
         lock's token.
         """
@@ -111,14 +119,25 @@ class QueueReceiver:
             if held is None:
                 raise LockLost(f"message {message.message_id} is not held: its lock has ended, or it was settled")
             try:
-                return guarded(lambda: act(self._opened().receiver, held))
+                return guarded(lambda: act(held))
             except LockLost:
                 self._held.pop(message.lock_token, None)
                 raise
 
+    def _renew(self, held: ServiceBusReceivedMessage) -> datetime:
+        steadied = self._made()
+        if not steadied.connected:
+            raise BusUnavailable("the connection to the service bus was lost, and the next call makes it anew")
+        with steadied.without_retries():
+            return steadied.receiver.renew_message_lock(held, timeout=RENEWAL_SECONDS)
+
     def _opened(self) -> Steadied:
+        steadied = self._made()
+        steadied.open()
+        return steadied
+
+    def _made(self) -> Steadied:
         if self._steadied is None:
             receiver = self._client.get_queue_receiver(self._queue, socket_timeout=LOOKS_UP_SECONDS)
             self._steadied = Steadied(receiver)
-        self._steadied.open()
         return self._steadied

@@ -7,11 +7,14 @@ Measured with azure-servicebus 7.15. All of it is the SDK's own, so each is left
 - A second thread reads the connection every 5 s, "to keep it alive". When both take a frame at once, a message can get
   the lock token of another one.
 - After the first message it waits 0.2 s for others, however few are asked for.
+- A call with a time limit that finds its connection broken makes a new one, and waits without limit for a server that
+  accepts it and says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
@@ -41,6 +44,24 @@ class Steadied:
 
     def close(self) -> None:
         self.receiver.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return bool(getattr(self.receiver, "_running", True))
+
+    @contextmanager
+    def without_retries(self) -> Iterator[None]:
+        """What fails within is not tried again, and so makes no connection where there was one."""
+        config = getattr(self.receiver, "_config", None)
+        retries = getattr(config, "retry_total", None)
+        try:
+            if retries is not None:
+                _set(config, "retry_total", 0)
+            yield
+        finally:
+            if retries is not None:
+                _set(config, "retry_total", retries)
 
     @property
     def waiting(self) -> int:
@@ -79,6 +100,6 @@ def _locked(call: Callable[..., None]) -> Callable[..., None]:
     return locked
 
 
-def _set(receiver: ServiceBusReceiver, name: str, value: object) -> None:
-    if hasattr(receiver, name):
-        setattr(receiver, name, value)
+def _set(thing: object, name: str, value: object) -> None:
+    if hasattr(thing, name):
+        setattr(thing, name, value)

@@ -19,6 +19,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
+import infrastructure.service_bus.receiving
 from core.errors import (
     BusBusy,
     BusMisconfigured,
@@ -603,7 +604,48 @@ def test_a_queue_tells_how_it_is_set_up_and_what_it_holds(bus: AzureServiceBus) 
     assert bus.queue_properties("nobody") == QueueMissing("nobody")
 
 
+def test_a_renewal_that_is_not_answered_is_given_up_soon(
+    bus: AzureServiceBus, queue: str, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(infrastructure.service_bus.receiving, "RENEWAL_SECONDS", 0.2)
+    bus.send(messages(queue, "1"))
+    (held,) = received(bus, queue, 1)
+    faults.expect(FaultRule(Delay(1), Operation.RENEW, queue, times=1))
+
+    with pytest.raises(BusUnavailable, match="in time"):
+        bus.renew_lock(held)
+
+
+def test_a_renewal_makes_no_connection(bus: AzureServiceBus, emulator: RunningEmulator, queue: str) -> None:
+    bus.send(messages(queue, "1"))
+    (held,) = received(bus, queue, 1)
+    cut_all_connections(emulator)
+
+    for _ in range(3):
+        with pytest.raises(BusUnavailable):
+            bus.renew_lock(held)
+    assert not bus._receivers.holding(held)._made().connected
+
+    (again,) = received(bus, queue, 1)
+    assert bus.renew_lock(again).locked_until >= again.locked_until
+    bus.complete(again)
+
+
 # --- the end ---
+
+
+def test_waits_can_be_ended_while_what_was_received_is_settled(emulator: RunningEmulator, queue: str) -> None:
+    with bus_on(emulator, wait_seconds=30) as bus, ThreadPoolExecutor(1) as pool:
+        bus.send(messages(queue, "1"))
+        (held,) = pool.submit(bus.receive, queue, 1).result(timeout=30)
+        waiting = pool.submit(bus.receive, queue, 1)
+        bus.end_waits()
+
+        assert waiting.result(timeout=10) == []
+        bus.send(messages(queue, "2"))
+        assert pool.submit(bus.receive, queue, 1).result(timeout=10) == []
+        pool.submit(bus.complete, held).result(timeout=30)
+        assert [one.message_id for one in bus.peek(queue, 10)] == ["2"]
 
 
 def test_closing_sends_what_was_handed_in_and_ends_the_waits(

@@ -19,7 +19,7 @@ from core.errors import BusUnavailable, InvalidIdentifier, LockLost
 from core.model import OutboundMessage
 from core.ports import ReceivedMessage
 from infrastructure.service_bus.messages import MAX_REASON, body_of, checked, incoming, outgoing
-from infrastructure.service_bus.receiving import BURST, SLICE_SECONDS, QueueReceiver
+from infrastructure.service_bus.receiving import BURST, RENEWAL_SECONDS, SLICE_SECONDS, QueueReceiver
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -68,7 +68,8 @@ class FakeSdkReceiver:
     def dead_letter_message(self, message: object, reason: str, description: str) -> None:
         self._settle("dead_letter", reason, description)
 
-    def renew_message_lock(self, message: object) -> datetime:
+    def renew_message_lock(self, message: object, timeout: float) -> datetime:
+        assert timeout == RENEWAL_SECONDS
         self._settle("renew")
         return NOW + timedelta(minutes=1)
 
@@ -120,20 +121,22 @@ def test_no_more_than_the_limit_is_asked_for(receiver: QueueReceiver, fake: Fake
     assert [limit for limit, _ in fake.asked] == [BURST + 2, 2]
 
 
-def test_a_long_wait_is_made_of_short_ones_and_ends_when_the_bus_is_closed(fake: FakeSdkReceiver) -> None:
-    closing = Event()
-    receiver = QueueReceiver("tasks", cast(ServiceBusClient, fake), closing)
+def test_a_long_wait_is_made_of_short_ones_and_ends_when_it_is_told_to(fake: FakeSdkReceiver) -> None:
+    ended = Event()
+    receiver = QueueReceiver("tasks", cast(ServiceBusClient, fake), ended)
 
     def give_up(limit: int, max_wait_time: float) -> list[Any]:
         fake.asked.append((limit, max_wait_time))
         if len(fake.asked) == 3:
-            closing.set()
+            ended.set()
         return []
 
     fake.receive_messages = give_up  # type: ignore[method-assign]
 
     assert receiver.receive(1, 3_600) == []
     assert [wait for _, wait in fake.asked] == [SLICE_SECONDS] * 3
+    assert receiver.receive(1, 3_600) == []
+    assert len(fake.asked) == 3
 
 
 def test_a_message_is_settled_once(receiver: QueueReceiver, fake: FakeSdkReceiver) -> None:
