@@ -55,8 +55,6 @@ class Worker:
     """Takes messages of ``queues`` until it is told to stop. A context: leaving it ends what was begun.
 
     ``wait`` is called with seconds when there is nothing to do, and may be cut short by a bus that tells of messages.
-    On a bus whose ``receive`` itself waits, ``polls`` leaves that out, and settles what was committed before it
-    receives, so that no message that is to be sent waits for one that is to come.
     The store must be safe for two threads, unless ``committer`` has none.
     """
 
@@ -68,7 +66,6 @@ class Worker:
         wait: Callable[[float], object],
         max_batch: int = 100,
         committer: Committer | None = None,
-        polls: bool = False,
     ) -> None:
         self._machine = machine
         self._bus = bus
@@ -77,7 +74,6 @@ class Worker:
         self._max_batch = max_batch
         self._batch = 1
         self._away = False
-        self._polls = polls
         self._committer = committer or Committer(machine.attempts, max_batch)
 
     def __enter__(self) -> Self:
@@ -102,13 +98,11 @@ class Worker:
                 self._wait(pause_after(failures))
                 continue
             failures = 0
-            if not worked and not self._polls:
+            if not worked:
                 self._wait(IDLE_SECONDS)
 
     def step(self, stop: StopSignal) -> bool:
         """One round over the queues; whether there was anything to do."""
-        while self._polls and self._settle_next():
-            pass
         worked = sum(self._take(queue, stop) for queue in self._queues) > 0
         if not worked:
             worked = self._settle_next()

@@ -765,29 +765,3 @@ def test_messages_of_a_commit_that_is_long_ago_are_sent_only_where_they_are_stil
     desk.worker.step(desk.stop)
 
     assert desk.bus.sent_count() == sent
-
-
-def test_at_a_bus_that_waits_nothing_that_was_committed_waits_with_it(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job_id = desk.open(5)
-    desk.worker = Worker(
-        desk.machine, desk.bus, desk.machine.queues.all(), desk.wait, committer=desk.committer, polls=True
-    )
-    unsettled: list[bool] = []
-    receive = desk.bus.receive
-
-    def waits(queue: str, limit: int) -> Sequence[ReceivedMessage]:
-        if queue == desk.machine.queues.jobs:
-            unsettled.append(desk.committer.busy)
-            if desk.run(job_id).ended:
-                desk.stop.set("done")
-        return receive(queue, limit)
-
-    monkeypatch.setattr(desk.bus, "receive", waits)
-    with desk.worker:
-        desk.worker.run(desk.stop)
-
-    assert desk.run(job_id).status is RunStatus.COMPLETED
-    assert set(unsettled) == {False}
-    assert desk.waits == []
