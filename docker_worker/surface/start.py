@@ -7,34 +7,37 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
 
-from core.errors import CoreMachineError, InvalidInput, TransientError
+from core.errors import CoreMachineError, InvalidInput
 from core.ports import Clock
 from docker_worker.http_trigger import Begun, HttpTriggeredWorker, NothingToBegin, NotTaking, Occupied
+from docker_worker.surface.errors import WorkerNotReady
 from infrastructure.task_start.bodies import MAX_BODY_BYTES, PATH, StartAnswer, TaskStart, parse_start
-from infrastructure.task_start.errors import (
-    SignatureMalformed,
-    SignatureRefused,
-    SignatureWrong,
-    WorkerBusy,
-)
+from infrastructure.task_start.errors import SignatureMalformed, SignatureRefused, SignatureWrong, WorkerBusy
 from infrastructure.task_start.signature import SigningKeys
+from infrastructure.web.body import check_json_type, declared_length, read_within
+from infrastructure.web.errors import BodyTooLarge, ClientGone, MalformedJson, UnsupportedMediaType, UploadStalled
+from infrastructure.web.refusals import refusal, request_id_from
 
 BODY_SECONDS = 15.0
 """How long a body may take to arrive."""
 
-RETRY_AFTER: Mapping[str, str] = {"Retry-After": "5"}
-
-_STATUS_OF: tuple[tuple[type[CoreMachineError], int], ...] = (
+_STATUS_OF: tuple[tuple[type[CoreMachineError], int | None], ...] = (
     (SignatureMalformed, 400),
     (SignatureWrong, 403),
     (SignatureRefused, 401),
+    (WorkerBusy, 409),
+    (BodyTooLarge, None),
+    (UnsupportedMediaType, None),
+    (UploadStalled, None),
+    (ClientGone, None),
+    (MalformedJson, None),
     (InvalidInput, 422),
-    (TransientError, 503),
 )
+"""The first that fits; ``None`` and all others are as everywhere."""
 
 
 def start_router(worker: HttpTriggeredWorker, keys: SigningKeys, clock: Clock) -> APIRouter:
@@ -42,21 +45,19 @@ def start_router(worker: HttpTriggeredWorker, keys: SigningKeys, clock: Clock) -
     router = APIRouter()
 
     @router.post(PATH, status_code=202)
-    async def start(request: Request) -> JSONResponse:
-        body = await _body(request)
-        if isinstance(body, JSONResponse):
-            return body
+    async def start(request: Request) -> Response:
         try:
+            body = await _body(request)
             keys.check("POST", _target(request), body, _headers(request), clock.now())
-            asked = parse_start(body)
-            return await run_in_threadpool(_offered, worker, asked)
+            return await run_in_threadpool(_offered, worker, parse_start(body))
         except CoreMachineError as error:
-            return _refusal(error)
+            return _refused(error, request)
 
     return router
 
 
-def _offered(worker: HttpTriggeredWorker, asked: TaskStart) -> JSONResponse:
+def _offered(worker: HttpTriggeredWorker, asked: TaskStart) -> Response:
+    """Raises :class:`WorkerBusy`, :class:`WorkerNotReady`, and as :meth:`HttpTriggeredWorker.offer`."""
     offered = worker.offer(asked.message, asked.callback_url)
     match offered:
         case Begun():
@@ -64,57 +65,40 @@ def _offered(worker: HttpTriggeredWorker, asked: TaskStart) -> JSONResponse:
         case NothingToBegin(effect):
             return _answer(200, asked, effect)
         case Occupied():
-            return _error(409, WorkerBusy.code, "another task runs", headers=RETRY_AFTER)
+            raise WorkerBusy("another task runs")
         case NotTaking():
-            return _error(503, "WORKER_NOT_TAKING", "the worker starts or ends", headers=RETRY_AFTER)
+            raise WorkerNotReady("the worker starts or ends")
     assert_never(offered)
 
 
-async def _body(request: Request) -> bytes | JSONResponse:
-    """The body, or why it is not taken. No more is read than may be."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return _error(415, "UNSUPPORTED_MEDIA_TYPE", "the body has to be application/json")
-    body = bytearray()
+async def _body(request: Request) -> bytes:
+    """Raises :class:`UnsupportedMediaType`, :class:`BodyTooLarge`, :class:`UploadStalled` and :class:`ClientGone`."""
+    check_json_type(request.headers)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MAX_BODY_BYTES:
-                    message = f"the body has more than {MAX_BODY_BYTES} bytes"
-                    return _error(413, "BODY_TOO_LARGE", message, headers={"Connection": "close"})
-    except TimeoutError:
-        return _error(408, "BODY_TOO_SLOW", f"the body took more than {BODY_SECONDS:g} seconds")
-    except ClientDisconnect:
-        return _error(400, "CLIENT_GONE", "the caller went away")
-    return bytes(body)
+            return await read_within(request.stream(), MAX_BODY_BYTES, declared_length(request.headers))
+    except TimeoutError as error:
+        raise UploadStalled(f"the body took more than {BODY_SECONDS:g} seconds") from error
+    except ClientDisconnect as error:
+        raise ClientGone("the caller went away") from error
 
 
 def _target(request: Request) -> str:
-    query = request.url.query
-    return f"{PATH}?{query}" if query else PATH
+    return f"{PATH}?{request.url.query}" if request.url.query else PATH
 
 
 def _headers(request: Request) -> Mapping[str, list[str]]:
     return {name: request.headers.getlist(name) for name in request.headers}
 
 
-def _answer(status: int, asked: TaskStart, effect: str) -> JSONResponse:
+def _answer(status: int, asked: TaskStart, effect: str) -> Response:
     message = asked.message
     told = StartAnswer(task_id=message.task_id, attempt=message.attempt, effect=effect)
     return JSONResponse(told.model_dump(mode="json"), status)
 
 
-def _refusal(error: CoreMachineError) -> JSONResponse:
-    status = next((status for kind, status in _STATUS_OF if isinstance(error, kind)), 500)
-    return _error(status, error.code, error.message, error.details, RETRY_AFTER if status == 503 else None)
-
-
-def _error(
-    status: int,
-    code: str,
-    message: str,
-    details: Mapping[str, object] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    error = {"code": code, "message": message, "details": dict(details or {})}
-    return JSONResponse({"error": error}, status, headers)
+def _refused(error: CoreMachineError, request: Request) -> Response:
+    status = next((status for kind, status in _STATUS_OF if isinstance(error, kind)), None)
+    request_id = getattr(request.state, "request_id", None) or request_id_from(request.headers.get("x-request-id"))
+    answer = refusal(error, request_id, PATH, status)
+    return Response(answer.content, answer.status, dict(answer.headers), answer.media_type)

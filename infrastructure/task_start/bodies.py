@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.boundary import problems
 from core.messages import TaskQueueMessage
 from infrastructure.task_start.errors import StartInvalid
+from infrastructure.web.json_text import load_json
 
 PATH = "/task/start"
 """What is signed as the path, wherever a proxy puts the worker's."""
@@ -57,8 +58,10 @@ class TaskEnded(BaseModel):
 
 
 def parse_start(body: bytes) -> TaskStart:
-    """Raises :class:`StartInvalid`, which names the fields and not their values."""
+    """Raises :class:`StartInvalid`, which names the fields and not their values, and as
+    :func:`infrastructure.web.json_text.load_json`.
+    """
     try:
-        return TaskStart.model_validate_json(body, strict=True)
+        return TaskStart.model_validate(load_json(body), strict=True)
     except ValidationError as error:
         raise StartInvalid("the body is not one that starts a task", problems=problems(error)) from error

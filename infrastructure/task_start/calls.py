@@ -62,8 +62,10 @@ class Calls:
         self._client.close()
 
     def _read(self, response: httpx.Response, until: float) -> bytes:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise CallFailed("answered in an encoding that was not asked for")
         content = bytearray()
-        for piece in response.iter_raw():
+        for piece in response.iter_bytes():
             content += piece
             if len(content) > MAX_ANSWER_BYTES:
                 raise CallFailed(f"answered with more than {MAX_ANSWER_BYTES} bytes")
