@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 import time
@@ -13,9 +14,10 @@ from typing import Any
 from local.image import files, scripts
 from local.image.sandbox import READY_SECONDS, Ended, Sandbox, first_process, terminate
 
-PYTHON = "/opt/venv/bin/python"
+PYTHON = "/venv/bin/python"
 LABELS = ("title", "description", "version", "revision", "base.name")
 TEXTS = ("Invoice 20481", "Total due 735.90")
+PAYLOAD = {"task_type": "hello_world_greeting", "params": {"index": 1, "message": "Hello"}}
 STOP_SECONDS = 5.0
 READY = "worker_ready"
 AWAY = {
@@ -23,8 +25,11 @@ AWAY = {
     "SERVICE_BUS_CONNECTION": "Endpoint=sb://127.0.0.1:9;SharedAccessKeyName=none;SharedAccessKey=bm9uZQ==;"
     "UseDevelopmentEmulator=true",
     "AZURE_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",
+    "DOCKER_HTTP_HOST": "127.0.0.1",
+    "DOCKER_HTTP_PORT": "0",
 }
-"""Settings that are sound, of services that do not answer: the discard port of this machine."""
+"""Settings that are sound, of services that do not answer: the discard port of this machine. The sandbox has this
+machine's network, so the worker's own surface is on loopback and on a free port."""
 
 
 class Wrong(Exception):
@@ -130,6 +135,18 @@ def stops(sandbox: Sandbox) -> str:
     return f"SIGTERM for PID 1 ({name}) ends the worker with 0 in {seconds:.1f} s"
 
 
+def answers_once(sandbox: Sandbox) -> str:
+    """What ``docker run -i IMAGE --once`` does: one document in, one document out."""
+    ended = sandbox.run_entry("--once", stdin=json.dumps(PAYLOAD))
+    try:
+        answer = json.loads(ended.stdout)
+    except ValueError:
+        raise Wrong(f"--once: {ended}") from None
+    if ended.code != 0 or answer.get("status") != "success":
+        raise Wrong(f"--once ended with {ended.code}: {answer}")
+    return f"one document in, one out, {len(ended.stdout)} bytes and nothing else"
+
+
 def reaps(sandbox: Sandbox) -> str:
     entry = sandbox.config["Entrypoint"]
     init = entry[: entry.index("--") + 1]
@@ -180,6 +197,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("models", models),
     ("start", refuses),
     ("health check", health),
+    ("--once", answers_once),
     ("orphans", reaps),
     ("signals", stops),
     ("OCR", reads),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 APP = {"core", "docker_worker", "handlers", "infrastructure", "testing"}
-OURS = ("app", "opt")
+OURS = ("app", "models", "venv")
 """The folders that the Dockerfile fills; all others are the base's."""
 OURS_INSIDE = tuple(f"/{folder}/" for folder in OURS)
 
@@ -32,7 +32,7 @@ CACHES = ("root/.cache", "tmp", "var/tmp", "var/lib/apt/lists", "var/cache/apt/a
 
 def build_tools(root: Path) -> list[str]:
     """Compilers, linkers and their like in the folders of programs."""
-    folders = [root / place for place in ("bin", "usr/bin", "usr/local/bin", "opt/venv/bin", "usr/sbin", "sbin")]
+    folders = [root / place for place in ("bin", "usr/bin", "usr/local/bin", "venv/bin", "usr/sbin", "sbin")]
     names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
     return sorted(name for name in names if name in BUILD_TOOLS or name.startswith(("gcc-", "g++-", "clang-")))
 
@@ -51,7 +51,7 @@ def uncompiled(root: Path) -> list[str]:
     """Modules of the application and of the packages that have no byte-code."""
     return [
         str(path.relative_to(root))
-        for place in ("app", "opt/venv/lib")
+        for place in ("app", "venv/lib")
         for path in _files(root / place)
         if path.suffix == ".py" and path.stem.isidentifier() and not any(_compiled(path))
     ]

@@ -24,7 +24,7 @@ print(len(MODELS))
 
 WRITES = """
 import os, sys
-for folder in ("/", "/app", "/opt/models", "/opt/venv", "/var/tmp", "/run", "/tmp"):
+for folder in ("/", "/app", "/models", "/venv", "/var/tmp", "/run", "/tmp"):
     try:
         with open(os.path.join(folder, "written"), "w"):
             print(folder)

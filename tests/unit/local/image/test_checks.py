@@ -8,8 +8,8 @@ from local.image.checks import LABELS, config_problems
 
 SOUND: dict[str, Any] = {
     "User": "10001:10001",
-    "Entrypoint": ["/usr/local/bin/tini", "--", "/opt/venv/bin/python", "-m", "docker_worker"],
-    "Healthcheck": {"Test": ["CMD", "/opt/venv/bin/python", "-m", "docker_worker.probe"]},
+    "Entrypoint": ["/usr/local/bin/tini", "--", "/venv/bin/python", "-m", "docker_worker"],
+    "Healthcheck": {"Test": ["CMD", "/venv/bin/python", "-m", "docker_worker.probe"]},
     "ExposedPorts": {"8080/tcp": {}},
     "Labels": {f"org.opencontainers.image.{name}": "something" for name in LABELS},
 }

@@ -8,14 +8,14 @@ from local.image.errors import ImageError
 DIGEST = "sha256:" + "0a" * 32
 TEXT = f"""\
 # a comment
-ARG BASE=docker.io/library/python:3.11.15-slim-bookworm@{DIGEST}
+ARG BASE=python:3.11.15-slim-bookworm@{DIGEST}
 
 FROM ${{BASE}} AS packages
 RUN apt-get update \\
     # a comment in the middle
     && apt-get install --yes tini
 copy a b/
-COPY --from=packages /opt /opt
+COPY --from=packages /venv /venv
 COPY --chown=1:1 c d e/
 """
 
@@ -28,7 +28,7 @@ def test_continued_lines_are_one_instruction_and_comments_none() -> None:
 
 
 def test_the_base_says_its_python_and_its_debian() -> None:
-    assert base_of(TEXT) == Base("docker.io/library/python:3.11.15-slim-bookworm", DIGEST, "3.11", "bookworm")
+    assert base_of(TEXT) == Base("python:3.11.15-slim-bookworm", DIGEST, "3.11", "bookworm")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from local.image import files
 def root(tmp_path: Path) -> Path:
     for name in sorted(files.APP):
         (tmp_path / "app" / name).mkdir(parents=True)
-    for name in ("usr/bin", "opt/venv/bin", "opt/venv/lib", "tmp", "etc"):
+    for name in ("usr/bin", "venv/bin", "venv/lib", "tmp", "etc"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "tmp").chmod(0o1777)
     return tmp_path
@@ -26,7 +26,7 @@ def put(root: Path, name: str) -> Path:
 
 
 def test_a_compiler_is_found_by_its_plain_and_its_versioned_name(root: Path) -> None:
-    for name in ("usr/bin/gcc-12", "opt/venv/bin/cmake", "usr/bin/cat"):
+    for name in ("usr/bin/gcc-12", "venv/bin/cmake", "usr/bin/cat"):
         put(root, name)
 
     assert files.build_tools(root) == ["cmake", "gcc-12"]
@@ -41,9 +41,9 @@ def test_caches_lists_and_settings_that_were_handed_in_are_leftovers(root: Path)
 
 def test_a_module_without_byte_code_is_found(root: Path) -> None:
     put(root, "app/core/machine.py")
-    put(root, "opt/venv/lib/a/__pycache__/b.cpython-311.pyc")
-    put(root, "opt/venv/lib/a/b.py")
-    put(root, "opt/venv/lib/a/not-a-module.py")
+    put(root, "venv/lib/a/__pycache__/b.cpython-311.pyc")
+    put(root, "venv/lib/a/b.py")
+    put(root, "venv/lib/a/not-a-module.py")
 
     assert files.uncompiled(root) == ["app/core/machine.py"]
 
@@ -69,20 +69,20 @@ def test_all_that_the_user_owns_is_found(root: Path) -> None:
 
 def test_libraries_that_are_missing_or_that_only_this_base_has_are_found() -> None:
     said = [
-        "/opt/a.so:",
+        "/venv/a.so:",
         "\tlinux-vdso.so.1 (0x1)",
         "\tlibc.so.6 => /lib/libc.so.6 (0x1)",
         "\tlibgl.so => not found",
-        "\tlibown.so => /opt/libs/libown.so (0x1)",
+        "\tlibown.so => /venv/libs/libown.so (0x1)",
         "\t/lib64/ld-linux-x86-64.so.2 (0x1)",
-        "/opt/b.so:",
+        "/venv/b.so:",
         "\tlibssl.so.3 => /lib/libssl.so.3 (0x1)",
         "\tlibm.so.6 => not found",
         "\tstatically linked",
     ]
 
     assert files.unexpected_libraries(said) == {
-        "libgl.so": "/opt/a.so",
-        "libm.so.6": "/opt/b.so",
-        "libssl.so.3": "/opt/b.so",
+        "libgl.so": "/venv/a.so",
+        "libm.so.6": "/venv/b.so",
+        "libssl.so.3": "/venv/b.so",
     }
