@@ -1,74 +1,39 @@
-"""``python -m docker_worker``: takes the long tasks from their queue, until SIGTERM or SIGINT.
+"""``python -m docker_worker``: takes the long tasks, one at a time, until SIGTERM or SIGINT, and answers over HTTP.
 
-Exit codes: 0 told to stop, 1 it cannot start or could not go on.
+The first signal ends it in order: the task saves what it has. The second one does not wait for the task.
+
+With ``--once`` it runs one task, which comes as JSON on standard input, and writes what came of it as JSON on standard
+output.
+
+Exit codes: 0 told to stop, 1 it cannot start or could not go on, 2 wrong arguments.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
+import argparse
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from core.context import StopSignal
-from core.errors import CoreMachineError
-from core.worker import Worker
-from docker_worker.engines import engine_provider
-from infrastructure.logs import log_to_stderr
-from infrastructure.settings import Settings
-from infrastructure.wiring import build_backend
-
-READY = "worker_ready"
-WAIT_SECONDS = 1.0
-"""How long the loop waits at the queue, and so how late it may learn that it is to stop."""
-
-_log = logging.getLogger(__name__)
+from docker_worker.signals import Received
 
 
-def main() -> int:
-    log_to_stderr()
-    stop, told = StopSignal(), threading.Event()
-    try:
-        settings = Settings.from_environment(os.environ)
-        log_to_stderr(settings.log_format)
-        with _ends_at_signals(stop, told):
-            _work(settings, stop, told)
-    except CoreMachineError as error:
-        _log.error("worker_failed", extra={"code": error.code, "reason": error.message})
-        return 1
-    return 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m docker_worker",
+        description="Takes the long tasks, one at a time, until SIGTERM or SIGINT; the README has its settings.",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="run one task: JSON on standard input, JSON on standard output"
+    )
+    if parser.parse_args(arguments).once:
+        from docker_worker.once import main as once  # noqa: PLC0415 - it needs none of the rest
 
+        return once()
+    received = Received()
+    received.listen()
+    from docker_worker.process import run  # noqa: PLC0415 - takes a second, in which a signal may come
 
-def _work(settings: Settings, stop: StopSignal, told: threading.Event) -> None:
-    with build_backend(settings, engine_provider(settings), wait_seconds=WAIT_SECONDS) as backend:
-        worker = Worker(backend.worker_machine(), backend.bus, [settings.long_running_queue], told.wait, polls=True)
-        with worker:
-            _log.info(READY, extra={"queue": settings.long_running_queue})
-            worker.run(stop)
-    _log.info("worker_stopped", extra={"reason": stop.reason})
-
-
-@contextmanager
-def _ends_at_signals(stop: StopSignal, told: threading.Event) -> Iterator[None]:
-    """The first signal asks the loop to end; the second one counts as usual."""
-    handled = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.getsignal(number) for number in handled}
-
-    def on_signal(number: int, _frame: object) -> None:
-        stop.set(f"signal {signal.Signals(number).name}")
-        told.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in handled:
-        signal.signal(number, on_signal)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return run(received)
 
 
 if __name__ == "__main__":

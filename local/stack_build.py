@@ -25,7 +25,7 @@ HOST_IMPORTS = (
     "infrastructure.web.blueprint",
     "testing.endpoints.service",
 )
-WORKER_IMPORTS = ("infrastructure.backend", "docker_worker.engines", "core.worker")
+WORKER_IMPORTS = ("infrastructure.backend", "docker_worker.process")
 """What takes host and worker seconds to import, and can be while the services start."""
 
 KEY_NAME = "RootManageSharedAccessKey"
@@ -33,8 +33,10 @@ BUS_READY = re.compile(r"^(?P<connection>Endpoint=sb://(?P<address>[^/;]+)\S*)$"
 HOST_LISTENS = re.compile(r"^Listening on (?P<url>http://\S+)")
 """What :data:`local.up.READY` begins; that module takes half a second to import."""
 
-WORKER_READY = re.compile(r"\bworker_ready\b")
-"""The event that ``docker_worker.__main__`` logs when it takes work."""
+WORKER_READY = re.compile(r"\bworker_ready\b.*?(?P<url>http://[^\s\"]+)")
+"""The event that :mod:`docker_worker.process` logs when it takes work and answers."""
+
+WORKER_PORT = "DOCKER_HTTP_PORT"
 
 
 class Builder:
@@ -74,7 +76,7 @@ class Builder:
             case "host":
                 return ProcessPart(name, self._host_command, self._services, say, self._found_host, [self._data.lock])
             case "worker":
-                return ProcessPart(name, self._worker_command, self._services, say, _no_address, [self._data.lock])
+                return ProcessPart(name, self._worker_command, self._services, say, _found_worker, [self._data.lock])
             case _:
                 assert_never(name)
 
@@ -132,14 +134,15 @@ class Builder:
         return found["url"]
 
     def _worker_command(self) -> Command:
-        return Command("docker_worker", [], WORKER_READY, self._environment, WORKER_IMPORTS)
+        port = self._environment.get(WORKER_PORT, "").strip() or "0"
+        return Command("docker_worker", [], WORKER_READY, {**self._environment, WORKER_PORT: port}, WORKER_IMPORTS)
 
     def _services(self) -> Late:
         return Late(environment=self.settings())
 
 
-def _no_address(_: re.Match[str]) -> str:
-    return "no address"
+def _found_worker(found: re.Match[str]) -> str:
+    return found["url"]
 
 
 def _queues(environment: Mapping[str, str]) -> Sequence[str]:

@@ -78,3 +78,10 @@ def test_the_host_that_cannot_listen_is_said_with_why() -> None:
         taken = int(other.parts["storage"].address.rpartition(":")[2].partition("/")[0])
         with pytest.raises(PartFailed, match=r"host: it did not start:\n.*port"):
             Stack(StackOptions(only=["host"], port=taken)).start()
+
+
+def test_the_worker_answers_at_its_address(stack: Stack) -> None:
+    with httpx.Client(base_url=stack.parts["worker"].address, trust_env=False, timeout=60) as worker:
+        assert worker.get("/readyz").json()["status"] == "ready"
+        queue = worker.get("/queue/status").json()["queue"]
+    assert (queue["queue"], queue["dead_letters"]) == ("long-running-tasks", 0)
