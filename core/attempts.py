@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, ParamSpec, TypeVar
 
+from core.attempt_writes import LeasedWrites
 from core.context import StopReason, StopSignal
 from core.decisions import FailFinally, Requeue, Transition, after_attempt, after_lost_handler, after_lost_lease
 from core.errors import (
@@ -172,7 +173,7 @@ class Attempts:
     def run(self, started: Started, stop: StopSignal) -> Ended | Processed:
         """Call the handler."""
         claim, own = started.claim, StopSignal(stop)
-        writes = _Writes(self._store, self._clock, claim, started.lease_seconds)
+        writes = LeasedWrites(self._store, self._clock, claim, started.lease_seconds)
         call = HandlerCall(
             started.handler,
             started.message,
@@ -187,9 +188,11 @@ class Attempts:
         try:
             with self._beating(started, own):
                 outcome = self._runner(call)
+                writes.finish()
         except LeaseLost as lost:
             return _lost(Failed(ErrorInfo(lost.code, lost.message), lost))
         except HandlerLost as lost:
+            writes.finish()
             return _without_outcome(started, lost, writes.progressed)
         if isinstance(outcome, Interrupted) and not writes.progressed:
             late = StopReason.DEADLINE if self._clock.now() >= deadline else ""
@@ -390,27 +393,6 @@ class Attempts:
         again = message.model_copy(update={"attempt": attempt})
         queue = self._queues.of(self._handlers.find(message.task_type))
         return OutboundMessage(queue, again.message_id, again.name, again.encode(), not_before)
-
-
-class _Writes:
-    """A running attempt's ways to the store, under its lease."""
-
-    __slots__ = ("_checkpoint_json", "_clock", "_lease", "_lease_seconds", "_store", "progressed")
-
-    def __init__(self, store: StateStore, clock: Clock, claim: Claimed, lease_seconds: float) -> None:
-        self._store = store
-        self._clock = clock
-        self._lease = claim.lease
-        self._checkpoint_json = claim.checkpoint_json
-        self._lease_seconds = lease_seconds
-        self.progressed = False
-
-    def save_checkpoint(self, checkpoint_json: str) -> None:
-        self._store.save_checkpoint(self._lease, checkpoint_json, self._lease_seconds, self._clock.now())
-        self.progressed = self.progressed or checkpoint_json != self._checkpoint_json
-
-    def report_progress(self, percent: float, message: str) -> None:
-        self._store.report_progress(self._lease, percent, message, self._clock.now())
 
 
 P = ParamSpec("P")

@@ -265,6 +265,8 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
+    """``progress_rate`` is in percent a minute."""
+
     task_id: TaskId
     job_id: JobId
     run: int
@@ -280,6 +282,35 @@ class TaskRecord:
     checkpoint_json: str | None = None
     progress_percent: float | None = None
     progress_message: str = ""
+    progress_at: datetime | None = None
+    progress_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTask:
+    """An attempt that runs, with the newest progress: its own, or that of an earlier one which left a checkpoint.
+
+    ``percent``, ``message``, ``reported_at`` and ``rate``, in percent a minute, are as they were reported.
+    """
+
+    name: str
+    attempt: int
+    started_at: datetime
+    percent: float | None = None
+    message: str = ""
+    reported_at: datetime | None = None
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageActivity:
+    """What goes on in a stage. ``ended`` counts the attempts that ended their tasks in this run, but for one that ended
+    the run too, and ``began_at`` is when the first of them began; ``running`` are those that run, by name.
+    """
+
+    began_at: datetime | None
+    ended: int
+    running: tuple[RunningTask, ...]
 
 
 @dataclass(frozen=True, slots=True)

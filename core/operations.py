@@ -30,12 +30,14 @@ from core.model import (
     RunRecord,
     RunStatus,
     StageRecord,
+    StageStatus,
     Submitted,
     TaskRecord,
     TaskStatus,
 )
 from core.paging import Page, checked_after, checked_limit, run_cursor, run_cursor_text, task_cursor, task_cursor_text
 from core.replay import REPLAYABLE, reusable_stages, stage_to_replay, tasks_to_replay
+from core.stage_progress import LOOKED_AT, StageProgress, stage_progress
 
 _log = logging.getLogger(__name__)
 
@@ -45,13 +47,15 @@ PAGE = 1_000
 @dataclass(frozen=True, slots=True)
 class JobStatus:
     """A run and how far it is. ``state`` is the run's status, or ``paused``; ``percent`` counts each stage alike,
-    0 to 100, and ``stage_count`` those of the job's definition.
+    0 to 100, and ``stage_count`` those of the job's definition. ``progress`` is that of the newest stage while it goes
+    on.
     """
 
     run: RunRecord
     state: str
     percent: float
     stage_count: int
+    progress: StageProgress | None = None
 
 
 class JobOperations:
@@ -227,7 +231,15 @@ class JobOperations:
         job = self._machine.jobs.get(run.job_type)
         count = max(len(job.stages) if job is not None else 0, len(run.stages), 1)
         state = "paused" if run.paused else run.status.value
-        return JobStatus(run, state, _percent(run, count), count)
+        progress = self._progress(run)
+        return JobStatus(run, state, _percent(run, count, progress), count, progress)
+
+    def _progress(self, run: RunRecord) -> StageProgress | None:
+        if run.ended or not run.stages or run.stages[-1].status is not StageStatus.RUNNING:
+            return None
+        stage = run.stages[-1]
+        activity = self._store.stage_activity(run.job_id, run.run, stage.number, LOOKED_AT)
+        return stage_progress(stage, activity, self._machine.clock.now())
 
     def _message(self, before: RunRecord, reuse: int) -> OutboundMessage:
         """What wakes the machine for the next run."""
@@ -279,11 +291,13 @@ class JobOperations:
         _log.info(what, extra={"job_id": run.job_id, "run": run.run, "actor": actor})
 
 
-def _percent(run: RunRecord, stage_count: int) -> float:
+def _percent(run: RunRecord, stage_count: int, progress: StageProgress | None) -> float:
     if run.status in (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS):
         return 100.0
-    done = sum((stage.total - stage.remaining) / stage.total if stage.total else 1.0 for stage in run.stages)
-    return round(100 * done / stage_count, 1)
+    stages = run.stages if progress is None else run.stages[:-1]
+    done = sum((stage.total - stage.remaining) / stage.total if stage.total else 1.0 for stage in stages)
+    going = progress.pace.percent if progress is not None else 0.0
+    return round((100 * done + going) / stage_count, 1)
 
 
 def _actor(actor: str) -> str:

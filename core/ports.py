@@ -30,6 +30,7 @@ from core.model import (
     OutboxRow,
     RunRecord,
     RunStatus,
+    StageActivity,
     Submitted,
     TaskRecord,
     TaskResult,
@@ -148,8 +149,12 @@ class Transitions(Protocol):
         """
         ...
 
-    def report_progress(self, lease: Lease, percent: float, message: str, now: datetime) -> None:
-        """Record progress, 0 to 100. Raises :class:`LeaseLost`."""
+    def report_progress(
+        self, lease: Lease, percent: float, message: str, now: datetime, rate: float | None = None
+    ) -> None:
+        """Record progress, 0 to 100, as it was at ``now``, and its ``rate`` in percent a minute. Raises
+        :class:`LeaseLost`.
+        """
         ...
 
     def finish_attempt(
@@ -305,6 +310,12 @@ class Operations(Protocol):
         self, job_id: JobId, run: int, filters: TaskFilter, after: TaskId | None, limit: int
     ) -> Sequence[TaskRecord]:
         """The tasks of a run in the order of stage, then name by its characters' codes."""
+        ...
+
+    def stage_activity(self, job_id: JobId, run: int, stage: int, limit: int) -> StageActivity:
+        """What goes on in a stage, of its running tasks the first ``limit``. It costs the same whatever the stage's
+        size; of what is not there it is nothing.
+        """
         ...
 
     def list_attempts(self, task_id: TaskId) -> Sequence[AttemptRecord]:

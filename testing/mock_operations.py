@@ -19,6 +19,7 @@ from core.model import (
     ReplayedStage,
     RunRecord,
     RunStatus,
+    StageActivity,
     StageStatus,
     Submitted,
     TaskRecord,
@@ -103,6 +104,14 @@ class MockOperations(MockLetters, MockTables):
         place = _place(after) if after is not None else (0, "")
         found = (task for task in tasks if (task.stage.number, task.name) > place and _admits_task(filters, task))
         return [task.record() for task in islice(found, limit)]
+
+    def stage_activity(self, job_id: JobId, run: int, stage: int, limit: int) -> StageActivity:
+        row = self._runs.get((job_id, run))
+        found = next((one for one in row.stages if one.number == stage), None) if row is not None else None
+        if found is None:
+            return StageActivity(None, 0, ())
+        leased = sorted((task for task in found.tasks if task.lease is not None), key=lambda task: task.name)
+        return StageActivity(found.began_at, found.ended, tuple(task.running() for task in leased[:limit]))
 
     def list_attempts(self, task_id: TaskId) -> Sequence[AttemptRecord]:
         task = self._tasks.get(task_id)

@@ -161,9 +161,11 @@ class MockStateManager(MockRecovery, MockOperations, MockAids, MockTables):
         task.checkpoint_json = checkpoint_json
         return self.renew_lease(lease, lease_seconds, now)
 
-    def report_progress(self, lease: Lease, percent: float, message: str, now: datetime) -> None:
+    def report_progress(
+        self, lease: Lease, percent: float, message: str, now: datetime, rate: float | None = None
+    ) -> None:
         check_text(message, "progress message")
-        self._held(lease, "report_progress").progress = (percent, message)
+        self._held(lease, "report_progress").progress = (percent, message, now, rate)
 
     def finish_attempt(
         self, lease: Lease, transition: Transition, wakeup: OutboundMessage | None, now: datetime
@@ -243,8 +245,9 @@ class MockStateManager(MockRecovery, MockOperations, MockAids, MockTables):
     def _complete(self, task: TaskRow, result_json: str, now: datetime) -> tuple[OutboxRow, ...]:
         self._charge(len(result_json))
         task.result_json = result_json
-        self._close_attempt(task, _COMPLETED, _TASK_COMPLETED, None, now)
         stage = task.stage
+        stage.count_ended(task.tries[-1][3])
+        self._close_attempt(task, _COMPLETED, _TASK_COMPLETED, None, now)
         stage.remaining -= 1
         return NO_OUTBOX if stage.remaining else (self._end_stage(stage, now),)
 
@@ -255,6 +258,7 @@ class MockStateManager(MockRecovery, MockOperations, MockAids, MockTables):
         self._close_attempt(task, TaskStatus.FAILED, EventKind.TASK_FAILED, error, now)
         task.stage.remaining -= 1
         if task.stage.failure_policy is FailurePolicy.TOLERATE:
+            task.stage.count_ended(task.tries[-1][3])
             return NO_OUTBOX if task.stage.remaining else (self._end_stage(task.stage, now),)
         self._end_run(task.stage.run, RunStatus.FAILED, None, error, now)
         return NO_OUTBOX

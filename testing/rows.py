@@ -18,6 +18,7 @@ from core.model import (
     LeaseExpired,
     NewStage,
     OutboundMessage,
+    RunningTask,
     RunRecord,
     RunStatus,
     StageRecord,
@@ -198,6 +199,8 @@ class StageRow:
     """
 
     __slots__ = (
+        "began_at",
+        "ended",
         "failed",
         "failure_policy",
         "grace",
@@ -225,10 +228,18 @@ class StageRow:
         self.total = 0
         self.remaining = 0
         self.failed = 0
+        self.began_at: datetime | None = None
+        self.ended = 0
         self.on_end: OutboundMessage | None = None
         self.woken_at: datetime | None = None
         self.tasks_woken_at: datetime | None = None
         self.grace = NO_GRACE
+
+    def count_ended(self, started_at: datetime) -> None:
+        """Count an attempt that ended its task, and began at that time."""
+        self.ended += 1
+        if self.began_at is None or started_at < self.began_at:
+            self.began_at = started_at
 
     @classmethod
     def opened(cls, new: NewStage, run: RunRow) -> StageRow:
@@ -332,7 +343,7 @@ class TaskRow:
         self.lease: Lease | None = None
         self.tries: list[TryRow] = []
         self.progressed = False
-        self.progress: tuple[float, str] | None = None
+        self.progress: tuple[float, str, datetime, float | None] | None = None
         self.checkpoint_json: str | None = None
         self.result_json: str | None = None
         self.error: ErrorInfo | None = None
@@ -384,8 +395,14 @@ class TaskRow:
             self.tries[-1] = (*self.tries[-1][:4], now, str(outcome), error)
             self.lease = None
 
+    def running(self) -> RunningTask:
+        started_at = self.tries[-1][3]
+        own = self.progress is not None and self.progress[2] >= started_at
+        said = self.progress if own or self.checkpoint_json is not None else None
+        return RunningTask(self.name, self.attempt, started_at, *(said or ()))
+
     def record(self) -> TaskRecord:
-        percent, message = self.progress or (None, "")
+        percent, message, at, rate = self.progress or (None, "", None, None)
         return TaskRecord(
             task_id=self.task_id,
             job_id=self.stage.run.job_id,
@@ -402,4 +419,6 @@ class TaskRow:
             checkpoint_json=self.checkpoint_json,
             progress_percent=percent,
             progress_message=message,
+            progress_at=at,
+            progress_rate=rate,
         )

@@ -66,9 +66,11 @@ class LeaseStatements:
         self._write(lease, "save_checkpoint", checkpoint_json=checkpoint_json, expires_at=renewed.expires_at)
         return renewed
 
-    def report_progress(self, lease: Lease, percent: float, message: str, now: datetime) -> None:
+    def report_progress(
+        self, lease: Lease, percent: float, message: str, now: datetime, rate: float | None = None
+    ) -> None:
         check_text(message, "progress message")
-        self._write(lease, "report_progress", percent=percent, message=message)
+        self._write(lease, "report_progress", percent=percent, message=message, at=now, rate=rate)
 
     def load_task(self, task_id: TaskId) -> TaskRecord | None:
         place = self._keys.place(task_id)

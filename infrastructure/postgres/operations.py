@@ -9,7 +9,7 @@ from core.errors import DefinitionError
 from core.ids import JobId, TaskId
 from core.limits import MAX_RESUMED, check_json, check_letter, check_text
 from core.listing import DeadLetterRecord, NewDeadLetter, RunCursor, RunFilter, RunSummary, TaskFilter
-from core.model import AttemptRecord, Event, NewRun, OutboxRow, ReplayedStage, Submitted, TaskRecord
+from core.model import AttemptRecord, Event, NewRun, OutboxRow, ReplayedStage, StageActivity, Submitted, TaskRecord
 from infrastructure.postgres.database import Database, Row, Statements, lists
 from infrastructure.postgres.recovery import outbox_rows
 from infrastructure.postgres.rows import (
@@ -18,6 +18,7 @@ from infrastructure.postgres.rows import (
     event,
     run_record,
     run_summary,
+    stage_activity,
     task_record,
 )
 from infrastructure.postgres.run_keys import MAX_INTEGER, MAX_SMALL, RunKeys, can_be, position
@@ -100,6 +101,12 @@ class OperationStatements:
             limit=limit,
         )
         return [task_record(job_id, run, row) for row in rows]
+
+    def stage_activity(self, job_id: JobId, run: int, stage: int, limit: int) -> StageActivity:
+        key = self._keys.find(job_id, run)
+        if key is None or not 0 <= stage <= MAX_SMALL:
+            return StageActivity(None, 0, ())
+        return stage_activity(self._database.rows(_SQL["stage_activity"], run_key=key, stage=stage, limit=limit))
 
     def list_attempts(self, task_id: TaskId) -> Sequence[AttemptRecord]:
         place = self._keys.place(task_id, afresh=True)

@@ -17,8 +17,10 @@ from core.model import (
     LeaseExpired,
     OutboundMessage,
     OutboxRow,
+    RunningTask,
     RunRecord,
     RunStatus,
+    StageActivity,
     StageRecord,
     StageStatus,
     TaskRecord,
@@ -106,7 +108,19 @@ def task_record(job_id: JobId, run: int, row: Row) -> TaskRecord:
         checkpoint_json=row.checkpoint_json,
         progress_percent=row.progress_percent,
         progress_message=row.progress_message,
+        progress_at=row.progress_at,
+        progress_rate=row.progress_rate,
     )
+
+
+def stage_activity(rows: Sequence[Row]) -> StageActivity:
+    """``rows`` are one a running task, or a single one without a task."""
+    return StageActivity(rows[0].began_at, rows[0].ended, tuple(_running(row) for row in rows if row.name is not None))
+
+
+def _running(row: Row) -> RunningTask:
+    progress = (row.progress_percent, row.progress_message, row.progress_at, row.progress_rate)
+    return RunningTask(row.name, row.attempt, row.started_at, *progress)
 
 
 def task_result(row: Row) -> TaskResult:

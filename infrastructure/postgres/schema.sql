@@ -26,7 +26,9 @@ CREATE TABLE coremachine.checkpoints (
     name text NOT NULL COLLATE pg_catalog."C",
     checkpoint_json text,
     progress_percent double precision,
-    progress_message text DEFAULT ''::text NOT NULL
+    progress_message text DEFAULT ''::text NOT NULL,
+    progress_at timestamp with time zone,
+    progress_rate double precision
 )
 WITH (fillfactor='70');
 
@@ -171,6 +173,8 @@ CREATE TABLE coremachine.stage_shards (
     shard smallint NOT NULL,
     remaining integer NOT NULL,
     failed integer DEFAULT 0 NOT NULL,
+    ended integer DEFAULT 0 NOT NULL,
+    began_at timestamp with time zone,
     CONSTRAINT stage_shards_remaining_check CHECK ((remaining >= 0))
 )
 WITH (fillfactor='20');

@@ -10,6 +10,7 @@ from testing.contracts.state_jobs import RunEndContract, StageContract, StageRes
 from testing.contracts.state_letters import DeadLetterContract
 from testing.contracts.state_lists import EventListContract, RunListContract, TaskListContract
 from testing.contracts.state_pauses import HeldBackContract, ParkContract, PauseContract
+from testing.contracts.state_progress import ProgressContract
 from testing.contracts.state_recovery import (
     ExpiredLeasesContract,
     HistoryContract,
@@ -31,6 +32,7 @@ class StateStoreContract(
     StageResultsContract,
     ClaimContract,
     LeaseContract,
+    ProgressContract,
     FinishContract,
     FinishManyContract,
     ClaimManyContract,

@@ -181,7 +181,8 @@ PLANTED = (
     Planted(
         "the tasks that are left are counted",
         "complete_task",
-        "UPDATE coremachine.stage_shards s SET remaining = s.remaining - 1\n"
+        "UPDATE coremachine.stage_shards s\n"
+        "SET remaining = s.remaining - 1, ended = s.ended + 1, began_at = least(s.began_at, e.started_at)\n"
         "FROM ended e WHERE s.run_key = %(run_key)s AND s.stage = %(stage)s AND s.shard = e.shard\n"
         "RETURNING s.remaining, s.failed",
         "SELECT count(*) - 1 AS remaining, 0 AS failed FROM coremachine.tasks t, ended e\n"

@@ -69,8 +69,9 @@ WITH stages AS (
     SELECT %(run_key)s, stage, shard, 0, failed
     FROM coremachine.stage_shards WHERE run_key = %(source)s AND stage <= %(stages)s
 ), checkpoints AS (
-    INSERT INTO coremachine.checkpoints (run_key, stage, name, checkpoint_json, progress_percent, progress_message)
-    SELECT %(run_key)s, stage, name, checkpoint_json, progress_percent, progress_message
+    INSERT INTO coremachine.checkpoints
+        (run_key, stage, name, checkpoint_json, progress_percent, progress_message, progress_at, progress_rate)
+    SELECT %(run_key)s, stage, name, checkpoint_json, progress_percent, progress_message, progress_at, progress_rate
     FROM coremachine.checkpoints WHERE run_key = %(source)s AND stage <= %(stages)s
 ), tasks AS (
     INSERT INTO coremachine.tasks (
@@ -134,8 +135,10 @@ WITH again AS MATERIALIZED (
     FROM coremachine.stages WHERE run_key = %(source)s AND number = %(stage)s
     RETURNING total
 ), checkpoints AS (
-    INSERT INTO coremachine.checkpoints (run_key, stage, name, checkpoint_json, progress_percent, progress_message)
-    SELECT %(run_key)s, c.stage, c.name, c.checkpoint_json, c.progress_percent, c.progress_message
+    INSERT INTO coremachine.checkpoints
+        (run_key, stage, name, checkpoint_json, progress_percent, progress_message, progress_at, progress_rate)
+    SELECT %(run_key)s, c.stage, c.name, c.checkpoint_json, c.progress_percent, c.progress_message, c.progress_at,
+        c.progress_rate
     FROM coremachine.checkpoints c
     WHERE c.run_key = %(source)s AND c.stage = %(stage)s AND NOT EXISTS (SELECT FROM again a WHERE a.name = c.name)
 ), events AS (
@@ -185,14 +188,15 @@ LIMIT %(limit)s;
 SELECT t.name, g.task_type,
     CASE WHEN t.status = 'queued' AND l.token IS NOT NULL THEN 'running' ELSE t.status END AS status,
     t.stage, t.attempt, t.charged, t.parameters_json, t.result_json, t.error_code, t.error_message, t.error_retryable,
-    c.checkpoint_json, c.progress_percent, coalesce(c.progress_message, '') AS progress_message
+    c.checkpoint_json, c.progress_percent, coalesce(c.progress_message, '') AS progress_message, c.progress_at,
+    c.progress_rate
 FROM coremachine.tasks t
 JOIN coremachine.stages g ON g.run_key = t.run_key AND g.number = t.stage
 LEFT JOIN LATERAL (
     SELECT token FROM coremachine.leases WHERE run_key = t.run_key AND stage = t.stage AND name = t.name OFFSET 0
 ) l ON true
 LEFT JOIN LATERAL (
-    SELECT checkpoint_json, progress_percent, progress_message FROM coremachine.checkpoints
+    SELECT checkpoint_json, progress_percent, progress_message, progress_at, progress_rate FROM coremachine.checkpoints
     WHERE run_key = t.run_key AND stage = t.stage AND name = t.name OFFSET 0
 ) c ON true
 WHERE t.run_key = %(run_key)s
@@ -204,6 +208,29 @@ WHERE t.run_key = %(run_key)s
     AND (t.stage, t.name) > (coalesce(%(after_stage)s::integer, -1), coalesce(%(after_name)s::text, '') COLLATE "C")
 ORDER BY t.stage, t.name
 LIMIT %(limit)s;
+
+-- name: stage_activity
+-- How many attempts ended a task of a stage, when the first of them began, and the attempts that run, the first by name,
+-- each with its progress. That of an earlier attempt counts where it left a checkpoint to go on from.
+SELECT s.began_at, s.ended, l.name, l.attempt, l.started_at, c.progress_percent,
+    coalesce(c.progress_message, '') AS progress_message, c.progress_at, c.progress_rate
+FROM (
+    SELECT min(began_at) AS began_at, coalesce(sum(ended), 0)::integer AS ended
+    FROM coremachine.stage_shards WHERE run_key = %(run_key)s AND stage = %(stage)s
+) s
+LEFT JOIN (
+    SELECT run_key, stage, name, attempt, started_at FROM coremachine.leases
+    WHERE run_key = %(run_key)s AND stage = %(stage)s
+    ORDER BY run_key, stage, name
+    LIMIT %(limit)s
+) l ON true
+LEFT JOIN LATERAL (
+    SELECT progress_percent, progress_message, progress_at, progress_rate FROM coremachine.checkpoints
+    WHERE run_key = l.run_key AND stage = l.stage AND name = l.name
+        AND (checkpoint_json IS NOT NULL OR progress_at >= l.started_at)
+    OFFSET 0
+) c ON true
+ORDER BY l.name;
 
 -- name: list_events
 -- A page of a run's timeline: its own events, and the begins and ends of its attempts.

@@ -136,10 +136,12 @@ WITH held AS MATERIALIZED (
     WHERE run_key = %(run_key)s AND stage = %(stage)s AND name = %(name)s AND token = %(token)s
     FOR UPDATE
 )
-INSERT INTO coremachine.checkpoints (run_key, stage, name, progress_percent, progress_message)
-SELECT run_key, stage, name, %(percent)s, %(message)s FROM held
+INSERT INTO coremachine.checkpoints
+    (run_key, stage, name, progress_percent, progress_message, progress_at, progress_rate)
+SELECT run_key, stage, name, %(percent)s, %(message)s, %(at)s, %(rate)s FROM held
 ON CONFLICT (run_key, stage, name)
-    DO UPDATE SET progress_percent = excluded.progress_percent, progress_message = excluded.progress_message
+    DO UPDATE SET progress_percent = excluded.progress_percent, progress_message = excluded.progress_message,
+        progress_at = excluded.progress_at, progress_rate = excluded.progress_rate
 RETURNING run_key;
 
 -- name: complete_task
@@ -165,7 +167,8 @@ WITH ended AS (
     FROM ended
     RETURNING ended
 ), counted AS (
-    UPDATE coremachine.stage_shards s SET remaining = s.remaining - 1
+    UPDATE coremachine.stage_shards s
+    SET remaining = s.remaining - 1, ended = s.ended + 1, began_at = least(s.began_at, e.started_at)
     FROM ended e WHERE s.run_key = %(run_key)s AND s.stage = %(stage)s AND s.shard = e.shard
     RETURNING s.remaining, s.failed
 ), closed AS (
@@ -236,7 +239,8 @@ WITH input AS (
         error_code = code, error_message = message, error_retryable = retryable
     FROM released r WHERE t.run_key = ANY (ARRAY[r.run_key]) AND t.stage = r.stage AND t.name = r.name
 ), tally AS (
-    SELECT run_key, stage, shard, count(*)::int AS ended, count(code)::int AS failed, max(now) AS now, max(position) AS last
+    SELECT run_key, stage, shard, count(*)::int AS ended, count(code)::int AS failed, max(now) AS now, max(position) AS last,
+        min(started_at) AS began
     FROM released GROUP BY run_key, stage, shard
 ), shards AS MATERIALIZED (
     SELECT y.* FROM (SELECT * FROM tally ORDER BY run_key, stage, shard) y
@@ -246,7 +250,8 @@ WITH input AS (
         FOR NO KEY UPDATE
     ) s
 ), counted AS (
-    UPDATE coremachine.stage_shards s SET remaining = remaining - y.ended, failed = s.failed + y.failed
+    UPDATE coremachine.stage_shards s SET remaining = remaining - y.ended, failed = s.failed + y.failed,
+        ended = s.ended + y.ended, began_at = least(s.began_at, y.began)
     FROM shards y WHERE s.run_key = ANY (ARRAY[y.run_key]) AND s.stage = y.stage AND s.shard = y.shard
     RETURNING s.run_key, s.stage, s.remaining, s.failed, y.now, y.last
 ), emptied AS (
@@ -379,7 +384,8 @@ SELECT s.row_id, r.paused FROM sent s JOIN coremachine.runs r ON r.run_key = %(r
 SELECT t.name, g.task_type,
     CASE WHEN t.status = 'queued' AND l.token IS NOT NULL THEN 'running' ELSE t.status END AS status,
     t.stage, t.attempt, t.charged, t.parameters_json, t.result_json, t.error_code, t.error_message, t.error_retryable,
-    c.checkpoint_json, c.progress_percent, coalesce(c.progress_message, '') AS progress_message
+    c.checkpoint_json, c.progress_percent, coalesce(c.progress_message, '') AS progress_message, c.progress_at,
+    c.progress_rate
 FROM coremachine.tasks t
 JOIN coremachine.stages g ON g.run_key = t.run_key AND g.number = t.stage
 LEFT JOIN coremachine.leases l ON l.run_key = t.run_key AND l.stage = t.stage AND l.name = t.name
