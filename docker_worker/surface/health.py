@@ -15,7 +15,6 @@ from pydantic_core import to_jsonable_python
 from docker_worker.lifecycle import Phase
 from docker_worker.status import CurrentTask, WorkerSnapshot, WorkerState
 from docker_worker.surface.parts import SurfaceParts
-from infrastructure.web.secrets import without_secrets
 
 PACKAGES = (
     "azure-servicebus",
@@ -44,7 +43,7 @@ def why_not_ready(phase: Phase, *, loop_is_dead: bool) -> str | None:
 
 
 def report(parts: SurfaceParts) -> tuple[bool, dict[str, JsonValue]]:
-    """Whether the worker is healthy, and all that it says of itself, as JSON without anything secret."""
+    """Whether the worker is healthy, and all that it says of itself, as JSON."""
     now, seen, lifecycle = parts.clock.now(), parts.status.snapshot(), parts.lifecycle
     healthy = not lifecycle.loop_is_dead
     told: dict[str, object] = {
@@ -54,13 +53,13 @@ def report(parts: SurfaceParts) -> tuple[bool, dict[str, JsonValue]]:
         "time": now,
         "uptime_seconds": (now - parts.started_at).total_seconds(),
         "worker": _worker(parts, seen),
-        "task": _task(seen.current, now, parts.leases.lease_seconds),
+        "current": _task(seen.current, now, parts.leases.lease_seconds),
         "child": asdict(parts.child()),
         "database_pool": parts.pool()._asdict(),
         "tokens": [state._asdict() for state in parts.tokens()],
         "versions": versions(),
     }
-    return healthy, without_secrets(to_jsonable_python(told))
+    return healthy, to_jsonable_python(told)
 
 
 def shown_state(phase: Phase, seen: WorkerSnapshot) -> WorkerState:
@@ -99,7 +98,8 @@ def _task(task: CurrentTask | None, now: datetime, lease_seconds: float) -> Mapp
         "message": task.message,
         "percent_per_minute": None if rate is None else round(rate * 60, 3),
         "remaining_seconds": None if left is None else round(left, 1),
-        "lease": {"fencing": task.token, "seconds": lease_seconds},
+        "token": task.token,
+        "lease_seconds": lease_seconds,
     }
 
 
