@@ -36,5 +36,5 @@ class LoopThread:
             self._run()
         except BaseException as error:  # noqa: BLE001 - the top of the thread, which ends with it
             frames = "".join(traceback.format_tb(error.__traceback__))
-            extra = {"thread": self._thread.name, "error": type(error).__name__}
+            extra = {"loop": self._thread.name, "error": type(error).__name__}
             _log.critical("worker_thread_ended, most recent call last:\n%s", frames, extra=extra)
