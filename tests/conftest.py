@@ -11,14 +11,30 @@ from tests.support.postgres import (
     postgres_database,
     postgres_server,
 )
+from tests.support.service_bus_naps import short_naps
 
-__all__ = ["blank_postgres_database", "own_postgres_database", "postgres_database", "postgres_server"]
+__all__ = ["blank_postgres_database", "own_postgres_database", "postgres_database", "postgres_server", "short_naps"]
 
 # The same examples every time: a test run that fails can be repeated, and one that passes does not fail tomorrow.
 settings.register_profile(
     "repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repeatable")
+
+
+TOLD = "told"
+"""The property of a test whose value is printed at the end of the run, whichever process it ran in."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seeds", type=int, default=20_000, help="how many schedules the simulation draws (20,000)")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == TOLD:
+                terminalreporter.write_line(str(value))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -283,6 +283,7 @@ def test_it_heals_when_the_broker_goes_away_and_comes_back(broker: Broker, caplo
     with running(broker, on("q", lambda message: seen.put(message.get_body()))):
         broker.send("q", "before")
         assert seen.get(timeout=WAIT) == b"before"
+        wait_for(lambda: broker.left("q") == [])
         in_emulator(broker, server.close())
         wait_for(lambda: "consume (queue q): not reached, trying again until it is" in caplog.text)
         in_emulator(broker, server.listen(port=port))

@@ -12,12 +12,14 @@ PACKAGES = ("core", "handlers", "infrastructure", "testing", "docker_worker", "l
 FILES = ("function_app.py", "host.json", "local.settings.json.example")
 FETCHED = (".models", ".cache/azurite")
 MARK = "COREMACHINE_TEST_MARK"
+PARTLY_WRITTEN = shutil.ignore_patterns("*.pyc.*")
+"""What another process may be compiling, and renames when it is whole."""
 
 
 def make_clone(folder: Path) -> Path:
-    """The sources are copied; what set-up fetched is shared."""
+    """The sources are copied, with what was compiled of them; what set-up fetched is shared."""
     for name in PACKAGES:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=PARTLY_WRITTEN)
     for name in FILES:
         shutil.copy(ROOT / name, folder)
     for name in FETCHED:

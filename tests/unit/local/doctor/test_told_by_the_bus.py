@@ -20,7 +20,7 @@ from testing.service_bus_emulator.broker.rules import QueueRules
 from testing.service_bus_emulator.running import RunningEmulator, run_emulator
 from tests.unit.local.doctor.sound import queue, sound, with_database
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pytest.mark.usefixtures("short_naps")]
 
 OWN = {"tasks": queue("tasks", deliveries=3)}
 REFUSED = "azure.servicebus.management.ServiceBusAdministrationClient.get_queue"
@@ -34,7 +34,7 @@ def swept() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[RunningEmulator]:
+def emulator(short_naps: None) -> Iterator[RunningEmulator]:
     rules = QueueRules(lock_duration=timedelta(seconds=45), max_delivery_count=7)
     with run_emulator({"jobs": rules, "tasks": rules}) as running:
         bury(running, "tasks", 2)
