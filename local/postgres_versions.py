@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,12 +28,13 @@ from pathlib import Path
 
 from local.environment import ROOT
 from local.errors import LocalError
+from local.interpreters import IN_TWO_PROCESSES
 from local.postgres import FOR_TESTS, EmbeddedPostgres
 from local.postgres_errors import BinariesMissing
 
 CACHE = ROOT / ".postgres"
 EMBEDDED = "18"
-TESTS = ("tests", "-m", "postgres")
+TESTS = ("-m", "postgres")
 """What pytest is given: the tests that ask for a fixture of ``tests/support/postgres.py``."""
 
 PLATFORMS = {
@@ -144,7 +146,7 @@ def run_tests(version: str, arguments: Sequence[str]) -> bool:
     """Whether the tests passed on this version. Raises :class:`LocalError` where it cannot be had or does not start."""
     with EmbeddedPostgres(bin_dir=bin_dir(version), settings=FOR_TESTS) as server:
         print(f"tests on PostgreSQL {server.version}", flush=True)
-        command = [sys.executable, "-m", "pytest", *TESTS, *arguments]
+        command = [sys.executable, "-m", "pytest", *IN_TWO_PROCESSES, *TESTS, *arguments]
         done = subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, "DATABASE_URL": server.uri})
     return done.returncode == 0
 
@@ -164,7 +166,7 @@ def main(arguments: Sequence[str]) -> int:
         for version in versions:
             print(f"PostgreSQL {version}: {_state(version)}")
         return 0
-    failed = [version for version in versions if not passed(version, options.pytest_args.split())]
+    failed = [version for version in versions if not passed(version, options.pytest_args)]
     if failed:
         print(f"tests failed on PostgreSQL {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -187,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.postgres_versions", description="PostgreSQL 15 to 18.")
     parser.add_argument("command", nargs="?", choices=("list", "test"), default="list", help="default: list")
     parser.add_argument("versions", nargs="*", type=_version, metavar="VERSION", help=f"default: {', '.join(VERSIONS)}")
-    parser.add_argument("--pytest-args", default="", help="passed on, split at spaces")
+    parser.add_argument("--pytest-args", type=shlex.split, default="", help="passed on, split as a shell does")
     return parser
 
 
