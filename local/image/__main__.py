@@ -39,11 +39,12 @@ def prove(work: Path) -> bool:
     passed = _lint(work, context)
     buildah = Buildah(work / "store")
     try:
-        handed = _build(buildah, work, context, revision)
+        base = base_of((context / DOCKERFILE).read_text("utf-8"))
+        handed = _build(buildah, work, context, revision, base)
         root, inspected = buildah.mount(IMAGE), buildah.inspect(IMAGE)
         passed &= _try(Sandbox(root, inspected["Docker"]["config"]))
         passed &= _keeps_nothing(handed, root, inspected)
-        _measure(buildah)
+        _measure(buildah, base.name)
     finally:
         buildah.remove()
     return passed
@@ -73,8 +74,7 @@ def _lint(work: Path, context: Path) -> bool:
     return not found
 
 
-def _build(buildah: Buildah, work: Path, context: Path, revision: str) -> Handed:
-    base = base_of((context / DOCKERFILE).read_text("utf-8"))
+def _build(buildah: Buildah, work: Path, context: Path, revision: str, base: Base) -> Handed:
     handed = machine.gather(base.suite)
     _say(f"debootstrap makes a stand-in for {base.name}")
     sources = make_base(buildah, base, work / "base", handed.mirror)
@@ -103,11 +103,12 @@ def _keeps_nothing(handed: Handed, root: Path, inspected: Mapping[str, Any]) -> 
     return not found
 
 
-def _measure(buildah: Buildah) -> None:
-    layers = buildah.layers(IMAGE)
-    for layer in layers:
-        _say(f"{layer.size / 1e6:8.1f} MB  {layer.made_by[:90]}")
-    _say(f"{sum(layer.size for layer in layers[1:]) / 1e6:8.1f} MB  beside the base, unpacked")
+def _measure(buildah: Buildah, base: str) -> None:
+    """Sizes are of the files, uncompressed; the stand-in's own is not the official base's."""
+    ours = buildah.layers(IMAGE)[len(buildah.layers(base)) :]
+    for layer in ours:
+        _say(f"{layer.size / 1e6:8.1f} MB  {layer.made_by[:80]}")
+    _say(f"{sum(layer.size for layer in ours) / 1e6:8.1f} MB  beside the base")
 
 
 def _report(name: str, what: str, *, good: bool) -> None:

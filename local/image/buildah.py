@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from local.image.errors import ImageError
 
+_NOISE = re.compile(r"^/bin/sh -c (#\(nop\) )?|(?<=COPY )(file|dir|multi):[0-9a-f]+ in ")
 GENTLY = ("nice", "-n", "10")
 
 
@@ -49,6 +51,7 @@ class Buildah:
         return Path(self._run(["mount", container]).strip())
 
     def layers(self, name: str) -> tuple[Layer, ...]:
+        """The layers of the image ``name``, the base's first."""
         kept = json.loads((self._folder / "root" / f"{self.driver}-layers" / "layers.json").read_text("utf-8"))
         sizes = {layer["diff-digest"]: int(layer["diff-size"]) for layer in kept if "diff-digest" in layer}
         return layers_of(self.inspect(name), sizes)
@@ -73,7 +76,7 @@ def layers_of(inspected: Mapping[str, Any], sizes: Mapping[str, int]) -> tuple[L
     """The image's layers, the base's first; ``sizes`` by digest. What made no layer is not among them."""
     made = [step.get("created_by", "") for step in inspected["OCIv1"]["history"] if not step.get("empty_layer")]
     digests = inspected["OCIv1"]["rootfs"]["diff_ids"]
-    return tuple(Layer(text, sizes[digest]) for text, digest in zip(made, digests, strict=True))
+    return tuple(Layer(_NOISE.sub("", text), sizes[digest]) for text, digest in zip(made, digests, strict=True))
 
 
 def _overlay_works(folder: Path) -> bool:

@@ -2,8 +2,9 @@
 
 WHO = "import os; print(os.getuid(), os.getgid(), os.getgroups(), os.getpid())"
 
+# What has been imported by then is also what the worker starts with, so each of it has to have byte-code.
 IMPORTS = """
-import importlib, pkgutil
+import importlib, os, pkgutil, sys
 names = [
     found.name
     for package in ("core", "handlers", "infrastructure", "testing", "docker_worker")
@@ -12,7 +13,9 @@ names = [
 ]
 for name in names:
     importlib.import_module(name)
-print(len(names))
+specs = [module.__spec__ for module in list(sys.modules.values()) if getattr(module, "__spec__", None)]
+slow = [spec.name for spec in specs if spec.cached and not os.path.exists(spec.cached)]
+print(len(names), len(specs), *slow)
 """
 
 VERIFY = """

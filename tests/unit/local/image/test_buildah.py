@@ -15,11 +15,11 @@ def test_a_layer_is_told_with_its_instruction_and_those_that_made_none_are_left_
     image = inspected(
         {"created_by": "ADD root"},
         {"created_by": "ENV A=1", "empty_layer": True},
-        {"created_by": "COPY b"},
+        {"created_by": f"/bin/sh -c #(nop) COPY dir:{'0a' * 32} in /app "},
         digests=["sha256:a", "sha256:b"],
     )
 
-    assert layers_of(image, {"sha256:b": 2, "sha256:a": 1}) == (Layer("ADD root", 1), Layer("COPY b", 2))
+    assert layers_of(image, {"sha256:b": 2, "sha256:a": 1}) == (Layer("ADD root", 1), Layer("COPY /app ", 2))
 
 
 def test_a_history_that_does_not_fit_the_layers_is_an_error() -> None:

@@ -29,6 +29,7 @@ def test_a_sound_configuration_has_no_problem() -> None:
         ({"User": "10001"}, "the user is '10001'"),
         ({"Entrypoint": ["/bin/sh", "-c", "python"]}, "the entry point is"),
         ({"Entrypoint": None}, "the entry point is"),
+        ({"Cmd": ["python3"]}, "the entry point has arguments"),
         ({"Healthcheck": None}, "no health check"),
         ({"Healthcheck": {"Test": ["CMD-SHELL", "curl x"]}}, "no health check"),
         ({"ExposedPorts": None}, "the port is not exposed"),
