@@ -87,8 +87,25 @@ class ErrorReply(Reply):
     retryable: bool
 
 
+class RunningReply(Reply):
+    """A task that runs: its name, how far it says it is, 0 to 100, since when its attempt runs, and the seconds that it
+    will still take; ``null`` where that is not known.
+    """
+
+    task: str
+    percent: float | None
+    message: str
+    remaining_seconds: int | None
+    since: datetime
+
+
 class StageReply(Reply):
-    """``done`` counts the tasks that ended, ``failed`` those of them that failed; ``percent`` is 0 to 100."""
+    """``done`` counts the tasks that ended, ``failed`` those of them that failed; ``percent``, 0 to 100, counts what
+    running tasks have done, too.
+
+    ``rate_per_minute`` is in tasks, parts of them counted, since the first one began, and ``remaining_seconds`` what
+    the stage will still take at that; ``null`` where it is not known. ``running`` has the first 20 that run, by name.
+    """
 
     number: int
     name: str
@@ -98,6 +115,9 @@ class StageReply(Reply):
     done: int
     failed: int
     percent: float
+    rate_per_minute: float | None
+    remaining_seconds: int | None
+    running: list[RunningReply]
 
 
 class Links(Reply):
@@ -168,6 +188,7 @@ class TaskReply(Reply):
     error: ErrorReply | None
     progress_percent: float | None
     progress_message: str
+    progress_at: datetime | None
 
 
 class ResultReply(Reply):

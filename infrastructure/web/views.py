@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -12,13 +13,16 @@ from core.listing import DeadLetterRecord, RunSummary
 from core.model import Event, RunRecord, StageRecord, TaskRecord
 from core.operations import JobStatus
 from core.outcome import ErrorInfo, storable
+from core.progress import StagePace
 from core.registry import JobRegistry
+from core.stage_progress import StageProgress, TaskProgress
 from infrastructure.web.models import (
     ErrorReply,
     EventReply,
     LetterReply,
     Links,
     ResultReply,
+    RunningReply,
     RunReply,
     StageReply,
     StatusReply,
@@ -35,6 +39,13 @@ MAX_LETTER_BODY = 16 * 1024
 """Characters of a dead letter's body."""
 
 
+MAX_RUNNING = 20
+"""Running tasks that the status of a stage names."""
+
+LONGEST = 365 * 86_400.0
+"""Seconds. A stage that is to take longer has hardly begun."""
+
+
 def status_view(status: JobStatus, jobs: JobRegistry) -> StatusReply:
     run = status.run
     return StatusReply(
@@ -47,7 +58,7 @@ def status_view(status: JobStatus, jobs: JobRegistry) -> StatusReply:
         created_at=run.created_at,
         updated_at=run.updated_at,
         deadline=run.deadline,
-        stages=[*map(_opened, run.stages), *map(_waiting, _not_opened(run, jobs))],
+        stages=[*_opened(status), *map(_waiting, _not_opened(run, jobs))],
         error=_error(run.error),
         links=links_of(run.job_id, run.run),
     )
@@ -115,6 +126,7 @@ def _task(task: TaskRecord, *, fits: bool) -> TaskReply:
         error=_error(task.error),
         progress_percent=task.progress_percent,
         progress_message=task.progress_message,
+        progress_at=task.progress_at,
     )
 
 
@@ -145,8 +157,16 @@ def letter_view(record: DeadLetterRecord) -> LetterReply:
     )
 
 
-def _opened(stage: StageRecord) -> StageReply:
+def _opened(status: JobStatus) -> list[StageReply]:
+    """Only the newest stage can go on."""
+    stages = status.run.stages
+    return [_stage(stage, status.progress if stage is stages[-1] else None) for stage in stages]
+
+
+def _stage(stage: StageRecord, progress: StageProgress | None) -> StageReply:
     done = stage.total - stage.remaining
+    ended = round(100 * done / stage.total, 1) if stage.total else 100.0
+    pace = progress.pace if progress is not None else StagePace(ended, None, None)
     return StageReply(
         number=stage.number,
         name=stage.name,
@@ -155,8 +175,26 @@ def _opened(stage: StageRecord) -> StageReply:
         total=stage.total,
         done=done,
         failed=stage.failed,
-        percent=round(100 * done / stage.total, 1) if stage.total else 100.0,
+        percent=pace.percent,
+        rate_per_minute=round(pace.rate_per_minute, 3) if pace.rate_per_minute is not None else None,
+        remaining_seconds=_whole(pace.remaining_seconds),
+        running=[_running(task) for task in progress.running[:MAX_RUNNING]] if progress is not None else [],
     )
+
+
+def _running(task: TaskProgress) -> RunningReply:
+    return RunningReply(
+        task=task.name,
+        percent=task.percent,
+        message=task.message,
+        remaining_seconds=_whole(task.remaining_seconds),
+        since=task.since,
+    )
+
+
+def _whole(seconds: float | None) -> int | None:
+    """Begun seconds: what is not done takes one at least. What takes longer than :data:`LONGEST` is not known."""
+    return math.ceil(seconds) if seconds is not None and seconds <= LONGEST else None
 
 
 def _waiting(stage: StageDefinition) -> StageReply:
@@ -169,6 +207,9 @@ def _waiting(stage: StageDefinition) -> StageReply:
         done=0,
         failed=0,
         percent=0.0,
+        rate_per_minute=None,
+        remaining_seconds=None,
+        running=[],
     )
 
 

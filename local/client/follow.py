@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from local.client.api import Api
 from local.client.http import Wait
-from local.client.rates import UNKNOWN, Pace, Sample, pace
+from local.client.rates import UNKNOWN, Pace
 from local.client.records import JobStatus, StageStatus
 
 POLL_SECONDS = 1.0
 FIRST_SECONDS = 0.25
 """Before the first question: many a job is done by then."""
-SAMPLES = 1_000
-
-Monotonic = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +23,15 @@ class Seen:
     pace: Pace
 
 
-@dataclass(slots=True)
-class StagePace:
-    """The samples of one stage of one run; a pause and a new stage begin anew."""
+def pace_of(status: JobStatus) -> Pace:
+    """The pace that the service tells of the stage that runs."""
+    stage = status.stage
+    return UNKNOWN if stage is None or status.status != "processing" else pace_of_stage(stage)
 
-    clock: Monotonic = time.monotonic
-    _samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=SAMPLES))
-    _of: tuple[int, int] | None = None
 
-    def see(self, status: JobStatus) -> Pace:
-        stage = status.stage
-        if stage is None or status.status != "processing":
-            self._samples.clear()
-            return UNKNOWN
-        if self._of != (status.run, stage.number):
-            self._of = (status.run, stage.number)
-            self._samples.clear()
-        self._samples.append(Sample(self.clock(), finished(stage), stage.total))
-        return pace(self._samples)
+def pace_of_stage(stage: StageStatus) -> Pace:
+    rate = stage.rate_per_minute
+    return Pace(None if rate is None else rate / 60, stage.remaining_seconds)
 
 
 def finished(stage: StageStatus) -> int:
@@ -57,16 +43,14 @@ class Stopped(Exception):
     """The command ends before the run does."""
 
 
-def follow(
-    api: Api, first: JobStatus, wait: Wait, clock: Monotonic = time.monotonic, *, seconds: float = POLL_SECONDS
-) -> Iterator[Seen]:
+def follow(api: Api, first: JobStatus, wait: Wait, *, seconds: float = POLL_SECONDS) -> Iterator[Seen]:
     """Each state of a run that differs from the one before, and the last one at the end.
 
     Raises :class:`Stopped` when told to end, :class:`local.client.errors.ServiceNotReached` and
     :class:`local.client.errors.CallRefused`.
     """
-    paces, status, etag = StagePace(clock), first, ""
-    yield Seen(status, paces.see(status))
+    status, etag = first, ""
+    yield Seen(status, pace_of(status))
     delay = min(seconds, FIRST_SECONDS)
     while not status.ended:
         if wait(delay):
@@ -74,4 +58,4 @@ def follow(
         polled = api.status(status.job_id, status.run, etag)
         etag, status = polled.etag, polled.status or status
         delay = seconds if polled.retry_after is None else max(polled.retry_after, 0.1)
-        yield Seen(status, paces.see(status))
+        yield Seen(status, pace_of(status))

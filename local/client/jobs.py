@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from local.client.api import Api
 from local.client.board import Board, Output, Row
 from local.client.errors import ALL_WELL, SOME_FAILED, WrongUse
-from local.client.follow import Seen, finished, follow
+from local.client.follow import Seen, finished, follow, pace_of_stage
 from local.client.http import Wait
 from local.client.prefixes import SHORT
-from local.client.rates import UNKNOWN
+from local.client.rates import UNKNOWN, duration, per_second
 from local.client.records import JobLine, JobStatus, StageStatus
 from local.client.text import cut, printable, table
 
@@ -103,7 +102,7 @@ def follow_job(api: Api, first: JobStatus, board: Board, wait: Wait) -> int:
     """Bars until the run ends; 1 where it did not end well. Raises :class:`local.client.follow.Stopped`."""
     status = first
     with board:
-        for seen in follow(api, first, wait, time.monotonic):
+        for seen in follow(api, first, wait):
             status = seen.status
             for row in stage_rows(seen):
                 board.show(row)
@@ -141,8 +140,18 @@ def bar(percent: float, width: int = BAR) -> str:
 
 
 def _bars(stages: tuple[StageStatus, ...]) -> list[str]:
-    rows = [(f"  {stage.number} {stage.name}", bar(percent_of(stage)), *_counts(stage)) for stage in stages]
-    return table(("", "", "", "", ""), rows)[1:] if rows else []
+    rows = [(f"  {stage.number} {stage.name}", bar(percent_of(stage)), *_words(stage)) for stage in stages]
+    return table(("", "", "", "", "", ""), rows)[1:] if rows else []
+
+
+def _words(stage: StageStatus) -> tuple[str, ...]:
+    return (*_counts(stage), _speed(stage) if stage.status == "running" else "")
+
+
+def _speed(stage: StageStatus) -> str:
+    pace = pace_of_stage(stage)
+    left = duration(pace.left)
+    return "  ".join(word for word in (per_second(pace.rate), f"{left} left" if left else "") if word)
 
 
 def _counts(stage: StageStatus) -> tuple[str, str, str]:

@@ -35,6 +35,8 @@ class StageStatus(_Answer):
     done: Count = 0
     failed: Count = 0
     percent: float | None = None
+    rate_per_minute: float | None = None
+    remaining_seconds: float | None = None
 
 
 class JobStatus(_Answer):

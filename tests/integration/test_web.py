@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
@@ -12,8 +14,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.errors import BlobStoreUnavailable, BusUnavailable, DependencyMissing, StoreUnavailable
+from core.ids import WorkerId
 from core.listing import NewDeadLetter
+from core.model import Claimed
 from core.operations import JobOperations
+from core.outcome import Succeeded
 from core.ports import BlobStore, StateStore
 from infrastructure.web.blueprint import create_api_blueprint
 from infrastructure.web.parts import WebParts
@@ -41,7 +46,19 @@ STATUS_KEYS = {
     "error",
     "links",
 }
-STAGE_KEYS = {"number", "name", "task_type", "status", "total", "done", "failed", "percent"}
+STAGE_KEYS = {
+    "number",
+    "name",
+    "task_type",
+    "status",
+    "total",
+    "done",
+    "failed",
+    "percent",
+    "rate_per_minute",
+    "remaining_seconds",
+    "running",
+}
 LETTER_KEYS = {
     "id",
     "queue",
@@ -207,6 +224,9 @@ def test_progress_is_told_by_stage(world: World, client: TestClient) -> None:
         "done": 1,
         "failed": 0,
         "percent": 25.0,
+        "rate_per_minute": None,
+        "remaining_seconds": None,
+        "running": [],
     }
     assert told["stages"][1]["status"] == "waiting"
 
@@ -214,6 +234,39 @@ def test_progress_is_told_by_stage(world: World, client: TestClient) -> None:
     told = client.get(f"/jobs/status/{job}").json()
     assert (told["status"], told["percent"]) == ("completed", 100.0)
     assert [(stage["status"], stage["done"]) for stage in told["stages"]] == [("completed", 4), ("completed", 4)]
+
+
+def test_what_running_tasks_have_done_counts_and_their_rate_and_remaining_time_are_told(
+    world: World, client: TestClient
+) -> None:
+    job = submit(client, 30)
+    world.step(1, "jobs")
+    store, began = world.machine.store, world.clock.now()
+    tasks = client.get(f"/jobs/{job}/tasks?stage=1").json()["items"]
+    claims = [store.claim_task(task["task_id"], 1, WorkerId("w"), 600.0, began) for task in tasks[:25]]
+    leases = [claim.lease for claim in claims if isinstance(claim, Claimed)]
+    for lease in leases:
+        store.report_progress(lease, 30.0, "page 3 of 10", began + timedelta(seconds=30), 60.0)
+    world.clock.advance(60.0)
+    store.finish_attempt(leases[0], Succeeded("{}"), None, world.clock.now())
+
+    told = client.get(f"/jobs/status/{job}").json()
+    task = client.get(f"/jobs/{job}/tasks?stage=1&limit=2").json()["items"][1]
+
+    first, second = told["stages"]
+    assert (first["done"], first["percent"], told["percent"]) == (1, 27.3, 13.7)
+    assert first["rate_per_minute"] == pytest.approx(8.2)
+    assert first["remaining_seconds"] == math.ceil((29 - 24 * 0.3) * 60 / 8.2)
+    assert len(first["running"]) == 20
+    assert first["running"][0] == {
+        "task": tasks[1]["name"],
+        "percent": 30.0,
+        "message": "page 3 of 10",
+        "remaining_seconds": 40,
+        "since": began.isoformat().replace("+00:00", "Z"),
+    }
+    assert (second["rate_per_minute"], second["remaining_seconds"], second["running"]) == (None, None, [])
+    assert task["progress_at"] == (began + timedelta(seconds=30)).isoformat().replace("+00:00", "Z")
 
 
 def test_a_status_that_did_not_change_is_304_and_each_change_is_seen(world: World, client: TestClient) -> None:

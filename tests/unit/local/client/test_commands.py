@@ -101,6 +101,16 @@ def test_a_job_is_shown_with_a_bar_a_stage(service: FakeService) -> None:
     assert "3 three  [------------------------]       waiting" in out
 
 
+def test_a_stage_that_runs_is_shown_with_its_rate_and_what_is_left(service: FakeService) -> None:
+    paced = [stage | {"rate_per_minute": 12.0, "remaining_seconds": 125} for stage in RUNNING]
+    service.script = [{"stages": paced}]
+
+    _, out, _ = call(service, "jobs", ONE)
+
+    assert "1/4  running    1 failed  12.0/min  2:05 left" in out
+    assert out.count("left") == 1
+
+
 def test_a_job_that_failed_is_exit_code_1(service: FakeService) -> None:
     service.script = [{"status": "failed", "error": {"code": "X", "message": "m", "retryable": False}}]
 

@@ -10,9 +10,9 @@ import pytest
 from local.client.address import Service
 from local.client.api import Api
 from local.client.errors import CallRefused, ServiceNotReached
-from local.client.follow import FIRST_SECONDS, Seen, StagePace, Stopped, follow
+from local.client.follow import FIRST_SECONDS, Seen, Stopped, follow, pace_of
 from local.client.http import PATIENCE, Http
-from local.client.rates import UNKNOWN
+from local.client.rates import UNKNOWN, Pace
 from local.client.records import JobStatus
 from tests.unit.local.client.fake_service import FakeService, Reply, answer, error, stage, status_body
 
@@ -43,7 +43,7 @@ def at(status: str = "processing", done: int = 0, **more: Any) -> JobStatus:
 
 def seen_by(service: FakeService, time: Time, first: JobStatus | None = None) -> list[Seen]:
     api = Api(Http(Service(service.url), time.wait, time.clock))
-    return list(follow(api, first or at(), time.wait, time.clock))
+    return list(follow(api, first or at(), time.wait))
 
 
 def polls(service: FakeService, *replies: Callable[[], Reply]) -> None:
@@ -65,8 +65,6 @@ def test_each_state_is_seen_until_the_end(service: FakeService) -> None:
     seen = seen_by(service, Time())
 
     assert [found.status.status for found in seen] == ["processing", "processing", "processing", "completed"]
-    assert seen[2].pace.rate == 4.0
-    assert seen[2].pace.left == 1.25
 
 
 def test_it_asks_when_the_service_wants_and_with_the_etag(service: FakeService) -> None:
@@ -122,25 +120,11 @@ def test_a_run_that_has_ended_is_not_asked_for(service: FakeService) -> None:
     assert service.calls == []
 
 
-def test_the_time_of_a_pause_does_not_slow_the_pace_down() -> None:
-    time = Time()
-    paces = StagePace(time.clock)
-    for done in range(4):
-        paces.see(at(done=done))
-        time.now += 1
-    assert paces.see(at("paused", done=4)) == UNKNOWN
-    time.now += 20
-    assert paces.see(at(done=4)) == UNKNOWN
-    time.now += 1
-    assert paces.see(at(done=6)).rate == 2.0
+def test_the_pace_is_what_the_service_tells_of_the_stage_that_runs() -> None:
+    told = {**stage(2, "two", "running", 10, 3), "rate_per_minute": 240.0, "remaining_seconds": 2}
+    stages = [stage(1, "one", "completed", 1, 1), told]
 
-
-def test_a_new_stage_has_a_pace_of_its_own() -> None:
-    time = Time()
-    paces = StagePace(time.clock)
-    paces.see(at(done=0))
-    time.now += 1
-    paces.see(at(done=9))
-    other = JobStatus.model_validate(status_body(JOB, stages=[stage(3, "three", "running", 100, 1)]))
-
-    assert paces.see(other) == UNKNOWN
+    assert pace_of(JobStatus.model_validate(status_body(JOB, stages=stages))) == Pace(4.0, 2)
+    assert pace_of(JobStatus.model_validate(status_body(JOB, "paused", stages=stages))) == UNKNOWN
+    assert pace_of(at(done=3)) == UNKNOWN
+    assert pace_of(JobStatus.model_validate(status_body(JOB))) == UNKNOWN
