@@ -82,7 +82,7 @@ class CallbackHosts:
             raise CallbackRefused("callback_url: not a URL") from error
         host = url.raw_host.decode("ascii").lower()
         trusted = host in self.listed
-        if not host or url.userinfo or url.fragment:
+        if not host or url.userinfo or url.fragment or not 0 < (url.port or 443) < 65_536:
             raise CallbackRefused("callback_url: https://HOST/..., without user and fragment")
         if url.scheme != "https" and not (url.scheme == "http" and trusted and is_loopback(host)):
             raise CallbackRefused("callback_url: https, for any host but this machine")
