@@ -72,6 +72,8 @@ class AddressUnavailable(TransientError):
 def run(received: Received, command: Sequence[str] = COMMAND) -> int:
     """Until a signal is ``received``. ``command`` starts a task's process. The exit code is that of ``__main__``."""
     log_to_stderr()
+    if received.any:
+        return 0
     try:
         settings = Settings.from_environment(os.environ)
         log_to_stderr(settings.log_format)

@@ -33,6 +33,11 @@ class Received:
             return self._numbers.get(timeout=timeout) if timeout > 0 else self._numbers.get_nowait()
         return None
 
+    @property
+    def any(self) -> bool:
+        """Whether one waits to be asked for."""
+        return not self._numbers.empty()
+
     def listen(self) -> None:
         """Take them from now on; from the main thread."""
         for number in HANDLED:
