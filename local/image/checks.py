@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from local.image import files, scripts
 from local.image.sandbox import READY_SECONDS, Ended, Sandbox, first_process, terminate
@@ -18,8 +19,9 @@ PYTHON = "/venv/bin/python"
 LABELS = ("title", "description", "version", "revision", "base.name")
 TEXTS = ("Invoice 20481", "Total due 735.90")
 PAYLOAD = {"task_type": "hello_world_greeting", "params": {"index": 1, "message": "Hello"}}
-STOP_SECONDS = 5.0
-READY = "worker_ready"
+READY = re.compile(r"\bworker_ready\b.*?http://127\.0\.0\.1:(?P<port>\d+)")
+GRACE_SECONDS = 25.0
+"""The default of DOCKER_GRACE_SECONDS: how long a worker takes to end at most."""
 AWAY = {
     "DATABASE_URL": "postgresql://worker:none@127.0.0.1:9/none",
     "SERVICE_BUS_CONNECTION": "Endpoint=sb://127.0.0.1:9;SharedAccessKeyName=none;SharedAccessKey=bm9uZQ==;"
@@ -114,30 +116,19 @@ def refuses(sandbox: Sandbox) -> str:
     return "without settings SETTINGS_INVALID on stderr, exit 1"
 
 
-def stops(sandbox: Sandbox) -> str:
-    """With services that are away the worker waits for them; SIGTERM for PID 1 ends it with 0."""
-    started = replace(sandbox, variables=AWAY).start_entry()
-    lines: list[str] = []
-    ready = threading.Event()
-    reader = threading.Thread(target=_follow, args=(started, lines, ready))
-    reader.start()
-    try:
-        if not ready.wait(READY_SECONDS) or started.poll() is not None:
-            raise Wrong(f"it does not come up: {lines[-3:]}")
-        name = Path(f"/proc/{first_process(started)}/comm").read_text("ascii").strip()
+def lives_and_stops(sandbox: Sandbox) -> str:
+    """With services that are away the worker waits for them, and is healthy; SIGTERM for PID 1 ends it with 0."""
+    with _Started(replace(sandbox, variables=AWAY)) as worker:
+        asking = replace(sandbox, variables={"DOCKER_HTTP_PORT": worker.port()})
+        _good(asking.run(sandbox.config["Healthcheck"]["Test"][1:]))
+        first = Path(f"/proc/{first_process(worker.process)}/comm").read_text("ascii").strip()
         begun = time.monotonic()
-        terminate(started)
-        code = started.wait(STOP_SECONDS + 25)
+        terminate(worker.process)
+        code = worker.ended()
         seconds = time.monotonic() - begun
-    except subprocess.TimeoutExpired:
-        raise Wrong(f"SIGTERM does not end it: {lines[-3:]}") from None
-    finally:
-        started.kill()
-        started.wait()
-        reader.join()
-    if code != 0 or seconds > STOP_SECONDS:
-        raise Wrong(f"SIGTERM ended it with {code} after {seconds:.1f} s: {lines[-3:]}")
-    return f"SIGTERM for PID 1 ({name}) ends the worker with 0 in {seconds:.1f} s"
+        if code != 0 or seconds > GRACE_SECONDS:
+            raise Wrong(f"SIGTERM ended it with {code} after {seconds:.1f} s: {worker.lines[-3:]}")
+    return f"the worker is healthy, and SIGTERM for PID 1 ({first}) ends it with 0 in {seconds:.1f} s"
 
 
 def answers_once(sandbox: Sandbox) -> str:
@@ -204,7 +195,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("health check", health),
     ("--once", answers_once),
     ("orphans", reaps),
-    ("signals", stops),
+    ("life and end", lives_and_stops),
     ("OCR", reads),
 )
 
@@ -215,11 +206,44 @@ def _good(ended: Ended) -> str:
     return ended.stdout
 
 
-def _follow(started: subprocess.Popen[str], lines: list[str], ready: threading.Event) -> None:
-    """Collects what it logs until it ends; ``ready`` is set when it is up, or has ended."""
-    assert started.stderr is not None
-    for line in started.stderr:
-        lines.append(line.rstrip())
-        if READY in line:
-            ready.set()
-    ready.set()
+class _Started:
+    """The entry point, running; killed at the end where it still does."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.process = sandbox.start_entry()
+        self.lines: list[str] = []
+        self._up = threading.Event()
+        self._reader = threading.Thread(target=self._follow)
+
+    def __enter__(self) -> Self:
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+
+    def port(self) -> str:
+        """Where it answers, as soon as it says so. Raises :class:`Wrong` where it does not come up."""
+        self._up.wait(READY_SECONDS)
+        found = [match["port"] for line in self.lines if (match := READY.search(line))]
+        if not found:
+            raise Wrong(f"it does not come up: {self.lines[-3:]}")
+        return found[0]
+
+    def ended(self) -> int:
+        """Its exit code. Raises :class:`Wrong` where it goes on."""
+        try:
+            return self.process.wait(GRACE_SECONDS + 5)
+        except subprocess.TimeoutExpired:
+            raise Wrong(f"SIGTERM does not end it: {self.lines[-3:]}") from None
+
+    def _follow(self) -> None:
+        """Collects what it logs, until it ends."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line.rstrip())
+            if READY.search(line):
+                self._up.set()
+        self._up.set()

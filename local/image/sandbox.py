@@ -67,7 +67,7 @@ class Sandbox:
         return subprocess.Popen(
             self._command(self.config["Entrypoint"]),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )

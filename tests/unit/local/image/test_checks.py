@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.image.checks import LABELS, config_problems
+from local.image.checks import LABELS, READY, config_problems
 
 SOUND: dict[str, Any] = {
     "User": "10001:10001",
@@ -42,3 +42,12 @@ def test_each_property_is_looked_at(changed: dict[str, Any], problem: str) -> No
 
 def test_each_label_is_looked_at() -> None:
     assert config_problems({**SOUND, "Labels": None}) == [f"no label {name}" for name in LABELS]
+
+
+def test_the_workers_port_is_read_from_the_line_that_says_that_it_is_ready() -> None:
+    line = "15:43:47.453 worker_ready url=http://127.0.0.1:41531 queue=long-running-tasks mode=service_bus"
+    found = READY.search(line)
+
+    assert found is not None
+    assert found["port"] == "41531"
+    assert READY.search("15:43:47.456 WARNING database_away address=127.0.0.1:9/x") is None
