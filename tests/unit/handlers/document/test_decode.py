@@ -277,12 +277,12 @@ def test_what_looks_like_a_scan_and_is_none_is_not_counted() -> None:
 )
 def test_hostile_markers_are_walked_in_linear_time(piece: bytes) -> None:
     data = b"\xff\xd8\xff\xda\x00\x02" + piece * (16 * 2**20 // len(piece))
-    started = time.perf_counter()
+    started = time.thread_time()
 
     with suppress(DecodeFailed):
         check_jpeg_markers(data)
 
-    assert time.perf_counter() - started < 2.0
+    assert time.thread_time() - started < 2.0
 
 
 def test_a_page_over_the_limit_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

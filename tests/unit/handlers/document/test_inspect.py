@@ -90,12 +90,12 @@ def test_a_later_page_that_is_too_large_is_found() -> None:
 
 def test_a_decode_bomb_is_refused_by_its_header() -> None:
     data = bomb_png()
-    started = time.perf_counter()
+    started = time.thread_time()
 
     with pytest.raises(ImageTooLarge) as caught:
         inspect_document(data, LIMITS)
 
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
     assert caught.value.details == {"page": 1, "width": 32_000, "height": 32_000, "limit": LIMITS.max_pixels}
 
 

@@ -26,13 +26,13 @@ SECONDS_A_FILE = 10.0
 
 def decoded(data: bytes) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] | str:
     """The pages of ``data``, or the code of its refusal."""
-    started = time.perf_counter()
+    started = time.thread_time()
     try:
         pages = [decode_page(data, page.number, LIMITS) for page in inspect_document(data, LIMITS).pages]
     except CoreMachineError as error:
         return _expected(error)
     finally:
-        assert time.perf_counter() - started < SECONDS_A_FILE
+        assert time.thread_time() - started < SECONDS_A_FILE
     for page in pages:
         assert page.ndim == 3
         assert page.shape[2] == 3
