@@ -1,0 +1,110 @@
+"""What SIGKILL costs a long task: a document of many pages, read by workers that are killed in the middle of it.
+
+``python -m benchmarks.kill_worker``. Real processes on a real stack (embedded PostgreSQL, the Service Bus emulator,
+Azurite, the Functions host), with an engine that reads the number of a page from its picture and keeps count. A worker,
+or the process that its task runs in, is killed at a random moment of a task, no more than twice a task; a new worker is
+begun at once. Afterwards the blobs of every job are compared with those of a job that nobody disturbed, byte for byte,
+and the tables are looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from collections.abc import Sequence
+
+from benchmarks.kill_worker_run import Disturbed, Kill, KillPlan, Run
+from benchmarks.kill_worker_truth import AttemptRow, KilledAttempt, attempts, faults, reclaim_seconds, statuses
+from benchmarks.report import Goal, at_least, finish, parser
+from benchmarks.stack_client import StackFailed
+from local.errors import LocalError
+
+UNMEASURED = 2
+SHOWN_FAULTS = 20
+LATE = 1.0
+"""Leases: by then a task is claimed again whose worker was killed."""
+
+
+def judge(found: Disturbed) -> dict[str, object]:
+    jobs = list(found.blobs)
+    rows = attempts(found.settings, jobs)
+    wrong = list(faults(found.reference, found.blobs, statuses(found.settings, jobs), rows))
+    for line in wrong[:SHOWN_FAULTS]:
+        print(line, file=sys.stderr)
+    again = {victim: _reclaimed(rows, found.kills, victim) for victim in ("worker", "child")}
+    needed = len(jobs) * found.plan.pages
+    return {
+        "kills": len(found.kills),
+        "kills_of_worker": sum(kill.victim == "worker" for kill in found.kills),
+        "kills_idle": found.idle_kills,
+        "jobs": len(jobs),
+        "pages": needed,
+        "pages_redone": found.pages_read - needed,
+        "pages_redone_a_kill": round((found.pages_read - needed) / max(1, len(found.kills)), 3),
+        "attempts": len(rows),
+        "faults": len(wrong),
+        "children_left": found.survivors,
+        "lease_seconds": found.plan.lease,
+        "reclaim_worker_seconds_median": _at(again["worker"], 0.5),
+        "reclaim_worker_seconds_max": _at(again["worker"], 1.0),
+        "reclaim_worker_leases_max": round(_at(again["worker"], 1.0) / found.plan.lease, 3),
+        "reclaim_child_seconds_median": _at(again["child"], 0.5),
+        "reclaim_child_seconds_max": _at(again["child"], 1.0),
+        "seconds": round(found.seconds, 1),
+    }
+
+
+def goals(kills: int) -> Sequence[Goal]:
+    return (
+        Goal("kills", ">=", kills),
+        Goal("faults", "<=", 0),
+        Goal("pages_redone_a_kill", "<=", 1.0),
+        Goal("children_left", "<=", 0),
+        Goal("reclaim_worker_leases_max", "<=", LATE, "leases"),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    chosen = _options().parse_args(arguments)
+    plan = KillPlan(chosen.kills, chosen.pages, chosen.workers, chosen.lease, chosen.seed)
+    print(f"seed {plan.seed}: {plan.kills} kills of {plan.workers} workers, leases of {plan.lease:g} s", flush=True)
+    try:
+        measured = Run(plan).disturb(judge)
+    except (LocalError, StackFailed) as error:
+        print(error, file=sys.stderr)
+        return UNMEASURED
+    print(
+        "{kills} kills in tasks ({kills_of_worker} of workers) and {kills_idle} between them, over {jobs} jobs of "
+        "{pages} pages in {seconds} s: {faults} faults, {pages_redone} pages redone, {pages_redone_a_kill} a kill, "
+        "{children_left} processes left".format(**measured)
+    )
+    print(
+        "claimed again after a worker's end: median {reclaim_worker_seconds_median} s, at most "
+        "{reclaim_worker_seconds_max} s, which is {reclaim_worker_leases_max} leases; after its child's: median "
+        "{reclaim_child_seconds_median} s, at most {reclaim_child_seconds_max} s".format(**measured)
+    )
+    return finish(chosen, {"python": platform.python_version(), "seed": plan.seed, **measured}, goals(plan.kills))
+
+
+def _reclaimed(rows: Sequence[AttemptRow], kills: Sequence[Kill], victim: str) -> list[float]:
+    killed = [KilledAttempt(kill.job_id, kill.attempt, kill.at) for kill in kills if kill.victim == victim]
+    return sorted(reclaim_seconds(rows, killed))
+
+
+def _at(ordered: Sequence[float], share: float) -> float:
+    return round(ordered[round((len(ordered) - 1) * share)], 3) if ordered else 0.0
+
+
+def _options() -> argparse.ArgumentParser:
+    options = parser(__doc__ or "")
+    options.add_argument("--kills", type=at_least(1), default=1_000, help="that hit a running task")
+    options.add_argument("--pages", type=at_least(2), default=50, help="of each document, which one task reads")
+    options.add_argument("--workers", type=at_least(1), default=3, help="at the same queue, of which one is idle")
+    options.add_argument("--lease", type=float, default=3.0, help="seconds that a lease lasts")
+    options.add_argument("--seed", type=int, default=1, help="of the moments and of the victims")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
