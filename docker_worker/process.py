@@ -72,7 +72,7 @@ class AddressUnavailable(TransientError):
 def run(received: Received, command: Sequence[str] = COMMAND) -> int:
     """Until a signal is ``received``. ``command`` starts a task's process. The exit code is that of ``__main__``."""
     log_to_stderr()
-    if received.any:
+    if received.came:
         return 0
     try:
         settings = Settings.from_environment(os.environ)

@@ -34,8 +34,8 @@ class Received:
         return None
 
     @property
-    def any(self) -> bool:
-        """Whether one waits to be asked for."""
+    def came(self) -> bool:
+        """Whether one waits to be taken by :meth:`next`."""
         return not self._numbers.empty()
 
     def listen(self) -> None:

@@ -101,6 +101,7 @@ class WorkerCollector(Collector):
         yield _counter("children_made", "Processes that were made for tasks", child.made)
         yield _counter("children_recycled", "Those that were replaced for their age or growth", child.recycled)
         yield _counter("children_died", "Those that ended by themselves in a task", child.died)
+        yield _gauge("child_failed_starts", "Those that never became ready, since one last did", child.failed_starts)
         yield _counters("children_killed", "Those that were killed", "reason", child.killed)
 
     def _pool(self) -> Iterator[Metric]:

@@ -30,9 +30,11 @@ def drained(received: Received) -> list[int]:
 def test_signals_are_kept_in_order_and_waited_for() -> None:
     received = Received()
     received.listen()
+    assert not received.came
     signal.raise_signal(signal.SIGTERM)
     signal.raise_signal(signal.SIGINT)
 
+    assert received.came
     assert received.next(30.0) == signal.SIGTERM
     assert drained(received) == [signal.SIGINT]
     assert received.next(0.001) is None
