@@ -14,23 +14,30 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from core.context import StopReason, StopSignal
 from docker_worker.child.own_process import settle
-from docker_worker.reserved_output import STDERR, STDIN, reserve_stdout
+from docker_worker.reserved_output import STDERR, STDIN, STDOUT, reserve_stdout
+
+if TYPE_CHECKING:
+    from testing.factories import Registries
 
 TOLD = (signal.SIGTERM, signal.SIGINT)
 PIECE = 1024 * 1024
 
 
-def main() -> int:
-    """Exit codes: 0 with an answer, whatever it says; 1 where it could not be written."""
+def main(registries: Callable[[], Registries] | None = None) -> int:
+    """Exit codes: 0 with an answer, whatever it says; 1 where it could not be written.
+
+    ``registries`` gives what is registered, by default everything of this project.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)
     try:
+        os.fstat(STDOUT)
         _fill(STDIN)
-        output = reserve_stdout()
         _fill(STDERR)
+        output = reserve_stdout()
     except OSError as error:
         _complain(f"there is no standard output: {os.strerror(error.errno or 0)}")
         return 1
@@ -38,7 +45,7 @@ def main() -> int:
         child = os.fork()
         if child == 0:
             os.close(output)
-            _task(answer)
+            _task(answer, registries)
         code, told = _supervised(child)
         return _pass_on(_written(answer) or _without_answer(code, told), output)
 
@@ -68,11 +75,11 @@ def _complain(text: str) -> None:
 # --- the task's process ---
 
 
-def _task(answer: BinaryIO) -> None:
+def _task(answer: BinaryIO, registries: Callable[[], Registries] | None) -> None:
     """Never returns."""
     code = 1
     try:
-        code = _answer(answer)
+        code = _answer(answer, registries)
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
     except KeyboardInterrupt:
@@ -86,15 +93,15 @@ def _task(answer: BinaryIO) -> None:
         os._exit(code)
 
 
-def _answer(answer: BinaryIO) -> int:
+def _answer(answer: BinaryIO, registries: Callable[[], Registries] | None) -> int:
     settle()
     stop = StopSignal()
     for number in TOLD:
         signal.signal(number, lambda _number, _frame: stop.set(StopReason.SHUTDOWN))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
-    from docker_worker.once.task import document_of  # noqa: PLC0415 - signals are taken before this takes its time
+    from docker_worker.once.task import document_of, registered  # noqa: PLC0415 - signals are taken before this takes its time
 
-    answer.write(document_of(STDIN, stop))
+    answer.write(document_of(STDIN, stop, registries or registered))
     answer.flush()
     return 0
 

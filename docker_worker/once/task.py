@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from core.boundary import guarded
 from core.context import StopSignal
@@ -17,21 +18,22 @@ from infrastructure.wiring import build_registries
 from testing.factories import Registries
 
 
-def document_of(descriptor: int, stop: StopSignal) -> bytes:
-    """The answer to what is read from ``descriptor``, with everything of this project registered."""
+def registered() -> Registries:
+    """Everything of this project. Raises :class:`infrastructure.settings.SettingsInvalid`."""
+    settings = Settings.from_environment(os.environ)
+    log_to_stderr(settings.log_format)
+    return Registries(*build_registries(settings, engine_provider(settings)))
+
+
+def document_of(descriptor: int, stop: StopSignal, registries: Callable[[], Registries] = registered) -> bytes:
+    """The answer to what is read from ``descriptor``."""
     log_to_stderr()
     read = guarded(read_payload, descriptor, stop)
-    document = not_run(read, "PAYLOAD") if isinstance(read, Failed) else _document(read, stop)
+    document = not_run(read, "PAYLOAD") if isinstance(read, Failed) else _document(read, stop, registries)
     written = guarded(encoded, document)
     return encoded(not_run(written, None)) if isinstance(written, Failed) else written
 
 
-def _document(content: bytes, stop: StopSignal) -> Document:
-    registries = guarded(_registries)
-    return not_run(registries, None) if isinstance(registries, Failed) else answered(content, registries, stop)
-
-
-def _registries() -> Registries:
-    settings = Settings.from_environment(os.environ)
-    log_to_stderr(settings.log_format)
-    return Registries(*build_registries(settings, engine_provider(settings)))
+def _document(content: bytes, stop: StopSignal, registries: Callable[[], Registries]) -> Document:
+    made = guarded(registries)
+    return not_run(made, None) if isinstance(made, Failed) else answered(content, made, stop)
