@@ -68,6 +68,7 @@ SCANS: Mapping[str, frozenset[str]] = {
     "outbox_rows": frozenset(),
     "expired_leases": frozenset({"leases"}),
     "attention": frozenset({"leases", "runs"}),
+    "stage_activity": frozenset({"leases"}),
 }
 """The tables that these statements read a part of, or all of what is there now; the others are looked up."""
 
@@ -99,6 +100,7 @@ def drive(recorder: Recorder) -> None:
     store.save_checkpoint(lease, "{}", LEASE, at(1))
     store.report_progress(lease, 50, "half", at(1))
     store.load_task(lease.task_id)
+    store.stage_activity(scene.one.job_id, 1, 1, 100)
     store.stage_results(scene.one.job_id, 1, 1)
     store.attention(at(1), at(1), at(1), [TASK_TYPE])
     store.record_dead_letters([letter()], at(1))
