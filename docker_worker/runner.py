@@ -138,6 +138,8 @@ class ChildRunner:
         self._give_up.set()
         if child is not None:
             self._end(child, KillReason.CLOSED)
+            with self._lock:
+                self._forget(child)
 
     def hurry(self) -> None:
         """Give up the task that runs now, if one does: its call raises :class:`core.errors.HandlerLost`."""

@@ -34,10 +34,11 @@ def wait_until_ready(
         frame = child.take(patience.look)
         if isinstance(frame, Ready):
             child.ready = True
-        elif frame is not None or monotonic() > until:
-            child.kill(KillReason.NOT_STARTED if frame is None else KillReason.PROTOCOL)
         elif child.ended:
             raise was_stopped(child.death()) or NotBegun(f"{child.death().describe()} before it was ready")
+        elif frame is not None or monotonic() > until:
+            child.kill(KillReason.NOT_STARTED if frame is None else KillReason.PROTOCOL)
+            child.wait(patience.end)
         elif call.stop.reason is not None:
             return _told_to_stop(call.stop.reason)
         while_waiting()

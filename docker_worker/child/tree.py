@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -18,8 +19,28 @@ Tree = frozenset[psutil.Process]
 def tree_of(root: psutil.Process) -> Tree:
     """``root`` and those below it; without those that ended while they were looked for."""
     with suppress(psutil.Error):
-        return frozenset([root, *root.children(recursive=True)])
+        return frozenset([root, *(_below(root.pid) if _KERNEL_LISTS_CHILDREN else root.children(recursive=True))])
     return frozenset([root])
+
+
+_KERNEL_LISTS_CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children").exists()
+"""proc_tid_children(5). Else each process of the machine has to be asked for its parent, several times a second."""
+
+
+def _below(pid: int) -> Iterator[psutil.Process]:
+    for child in _children(pid):
+        with suppress(psutil.Error):
+            yield psutil.Process(child)
+        yield from _below(child)
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                found += map(int, (thread / "children").read_bytes().split())
+    return found
 
 
 def resident(tree: Iterable[psutil.Process]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -25,7 +26,6 @@ from handlers.hello_world import hello_world_handlers
 from testing.memory_blobs import MemoryBlobStore
 
 MIB = 1024 * 1024
-ANSWERED_AFTER = "answered after "
 
 
 class Wish(BaseModel):
@@ -42,7 +42,8 @@ class Granted(BaseModel):
 
 
 def prints(wish: Wish, context: TaskContext) -> Granted:
-    print("printed by Python", flush=True)
+    sys.stdout.write("printed by Python\n")
+    sys.stdout.flush()
     os.write(1, b"written to the descriptor\n" * 100)
     libc = ctypes.CDLL(None)
     libc.puts(b"printed by C")
@@ -64,7 +65,6 @@ def checkpoints(wish: Wish, context: TaskContext) -> Granted | Interrupted:
 
 
 def computes_until_told(wish: Wish, context: TaskContext) -> Granted | Interrupted:
-    """Tells by a file that it began, and computes, with the interpreter's lock held most of the time."""
     context.report_progress(0, "began")
     while not context.should_stop:
         sum(range(10_000))
@@ -82,6 +82,12 @@ def catches(wish: Wish, context: TaskContext) -> Granted:
 def saves(wish: Wish, context: TaskContext) -> Granted:
     context.checkpoint.save("one", {"text": "x" * wish.number})
     return Granted()
+
+
+def holds_the_interpreter(wish: Wish, context: TaskContext) -> Granted:
+    """So that no other thread of the process runs."""
+    context.report_progress(0, "holds")
+    return Granted(said=str(sum(range(10**13))))
 
 
 def hangs(wish: Wish, context: TaskContext) -> Granted:
@@ -110,6 +116,20 @@ def hoards(wish: Wish, context: TaskContext) -> Granted:
     return Granted(said=str(len(kept)))
 
 
+def starts_a_hoarder(wish: Wish, context: TaskContext) -> Granted:
+    program = f"import signal; kept = [bytearray({MIB}) for _ in range({wish.number})]; signal.pause()"
+    subprocess.run([sys.executable, "-c", program], check=False)
+    return Granted()
+
+
+def fills_its_folder(wish: Wish, context: TaskContext) -> Granted:
+    """With ``number`` files of half a MiB."""
+    for number in range(wish.number):
+        (context.scratch / str(number)).write_bytes(b"x" * (MIB // 2))
+    threading.Event().wait()
+    return Granted()
+
+
 def allocates_at_once(wish: Wish, context: TaskContext) -> Granted:
     return Granted(said=str(len(bytearray(wish.number * MIB))))
 
@@ -135,12 +155,10 @@ def ends(wish: Wish, context: TaskContext) -> Granted:
 
 
 def starts_programs(wish: Wish, context: TaskContext) -> Granted:
-    """One in a session of its own, one that has lost its parent; says their process ids as progress."""
+    """One in a session of its own, one that has lost its parent; says their process ids as its progress."""
     sleeper = "import signal, sys; print('up', flush=True); signal.pause()"
     own = subprocess.Popen([sys.executable, "-c", sleeper], start_new_session=True, stdout=subprocess.PIPE)
-    middle = (
-        f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {sleeper!r}]); print(p.pid, flush=True)"
-    )
+    middle = f"import subprocess as s, sys; print(s.Popen([sys.executable, '-c', {sleeper!r}], stdout=s.DEVNULL).pid)"
     parent = subprocess.run([sys.executable, "-c", middle], stdout=subprocess.PIPE, check=True)
     assert own.stdout is not None
     own.stdout.readline()
@@ -166,7 +184,7 @@ def breaks_the_protocol(wish: Wish, context: TaskContext) -> Granted:
     """Writes ``text`` to every descriptor that may be the channel."""
     for descriptor in range(3, 64):
         try:
-            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("pipe:"):
+            if Path(f"/proc/self/fd/{descriptor}").readlink().name.startswith("pipe:"):
                 os.write(descriptor, bytes.fromhex(wish.text))
         except OSError:
             continue
@@ -213,8 +231,6 @@ def is_interrupted(wish: Wish, context: TaskContext) -> Interrupted | Granted:
 
 def looks(wish: Wish, context: TaskContext) -> Granted:
     """At what it was given."""
-    import resource
-
     found = {
         "threads": os.environ["OMP_NUM_THREADS"],
         "cores": len(os.sched_getaffinity(0)),
@@ -222,7 +238,7 @@ def looks(wish: Wish, context: TaskContext) -> Granted:
         "file": resource.getrlimit(resource.RLIMIT_FSIZE)[1],
         "core": resource.getrlimit(resource.RLIMIT_CORE)[1],
         "oom": int(Path("/proc/self/oom_score_adj").read_text("ascii")),
-        "stdin": os.read(0, 1).decode(),
+        "stdin": os.read(0, 1),
         "secrets": sorted(name for name in os.environ if name in ("DATABASE_URL", "AZURE_STORAGE_CONNECTION_STRING")),
         "temporary": tempfile.gettempdir() == os.environ["TMPDIR"] == str(context.scratch.parent),
     }
@@ -248,9 +264,12 @@ WISHES: dict[str, Callable[..., object]] = {
         catches,
         saves,
         hangs,
+        holds_the_interpreter,
         allocates,
         hoards,
         allocates_at_once,
+        starts_a_hoarder,
+        fills_its_folder,
         leaks,
         ends,
         starts_programs,
