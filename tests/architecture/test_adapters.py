@@ -15,12 +15,7 @@ PACKAGES = ("core", "handlers", "infrastructure", "testing", "docker_worker", "l
 KNOWN_TO = {
     "azure.storage": ("infrastructure/blob_storage/",),
     "azure.servicebus": ("infrastructure/service_bus/", "local/functions_host/"),
-    "azure.identity": (
-        "infrastructure/blob_storage/connection.py",
-        "infrastructure/postgres/connection.py",
-        "infrastructure/service_bus/connection.py",
-        "local/functions_host/",
-    ),
+    "azure.identity": ("infrastructure/tokens.py", "local/functions_host/"),
     "azurefunctions": ("infrastructure/web/", "testing/endpoints/blueprint.py", "local/functions_host/"),
 }
 
