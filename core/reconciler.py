@@ -65,9 +65,21 @@ class Reconciler:
         self._machine = machine
         self._relay = OutboxRelay(machine.store, bus, machine.clock)
         self._policy = policy or ReconcilerPolicy()
+        self._spares_leases = False
 
     def run_once(self) -> Repairs:
-        """One pass. Raises :class:`core.errors.StoreUnavailable` where the store is away."""
+        """One pass. Raises :class:`core.errors.StoreUnavailable` where the store is away.
+
+        The pass after one that did so ends no lease: while the store was away nobody could renew one.
+        """
+        spares, self._spares_leases = self._spares_leases, True
+        repairs = self._pass(spares)
+        self._spares_leases = False
+        if repairs.total or repairs.failed:
+            _log.info("repaired", extra={field.name: getattr(repairs, field.name) for field in fields(repairs)})
+        return repairs
+
+    def _pass(self, spares_leases: bool) -> Repairs:
         store, policy, now = self._machine.store, self._policy, self._machine.clock.now()
         unpublished_before = now - timedelta(seconds=policy.unpublished_after)
         stale_before = now - timedelta(seconds=policy.stale_after)
@@ -75,18 +87,13 @@ class Reconciler:
         found = store.attention(now, unpublished_before, stale_before, known)
         overdue = store.overdue_runs(now, policy.limit) if found.overdue else ()
         runs_expired, runs_failed = _each(self._expire, overdue)
-        expired = store.expired_leases(now, policy.limit, known) if found.expired_leases else ()
+        expired = store.expired_leases(now, policy.limit, known) if found.expired_leases and not spares_leases else ()
         leases_ended, leases_failed = end_expired(self._machine, expired)
         published = (
             self._relay.publish_unpublished(unpublished_before, policy.publish_limit) if found.unpublished else 0
         )
         stale = store.reissue_stale(stale_before, now, policy.limit) if found.stale_wakeups else ()
-        repairs = Repairs(
-            runs_expired, leases_ended, published, self._relay.publish(stale), runs_failed + leases_failed
-        )
-        if repairs.total or repairs.failed:
-            _log.info("repaired", extra={field.name: getattr(repairs, field.name) for field in fields(repairs)})
-        return repairs
+        return Repairs(runs_expired, leases_ended, published, self._relay.publish(stale), runs_failed + leases_failed)
 
     def _expire(self, run: tuple[JobId, int]) -> bool:
         status, now = RunStatus.FAILED, self._machine.clock.now()

@@ -90,6 +90,7 @@ class Backend:
         self.dead_letters = DeadLetters(self.store, self._relay, self.clock)
         self.heartbeat = Heartbeat(self.store, self.clock, settings.lease_seconds)
         self._trigger_machine = self._machine(GroupCommit.wrap(self.store))
+        self._reconciler = Reconciler(self._trigger_machine, self.bus)
         self._open = ExitStack()
         self._hand_over = HandOver(self._trigger_machine, Lazy(self._client))
 
@@ -127,7 +128,7 @@ class Backend:
     def reconcile(self) -> None:
         """What is repaired, and outcomes that this process keeps since the store was away."""
         self._trigger_machine.attempts.commit_kept()
-        Reconciler(self._trigger_machine, self.bus).run_once()
+        self._reconciler.run_once()
 
     def collect_dead_letters(self) -> None:
         """Move dead letters from the broker into the store; the next pass goes on where this one ends."""

@@ -229,3 +229,20 @@ class _Ids:
 
 
 IDS = _Ids()
+
+
+def test_the_pass_after_one_that_the_store_was_away_for_ends_no_lease(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    desk.claim(desk.start(1))
+    desk.clock.advance(1_000)
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.state, "attention", away)
+        with pytest.raises(StoreUnavailable):
+            desk.reconciler.run_once()
+
+    assert desk.reconciler.run_once().leases_ended == 0
+    assert desk.reconciler.run_once().leases_ended == 1
