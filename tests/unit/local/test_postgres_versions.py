@@ -137,3 +137,20 @@ def test_a_version_that_is_not_supported_is_wrong_arguments() -> None:
     with pytest.raises(SystemExit) as caught:
         main(["test", "14"])
     assert caught.value.code == 2
+
+
+def test_pytest_s_arguments_are_split_as_a_shell_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    def run_tests(_version: str, arguments: object) -> bool:
+        given.append(arguments)
+        return True
+
+    monkeypatch.setattr(postgres_versions, "run_tests", run_tests)
+
+    assert main(["test", "17", "--pytest-args=-n0 -k 'a or b'"]) == 0
+    assert given == [["-n0", "-k", "a or b"]]
+
+    with pytest.raises(SystemExit) as caught:
+        main(["test", "17", "--pytest-args=-k 'a"])
+    assert caught.value.code == 2
