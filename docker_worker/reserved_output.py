@@ -17,18 +17,12 @@ def reserve_stdout() -> int:
 
     Raises :class:`OSError` where there is no standard output.
     """
+    _have_stderr()
     with suppress(OSError, ValueError, AttributeError):  # closed, or none, as in a process without a console
         sys.stdout.flush()
     private = os.dup(STDOUT)
-    _send_to_stderr()
+    os.dup2(STDERR, STDOUT)
     return private
-
-
-def _send_to_stderr() -> None:
-    try:
-        os.dup2(STDERR, STDOUT)
-    except OSError:
-        _replace(STDOUT, os.open(os.devnull, os.O_WRONLY))
 
 
 def reserve_stdin() -> int:
@@ -36,11 +30,21 @@ def reserve_stdin() -> int:
 
     Raises :class:`OSError` where there is no standard input.
     """
+    _have_stderr()
     private = os.dup(STDIN)
     _replace(STDIN, os.open(os.devnull, os.O_RDONLY))
     return private
 
 
+def _have_stderr() -> None:
+    """Else the next descriptor that is made would take its number, and with it all that is printed."""
+    try:
+        os.fstat(STDERR)
+    except OSError:
+        _replace(STDERR, os.open(os.devnull, os.O_WRONLY))
+
+
 def _replace(number: int, by: int) -> None:
-    os.dup2(by, number)
-    os.close(by)
+    if by != number:
+        os.dup2(by, number)
+        os.close(by)
