@@ -18,7 +18,7 @@ from starlette.responses import Response
 from core.errors import BusMisconfigured, CoreMachineError
 from docker_worker.surface.envelope import Envelope, answer_errors
 from docker_worker.surface.errors import KeyNotConfigured, KeyWrong, WorkerNotReady
-from docker_worker.surface.health import report, shown_state, why_not_ready
+from docker_worker.surface.health import report, state_of, why_not_ready
 from docker_worker.surface.metrics import CONTENT_TYPE, exposed
 from docker_worker.surface.parts import SurfaceParts
 from infrastructure.service_bus.properties import PropertiesUnavailable, QueueInspected, QueueMissing, QueueProperties
@@ -74,11 +74,11 @@ def looks(parts: SurfaceParts, registry: CollectorRegistry) -> APIRouter:
 
     @router.get("/readyz")
     async def readyz() -> JSONResponse:
-        lifecycle = parts.lifecycle
-        reason = why_not_ready(lifecycle.phase, loop_is_dead=lifecycle.loop_is_dead)
+        lifecycle, state = parts.lifecycle, state_of(parts, parts.status.snapshot())
+        reason = why_not_ready(lifecycle.phase, state, loop_is_dead=lifecycle.loop_is_dead)
         if reason is not None:
             raise WorkerNotReady(reason, phase=str(lifecycle.phase))
-        return _answer({"status": "ready", "state": shown_state(lifecycle.phase, parts.status.snapshot())})
+        return _answer({"status": "ready", "state": state})
 
     @router.get("/health")
     async def health() -> JSONResponse:
@@ -92,7 +92,7 @@ def looks(parts: SurfaceParts, registry: CollectorRegistry) -> APIRouter:
     @router.get("/queue/status")
     async def queue_status() -> JSONResponse:
         found = _queue(await _within(probes, "queue", parts.queue))
-        state = shown_state(parts.lifecycle.phase, parts.status.snapshot())
+        state = state_of(parts, parts.status.snapshot())
         return _answer({"queue": found, "worker": {"state": state, "alive": not parts.lifecycle.loop_is_dead}})
 
     @router.get("/metrics")

@@ -16,6 +16,8 @@ from docker_worker.lifecycle import Phase
 from docker_worker.status import CurrentTask, WorkerSnapshot, WorkerState
 from docker_worker.surface.parts import SurfaceParts
 
+QUEUE_MODE = "service_bus"
+
 PACKAGES = (
     "azure-servicebus",
     "azure-storage-blob",
@@ -29,15 +31,15 @@ PACKAGES = (
 )
 
 
-def why_not_ready(phase: Phase, *, loop_is_dead: bool) -> str | None:
-    """``None`` where the worker takes tasks, or would if there were any."""
+def why_not_ready(phase: Phase, state: WorkerState, *, loop_is_dead: bool) -> str | None:
+    """``None`` where the worker takes tasks, or would if there were any. ``state`` is that of :func:`state_of`."""
     if loop_is_dead:
         return "the loop that takes tasks has ended"
     match phase:
         case Phase.STARTING:
             return "the worker starts"
         case Phase.RUNNING:
-            return None
+            return "the worker starts" if state is WorkerState.STARTING else None
         case Phase.DRAINING | Phase.DRAINED:
             return "the worker ends and takes no more tasks"
 
@@ -49,7 +51,7 @@ def report(parts: SurfaceParts) -> tuple[bool, dict[str, JsonValue]]:
     told: dict[str, object] = {
         "status": "healthy" if healthy else "unhealthy",
         "phase": lifecycle.phase,
-        "state": shown_state(lifecycle.phase, seen),
+        "state": state_of(parts, seen),
         "time": now,
         "uptime_seconds": (now - parts.started_at).total_seconds(),
         "worker": _worker(parts, seen),
@@ -62,10 +64,10 @@ def report(parts: SurfaceParts) -> tuple[bool, dict[str, JsonValue]]:
     return healthy, to_jsonable_python(told)
 
 
-def shown_state(phase: Phase, seen: WorkerSnapshot) -> WorkerState:
-    """The board's, but for a loop that waits at its queue for the first time, which has begun."""
-    first_wait = phase is Phase.RUNNING and seen.state is WorkerState.STARTING
-    return WorkerState.IDLE if first_wait else seen.state
+def state_of(parts: SurfaceParts, seen: WorkerSnapshot) -> WorkerState:
+    """The board's, but for a loop that waits at its queue for the first time: that has begun."""
+    waits = parts.mode == QUEUE_MODE and parts.lifecycle.phase is Phase.RUNNING
+    return WorkerState.IDLE if waits and seen.state is WorkerState.STARTING else seen.state
 
 
 def _worker(parts: SurfaceParts, seen: WorkerSnapshot) -> Mapping[str, object]:

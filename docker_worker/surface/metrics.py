@@ -14,7 +14,7 @@ from core.errors import HandlerLost, LeaseLost
 from core.outcome import Outcome
 from core.runner import HandlerCall, HandlerRunner
 from docker_worker.status import WorkerState
-from docker_worker.surface.health import shown_state, versions
+from docker_worker.surface.health import state_of, versions
 from docker_worker.surface.parts import SurfaceParts
 
 PREFIX = "coremachine_worker_"
@@ -70,7 +70,7 @@ class WorkerCollector(Collector):
 
     def _loop(self) -> Iterator[Metric]:
         parts, seen, now = self._parts, self._parts.status.snapshot(), self._parts.clock.now()
-        state = shown_state(parts.lifecycle.phase, seen)
+        state = state_of(parts, seen)
         yield _gauges("state", "1 for the state it is in", "state", {one: one is state for one in WorkerState})
         yield _gauge("loop_alive", "Whether the loop takes tasks, or would", not parts.lifecycle.loop_is_dead)
         yield _gauge("waiting", "Whether database or queue do not answer", seen.waiting_for is not None)

@@ -75,6 +75,7 @@ class World:
     queue: Callable[[], QueueInspected] = lambda: QUEUE
     refresh: Callable[[], None] = lambda: None
     key: str = KEY
+    mode: str = "service_bus"
     routers: list[APIRouter] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -85,7 +86,7 @@ class World:
             task_handler("short_one", nothing),
         ]
         self.parts = SurfaceParts(
-            mode="service_bus",
+            mode=self.mode,
             queue_name="long",
             worker_key=self.key,
             max_body_bytes=100,
@@ -150,6 +151,14 @@ def test_it_is_ready_when_it_takes_tasks(world: World) -> None:
     assert world.get("/readyz").json() == {"status": "ready", "state": "idle"}
     world.begin_task()
     assert world.get("/readyz").json() == {"status": "ready", "state": "busy"}
+
+
+def test_a_worker_that_is_called_is_ready_once_its_database_has_answered() -> None:
+    world = World(mode="http_trigger")
+    assert world.get("/readyz").status_code == 503
+    assert world.get("/health").json()["state"] == "starting"
+    world.status.polled()
+    assert world.get("/readyz").json() == {"status": "ready", "state": "idle"}
 
 
 @pytest.mark.parametrize(
