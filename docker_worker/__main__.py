@@ -14,8 +14,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from docker_worker.signals import Received
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
@@ -29,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from docker_worker.once import main as once  # noqa: PLC0415 - it needs none of the rest
 
         return once()
+    from docker_worker.signals import Received  # noqa: PLC0415 - asyncio, which --once does not need
+
     received = Received()
     received.listen()
     from docker_worker.process import run  # noqa: PLC0415 - takes a second, in which a signal may come

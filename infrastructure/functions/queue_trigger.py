@@ -23,6 +23,7 @@ from core.listing import NewDeadLetter
 from core.machine import CoreMachine
 from core.ports import DeadLetter, IdSource, MessageBus
 from core.postponed import postponed
+from infrastructure.task_start.errors import WorkerBusy
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +107,8 @@ class QueueTrigger:
             self._bury(message, body, refused)
             return
         extra = {"queue": self._queue, "message_id": message.message_id, "code": error.code}
-        _log.warning("message_postponed", extra=extra)
+        level = logging.INFO if isinstance(error, WorkerBusy) else logging.WARNING  # waiting for one's turn is healthy
+        _log.log(level, "message_postponed", extra=extra)
 
     def _bury(self, message: QueueMessage, body: bytes, error: CoreMachineError) -> None:
         machine = self._machine

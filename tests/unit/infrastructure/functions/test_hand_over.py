@@ -155,6 +155,17 @@ def test_a_wait_of_days_behind_a_busy_worker_buries_nothing(scene: Scene, error:
     assert (scene.copies(), len(scene.worker.asked)) == ([], len(ids) + 2)
 
 
+@pytest.mark.parametrize(("error", "level"), [(WorkerBusy("b"), "INFO"), (WorkerUnavailable("u"), "WARNING")])
+def test_waiting_for_ones_turn_is_nothing_to_warn_of(
+    scene: Scene, caplog: pytest.LogCaptureFixture, error: CoreMachineError, level: str
+) -> None:
+    scene.worker.answers = [error]
+    with caplog.at_level("INFO"):
+        scene.wake()
+
+    assert [one.levelname for one in caplog.records if one.getMessage() == "message_postponed"] == [level]
+
+
 def test_what_the_worker_refuses_is_written_down_with_its_reason_and_its_task_stays_queued(scene: Scene) -> None:
     scene.worker.answers = [StartRefused("no", status=403, worker_code="SIGNATURE_WRONG")]
 
