@@ -234,13 +234,31 @@ def test_a_signal_while_it_starts_is_not_forgotten(stack: Stack, number: signal.
     assert process.returncode == 0, said.decode()
 
 
+def run_to_its_end(stack: Stack, module: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**stack.options.environment, **stack.settings, "OCR_ENGINE": "test", **more}
+    return subprocess.run(
+        [sys.executable, "-m", module],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+
+def test_a_worker_whose_loop_has_died_ends_so_that_it_is_started_again(stack: Stack) -> None:
+    ended = run_to_its_end(stack, "tests.support.worker_whose_loop_dies")
+    assert ended.returncode == 1, ended.stderr
+    assert "worker_loop_ended" in ended.stderr
+    assert "worker_thread_ended" in ended.stderr
+    assert "loop=queue-worker error=RuntimeError" in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
 def test_a_port_that_is_taken_is_said_and_takes_no_task(stack: Stack) -> None:
     taken = stack.url.rpartition(":")[2]
-    environment = {**stack.options.environment, **stack.settings, "OCR_ENGINE": "test", "DOCKER_HTTP_PORT": taken}
-    command = [sys.executable, "-m", "docker_worker"]
-    ended = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
+    ended = run_to_its_end(stack, "docker_worker", DOCKER_HTTP_PORT=taken)
     assert ended.returncode == 1
     assert "code=ADDRESS_UNAVAILABLE" in ended.stderr
     assert "worker_ready" not in ended.stderr
