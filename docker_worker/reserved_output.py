@@ -45,6 +45,8 @@ def _have_stderr() -> None:
 
 
 def _replace(number: int, by: int) -> None:
-    if by != number:
+    if by == number:
+        os.set_inheritable(number, True)
+    else:
         os.dup2(by, number)
         os.close(by)

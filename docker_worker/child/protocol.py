@@ -31,10 +31,10 @@ class Bounds(_Frame):
     """The first frame. Bytes, numbers; ``None`` is no bound."""
 
     kind: Literal["bounds"] = "bounds"
-    data_bytes: int | None = Field(None, gt=0)
-    file_bytes: int | None = Field(None, gt=0)
-    open_files: int | None = Field(None, gt=0)
-    threads: int | None = Field(None, gt=0)
+    data_bytes: int | None = Field(default=None, gt=0)
+    file_bytes: int | None = Field(default=None, gt=0)
+    open_files: int | None = Field(default=None, gt=0)
+    threads: int | None = Field(default=None, gt=0)
 
 
 class Call(_Frame):

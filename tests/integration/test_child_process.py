@@ -20,7 +20,7 @@ from core.context import StopReason
 from core.errors import BlobConflict, CapacityExceeded, HandlerLost, LeaseLost, StoreUnavailable, TextTooLong
 from core.outcome import ErrorInfo, Failed, Interrupted, RetryLater, Succeeded
 from docker_worker.memory import MIB
-from docker_worker.runner import ChildRunner
+from docker_worker.runner import COMMAND, ChildRunner, child_environment
 from tests.support.children import LIMITS, QUICK, Writes, ends, make_call, make_runner, wish
 from tests.support.worker_child import Granted
 
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildRunner]:
     """One child, for the tests after which it goes on."""
     limits = replace(LIMITS, scratch_root=tmp_path_factory.mktemp("scratch"))
-    runner = make_runner(limits, environment={"DATABASE_URL": "secret", "AZURE_STORAGE_CONNECTION_STRING": "needed"})
+    runner = make_runner(limits)
     yield runner
     runner.close()
 
@@ -225,7 +225,7 @@ def test_a_thread_that_a_handler_left_behind_writes_nothing_into_the_next_call(s
 # --- what it prints ---
 
 
-def test_what_is_printed_goes_to_standard_error(shared: ChildRunner, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_is_printed_does_not_reach_the_channel(shared: ChildRunner) -> None:
     assert granted(shared(wish("prints", text="heard"))).said == "heard"
     assert works(shared)
 
@@ -371,7 +371,7 @@ def test_one_file_that_is_too_large_cannot_be_written(made: Callable[..., ChildR
 
 
 def test_a_child_has_what_it_is_allowed_and_no_secret_that_it_does_not_need(
-    made: Callable[..., ChildRunner], monkeypatch: pytest.MonkeyPatch
+    made: Callable[..., ChildRunner],
 ) -> None:
     runner = made(
         replace(LIMITS, threads=1),
@@ -645,6 +645,40 @@ def test_who_waits_is_called_while_a_handler_runs(made: Callable[..., ChildRunne
     runner.while_waiting = while_waiting
 
     assert runner(call) == Interrupted(StopReason.SHUTDOWN)
+
+
+# --- the child that the worker starts by itself ---
+
+OWN = {
+    "AZURE_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",
+    "OCR_ENGINE": "test",
+    "DATABASE_URL": "not a database: the child must not look at it",
+}
+
+
+def test_the_workers_own_child_has_the_handlers_of_the_project() -> None:
+    environment = child_environment({**os.environ, **OWN})
+    runner = ChildRunner(COMMAND, LIMITS, environment=environment, patience=replace(QUICK, start=120.0))
+    try:
+        outcome = runner(make_call("hello_world_greeting", '{"index": 1, "message": "Hi"}', Writes()))
+    finally:
+        runner.close()
+
+    assert outcome == Succeeded('{"index":1,"greeting":"Hi (from task 1)"}')
+
+
+def test_with_settings_that_name_no_storage_it_says_so_and_costs_the_task_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    environment = child_environment({**os.environ, **OWN, "AZURE_STORAGE_CONNECTION_STRING": ""})
+    runner = ChildRunner(COMMAND, LIMITS, environment=environment, patience=replace(QUICK, start=120.0))
+    try:
+        error = lost(runner, wish("looks"))
+    finally:
+        runner.close()
+
+    assert (error.lost_code, error.charged) == ("HANDLER_NOT_STARTED", False)
+    assert "SETTINGS_INVALID" in capfd.readouterr().err
 
 
 # --- the parent's end ---
