@@ -177,7 +177,9 @@ class Witness(MessageWitness):
     def saved(self, result: Lease, lease: Lease, checkpoint_json: str, lease_seconds: float, now: datetime) -> None:
         self.tasks[lease.task_id].save(lease, checkpoint_json, result)
 
-    def reported(self, result: None, lease: Lease, percent: float, message: str, now: datetime) -> None:
+    def reported(
+        self, result: None, lease: Lease, percent: float, message: str, now: datetime, rate: float | None
+    ) -> None:
         self.tasks[lease.task_id].check_holder(lease)
 
     def finished(
