@@ -10,7 +10,6 @@ from core.errors import StoreUnavailable
 from core.ids import WorkerId
 from core.model import Claimed, TaskStatus
 from docker_worker.lease_watch import LOOKS_A_LEASE, LeaseWatch
-from testing.factories import create_single_task
 from tests.support.long_task import LEASE, World
 
 EVERY = LEASE / LOOKS_A_LEASE
