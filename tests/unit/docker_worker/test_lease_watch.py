@@ -6,8 +6,10 @@ from threading import Event
 import pytest
 
 from core.attempts import Started
+from core.consumer import dispatch
 from core.errors import StoreUnavailable
 from core.ids import WorkerId
+from core.messages import TaskQueueMessage, decode
 from core.model import Claimed, TaskStatus
 from docker_worker.lease_watch import LOOKS_A_LEASE, LeaseWatch
 from tests.support.long_task import LEASE, World
@@ -83,9 +85,10 @@ def test_looks_are_spread() -> None:
 
 def test_the_leases_of_short_tasks_are_left_to_the_reconciler(watched: Watched) -> None:
     machine, state = watched.world.machine, watched.world.state
-    message = create_single_task(
-        machine, state, "hello_world_greeting", {"index": 0, "message": "hello"}, "hello_world"
-    )
+    machine.submit("hello_world", {"n": 1})
+    dispatch(machine, watched.world.bus.receive("jobs", 1)[0].body)
+    message = decode(watched.world.bus.receive("tasks", 1)[0].body)
+    assert isinstance(message, TaskQueueMessage)
     claim = state.claim_task(message.task_id, 1, WorkerId("gone"), LEASE, watched.world.clock.now())
     assert isinstance(claim, Claimed)
     watched.world.clock.advance(LEASE + 1)
