@@ -134,8 +134,8 @@ class ChildRunner:
         """End the child, with the task that it runs; calls are refused from now on."""
         with self._lock:
             self._closed = True
+            self._give_up.set()
             child = self._child
-        self._give_up.set()
         if child is not None:
             self._end(child, KillReason.CLOSED)
             with self._lock:

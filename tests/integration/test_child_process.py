@@ -487,6 +487,22 @@ def test_a_command_that_is_not_there_costs_the_task_nothing() -> None:
     assert (error.lost_code, error.charged) == ("HANDLER_NOT_STARTED", False)
 
 
+def test_who_waits_to_start_again_is_told_of_a_hurry_and_of_a_stop() -> None:
+    runner = ChildRunner(["/nonexistent/python"], LIMITS, patience=QUICK)
+    stopped = wish("looks")
+    stopped.stop.set(StopReason.SHUTDOWN)
+    try:
+        lost(runner, wish("looks"))
+        runner.while_waiting = runner.hurry
+        hurried = lost(runner, wish("looks"))
+        without_a_pause = lost(runner, stopped)
+    finally:
+        runner.close()
+
+    assert hurried.lost_code == "HANDLER_STOPPED"
+    assert without_a_pause.lost_code == "HANDLER_NOT_STARTED"
+
+
 def test_a_warm_up_that_fails_is_not_fatal(made: Callable[..., ChildRunner]) -> None:
     assert works(made(LIMITS, "cold"))
 
