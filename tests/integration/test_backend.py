@@ -171,3 +171,31 @@ def test_timers_find_nothing_to_do_in_a_new_database(backend: Backend) -> None:
     backend.reconcile()
     backend.collect_dead_letters()
     backend.retire()
+
+
+def test_refreshing_the_tokens_replaces_the_connections_of_the_database(environment: dict[str, str]) -> None:
+    def session(backend: Backend) -> object:
+        with backend.pool.connection() as connection:
+            return connection.execute("SELECT pg_backend_pid()").fetchall()
+
+    with backend_of({**environment, "DOCKER_DB_POOL_MIN": "0", "DOCKER_DB_POOL_MAX": "1"}) as backend:
+        before = session(backend)
+        assert session(backend) == before
+        backend.tokens.refresh()
+        assert session(backend) != before
+
+
+def test_all_clients_sign_in_with_the_one_credential_of_the_process() -> None:
+    settings = Settings.from_environment(
+        {
+            "POSTGRES_HOST": "engine.postgres.database.azure.com",
+            "DATABASE_AUTH": "entra",
+            "SERVICE_BUS_FQDN": "engine.servicebus.windows.net",
+            "AZURE_STORAGE_ACCOUNT_URL": "https://engine.blob.core.windows.net",
+        }
+    )
+    with build_backend(settings, always(ReadsText(["text"]))) as backend:
+        assert backend.pool.source.credential is backend.tokens
+        assert backend.service_bus._connection._credential is backend.tokens
+        assert backend.blobs._service.credential is backend.tokens
+        assert backend.tokens.states() == []

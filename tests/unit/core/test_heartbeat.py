@@ -87,6 +87,7 @@ def test_a_handler_that_takes_many_leases_keeps_its_task(running: Running) -> No
     running.during = long
 
     assert running.run() == "applied"
+    assert (running.heartbeat.renewed, running.heartbeat.lost) == (4 * RENEWALS_A_LEASE, 0)
     assert set(seen) == {0}
     assert running.state.load_task(running.message.task_id).status is TaskStatus.COMPLETED  # type: ignore[union-attr]
 
@@ -152,6 +153,7 @@ def test_a_lease_that_was_lost_is_let_go_and_the_result_refused(running: Running
     running.during = loses
 
     assert running.run() == "lease_lost"
+    assert (running.heartbeat.renewed, running.heartbeat.lost) == (0, 1)
 
 
 def test_the_thread_beats_by_itself_and_ends_when_it_is_closed(running: Running) -> None:
