@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 TOLD = (signal.SIGTERM, signal.SIGINT)
 PIECE = 1024 * 1024
 
+ENDING_SECONDS = 5.0
+"""How long the task's process may take to end once its answer is handed over, as where it left threads."""
+
 
 def main(registries: Callable[[], Registries] | None = None) -> int:
     """Exit codes: 0 with an answer, whatever it says; 1 where it could not be written.
@@ -46,6 +49,7 @@ def main(registries: Callable[[], Registries] | None = None) -> int:
         if child == 0:
             os.close(output)
             _task(answer, registries)
+            return 0
         code, told = _supervised(child)
         return _pass_on(_written(answer) or _without_answer(code, told), output)
 
@@ -76,10 +80,11 @@ def _complain(text: str) -> None:
 
 
 def _task(answer: BinaryIO, registries: Callable[[], Registries] | None) -> None:
-    """Never returns."""
-    code = 1
+    """Returns with the answer handed over, so that what was registered for the process's end is done; else ends it."""
+    code, handed_over = 1, False
     try:
-        code = _answer(answer, registries)
+        _answer(answer, registries)
+        handed_over = True
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
     except KeyboardInterrupt:
@@ -87,23 +92,25 @@ def _task(answer: BinaryIO, registries: Callable[[], Registries] | None) -> None
     except OSError as error:
         _complain(f"the answer was not handed over: {os.strerror(error.errno or 0)}")
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError, AttributeError):
-                stream.flush()
-        os._exit(code)
+        if not handed_over:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError, ValueError, AttributeError):
+                    stream.flush()
+            os._exit(code)
 
 
-def _answer(answer: BinaryIO, registries: Callable[[], Registries] | None) -> int:
+def _answer(answer: BinaryIO, registries: Callable[[], Registries] | None) -> None:
     settle()
     stop = StopSignal()
     for number in TOLD:
         signal.signal(number, lambda _number, _frame: stop.set(StopReason.SHUTDOWN))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
+    from docker_worker.once.answer import end_at  # noqa: PLC0415
     from docker_worker.once.task import document_of, registered  # noqa: PLC0415 - signals are taken before this takes its time
 
     answer.write(document_of(STDIN, stop, registries or registered))
     answer.flush()
-    return 0
+    end_at(ENDING_SECONDS)
 
 
 # --- the parent ---

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from docker_worker.once.payload import MAX_BYTES
-from tests.support.once_handlers import GOES_ON
+from tests.support.once_handlers import AT_THE_END, GOES_ON
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = (sys.executable, "-m", "docker_worker", "--once")
@@ -153,6 +153,26 @@ def test_a_task_that_ends_its_process_is_answered(task_type: str, text: str, cod
     assert document["error"]["code"] == code
     assert part in document["error"]["message"]
     assert b"secret" not in told
+
+
+def test_what_a_task_leaves_behind_does_not_hold_up_its_answer() -> None:
+    process = subprocess.Popen(
+        TESTS, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        output, _ = process.communicate(payload("leaves_things_behind", "x"), timeout=SECONDS)
+    finally:
+        process.kill()
+
+    assert process.returncode == 0
+    assert only_line(output)["result"]["text"] == "x"
+
+
+def test_what_is_to_be_done_at_the_end_of_the_process_is_done() -> None:
+    document, told = run(payload("asks_for_the_end"))
+
+    assert document["status"] == "success"
+    assert AT_THE_END in told
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import signal
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 
@@ -19,6 +22,8 @@ from testing.factories import Registries
 
 GOES_ON = b"it goes on\n"
 """Said when nothing but a signal will end it."""
+
+AT_THE_END = b"at the end\n"
 
 
 class Params(BaseModel):
@@ -52,6 +57,18 @@ def prints(params: Params, context: TaskContext) -> Result:
     libc.fflush(None)
     os.write(1, b"written to 1\n")
     os.system("echo printed by a program")
+    return Result(text=params.text)
+
+
+def leaves_things_behind(params: Params, context: TaskContext) -> Result:
+    """A thread that does not end, a program that keeps every descriptor that it can, and something for the end."""
+    threading.Thread(target=threading.Event().wait).start()
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"], close_fds=False, start_new_session=True)
+    return Result(text=params.text)
+
+
+def asks_for_the_end(params: Params, context: TaskContext) -> Result:
+    atexit.register(os.write, 2, AT_THE_END)
     return Result(text=params.text)
 
 
@@ -137,6 +154,8 @@ HANDLERS: Mapping[str, Callable[..., Result | Interrupted | RetryLater]] = {
     for function in (
         stores,
         prints,
+        leaves_things_behind,
+        asks_for_the_end,
         raises,
         fails,
         fails_for_now,
