@@ -235,14 +235,13 @@ class _Lane:
         killed, self._worker = self._worker, None
         self.start()
         _, alive = psutil.wait_procs(children, GONE_SECONDS)
-        killed.release()
+        killed.stop(GONE_SECONDS)
         return at, len(alive)
 
     def stop(self) -> None:
         if self._worker is not None:
             self._worker.stop(40.0)
-        self._spare.kill()
-        self._spare.release()
+        self._spare.stop(GONE_SECONDS)
         self._http.close()
         self._log.close()
 
