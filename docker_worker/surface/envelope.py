@@ -41,7 +41,7 @@ class Envelope:
             await call.refuse(scope, call.too_large())
             return
         (came,) = await asyncio.gather(self._app(scope, call.receive, call.send), return_exceptions=True)
-        if isinstance(came, BaseException) and not call.answered:
+        if isinstance(came, BaseException):
             await call.refuse(scope, came)
 
 
@@ -69,7 +69,10 @@ class _Call:
         await self._send(message)
 
     async def refuse(self, scope: Scope, error: BaseException) -> None:
-        await _response(error, self.request_id, scope["path"])(scope, self._receive, self.send)
+        """Log it; and say it, where nothing has been said yet."""
+        response = _response(error, self.request_id, scope["path"])
+        if not self.answered:
+            await response(scope, self._receive, self.send)
 
     def too_large(self) -> BodyTooLarge:
         limit = self._max_body_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
@@ -16,6 +16,7 @@ from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
+from starlette.responses import StreamingResponse
 
 from core.attempts import APPLIED, Processed
 from core.context import TaskContext
@@ -432,3 +433,21 @@ def test_two_workers_in_one_process_share_no_metrics() -> None:
     first.status.ended(None)
     assert first.metric("attempts_total", outcome="not_committed") == 1
     assert second.metric("attempts_total", outcome="not_committed") is None
+
+
+def test_an_answer_that_breaks_off_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    router, fail = APIRouter(), ValueError("hunter2")
+
+    @router.get("/long")
+    async def long() -> StreamingResponse:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"begun"
+            raise fail
+
+        return StreamingResponse(pieces())
+
+    world = World(routers=[router])
+    with pytest.raises(AssertionError):  # by which httpx says that the answer did not come whole
+        world.get("/long")
+    assert "request_failed" in caplog.text
+    assert "hunter2" not in caplog.text
