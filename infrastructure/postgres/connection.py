@@ -51,7 +51,7 @@ class TokenCredential(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSource:
-    """Makes connections. ``parameters`` are libpq's; with a ``credential`` each connection has a token of its own."""
+    """Makes connections. ``parameters`` are libpq's; each connection asks the ``credential``, if any, for a token."""
 
     parameters: Mapping[str, str] = field(repr=False)
     credential: TokenCredential | None = field(default=None, repr=False)
@@ -93,7 +93,7 @@ class ConnectionSource:
             return psycopg.Connection.connect(self.conninfo(), autocommit=True)
 
     def conninfo(self) -> str:
-        """A connection string with the password, or with a token that was fetched for it. Not to be kept."""
+        """A connection string with the password, or with the token of this moment. Not to be kept."""
         if self.credential is None:
             return make_conninfo(**self.parameters)
         return make_conninfo(**self.parameters, password=_fetch_token(self.credential))
