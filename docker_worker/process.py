@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from core.errors import CoreMachineError, TransientError
 from docker_worker.counted_bus import CountedBus
@@ -146,6 +146,7 @@ class WorkerProcess:
         )
         parts = self._parts(backend, status, bus)
         registry.register(WorkerCollector(parts))
+        ProcessCollector(registry=registry)
         self._app = create_app(parts, registry, self._lifespan, made.routers)
 
     def _parts(self, backend: Backend, status: WorkerStatus, bus: CountedBus) -> SurfaceParts:

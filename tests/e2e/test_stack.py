@@ -84,4 +84,5 @@ def test_the_worker_answers_at_its_address(stack: Stack) -> None:
     with httpx.Client(base_url=stack.parts["worker"].address, trust_env=False, timeout=60) as worker:
         assert worker.get("/readyz").json()["status"] == "ready"
         queue = worker.get("/queue/status").json()["queue"]
+        assert "\nprocess_resident_memory_bytes " in worker.get("/metrics").text
     assert (queue["queue"], queue["dead_letters"]) == ("long-running-tasks", 0)
