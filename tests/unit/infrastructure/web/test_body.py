@@ -14,14 +14,13 @@ from starlette.datastructures import Headers
 
 from core.errors import InvalidParameters, TextNotStorable
 from infrastructure.web.body import (
-    MAX_DEPTH,
     check_json_type,
     declared_length,
-    load_json,
     parse_json,
     read_within,
 )
 from infrastructure.web.errors import BodyTooLarge, MalformedJson, UnsupportedMediaType
+from infrastructure.web.json_text import MAX_DEPTH, load_json
 
 STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 NUMBERS = st.integers(-(2**63), 2**64) | st.floats(allow_nan=False, allow_infinity=False)
