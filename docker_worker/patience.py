@@ -15,9 +15,6 @@ from core.runner import HandlerCall, HandlerRunner
 from docker_worker.backoff import Backoff
 from docker_worker.queue_worker import CallsWhileWaiting
 
-LONGEST_SECONDS = 900.0
-"""A write that fails for so long is taken to be refused for what it is: the attempt fails with it, and is counted."""
-
 SLICE_SECONDS = 0.5
 """How often whoever waits looks up."""
 
@@ -30,8 +27,8 @@ class PatientRunner:
     """A :class:`core.runner.HandlerRunner` in front of another one, whose checkpoints wait for a store that is away.
 
     Meanwhile ``while_waiting`` is called, as the other runner does it. An attempt that is told to stop while it waits
-    so is interrupted, whatever the handler made of the error that it got: it did nothing wrong. Progress is not waited
-    for. ``wait`` waits for a number of seconds; ``jitter`` is uniform in [0, 1).
+    so, or whose time is over, is interrupted, whatever the handler made of the error that it got: it did nothing wrong.
+    Progress is not waited for. ``wait`` waits for a number of seconds; ``jitter`` is uniform in [0, 1).
     """
 
     def __init__(
@@ -72,16 +69,15 @@ class _PatientWrites:
         self._backoff = backoff
         self._slice = slice_
         self.given_up = False
-        """Whether a checkpoint was not saved because the attempt was told to stop."""
+        """Whether a checkpoint was not saved for as long as the attempt had."""
 
     def save_checkpoint(self, checkpoint_json: str) -> None:
-        longest = min(self._deadline, self._clock.now() + timedelta(seconds=LONGEST_SECONDS))
         while True:
             try:
                 self._writes.save_checkpoint(checkpoint_json)
             except StoreUnavailable:
-                self.given_up = self._stop.reason is not None
-                if self.given_up or self._clock.now() >= longest:
+                self.given_up = self._stop.reason is not None or self._clock.now() >= self._deadline
+                if self.given_up:
                     raise
                 self._pause()
             else:

@@ -9,7 +9,9 @@ import os
 
 import pytest
 
-from tests.support.worker_day import PLANTS, Broken, Day
+from tests.support.day_rules import Broken, check
+from tests.support.planted_days import PLANTS
+from tests.support.worker_day import Day
 
 SEEDS = range(3)
 
@@ -27,6 +29,7 @@ def test_no_task_is_lost_in_a_day(seed: int) -> None:
     day = Day(seed)
 
     book = day.run()
+    check(day)
 
     assert {"killed", "deployed", "lock lost"} <= set(book.faults)
     assert {"unavailable", "carried out, reported as failed"} <= set(day.injector.faults)
@@ -48,8 +51,10 @@ def test_it_sees_through(name: str) -> None:
 
 
 def is_broken(seed: int, plant: str) -> bool:
+    day = Day(seed, PLANTS[plant])
+    day.run()
     try:
-        Day(seed, PLANTS[plant]).run()
+        check(day)
     except Broken:
         return True
     return False
