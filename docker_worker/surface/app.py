@@ -12,13 +12,12 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
 from starlette.responses import Response
 
 from core.errors import BusMisconfigured, CoreMachineError
 from docker_worker.surface.envelope import Envelope, answer_errors
 from docker_worker.surface.errors import KeyNotConfigured, KeyWrong, WorkerNotReady
-from docker_worker.surface.health import report, state_of, why_not_ready
+from docker_worker.surface.health import jsonable, report, state_of, why_not_ready
 from docker_worker.surface.metrics import CONTENT_TYPE, exposed
 from docker_worker.surface.parts import SurfaceParts
 from infrastructure.service_bus.properties import PropertiesUnavailable, QueueInspected, QueueMissing, QueueProperties
@@ -157,4 +156,4 @@ def _queue(found: QueueInspected) -> dict[str, object]:
 
 
 def _answer(content: object, status: int = 200) -> JSONResponse:
-    return JSONResponse(to_jsonable_python(content), status, NEVER_STORED)
+    return JSONResponse(jsonable(content), status, NEVER_STORED)

@@ -8,15 +8,17 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from importlib import metadata
+from typing import Any
 
-from pydantic import JsonValue
-from pydantic_core import to_jsonable_python
+from pydantic import JsonValue, TypeAdapter
 
 from docker_worker.lifecycle import Phase
 from docker_worker.status import CurrentTask, WorkerSnapshot, WorkerState
 from docker_worker.surface.parts import SurfaceParts
 
 QUEUE_MODE = "service_bus"
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 PACKAGES = (
     "azure-servicebus",
@@ -61,7 +63,7 @@ def report(parts: SurfaceParts) -> tuple[bool, dict[str, JsonValue]]:
         "tokens": [state._asdict() for state in parts.tokens()],
         "versions": versions(),
     }
-    return healthy, to_jsonable_python(told)
+    return healthy, jsonable(told)
 
 
 def state_of(parts: SurfaceParts, seen: WorkerSnapshot) -> WorkerState:
@@ -103,6 +105,11 @@ def _task(task: CurrentTask | None, now: datetime, lease_seconds: float) -> Mapp
         "token": task.token,
         "lease_seconds": lease_seconds,
     }
+
+
+def jsonable(told: object) -> Any:
+    """``told`` as JSON values: times as ISO 8601 says, members of enumerations as their values."""
+    return _ANYTHING.dump_python(told, mode="json")
 
 
 @cache
