@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -25,6 +26,7 @@ from docker_worker.limits import TaskLimits
 from docker_worker.patience import PatientRunner
 from docker_worker.queue_worker import BackgroundQueueWorker, CallsWhileWaiting
 from docker_worker.runner import COMMAND, ChildRunner
+from docker_worker.scratch_root import ScratchRoot
 from docker_worker.signals import Received, SignalChain
 from docker_worker.status import WorkerStatus
 from docker_worker.surface.app import create_app
@@ -126,7 +128,10 @@ class WorkerProcess:
         self._open.enter_context(backend)
         self._open.callback(backend.pool.drain, POOL_SECONDS)
         status, registry = WorkerStatus(backend.clock), CollectorRegistry()
-        self._runner = ChildRunner(command, TaskLimits.from_settings(settings), progressed=status.progressed)
+        limits = TaskLimits.from_settings(settings)
+        scratch = self._open.enter_context(ScratchRoot(limits.scratch_root))
+        limits = replace(limits, scratch_root=scratch.path)
+        self._runner = ChildRunner(command, limits, progressed=status.progressed)
         self._open.callback(self._runner.close)
         patient = PatientRunner(self._runner, jitter=backend.ids.jitter)
         machine = backend.worker_machine(TaskSeconds(patient, registry))
