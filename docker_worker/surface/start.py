@@ -11,33 +11,22 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from core.errors import CoreMachineError, InvalidInput
+from core.errors import CoreMachineError, MessageInvalid, MessageVersionUnsupported, UnknownTaskType
 from core.ports import Clock
 from docker_worker.http_trigger import Begun, HttpTriggeredWorker, NothingToBegin, NotTaking, Occupied
 from docker_worker.surface.errors import WorkerNotReady
 from infrastructure.task_start.bodies import MAX_BODY_BYTES, PATH, StartAnswer, TaskStart, parse_start
-from infrastructure.task_start.errors import SignatureMalformed, SignatureRefused, SignatureWrong, WorkerBusy
+from infrastructure.task_start.errors import WorkerBusy
 from infrastructure.task_start.signature import SigningKeys
 from infrastructure.web.body import check_json_type, declared_length, read_within
-from infrastructure.web.errors import BodyTooLarge, ClientGone, MalformedJson, UnsupportedMediaType, UploadStalled
+from infrastructure.web.errors import ClientGone, UploadStalled
 from infrastructure.web.refusals import refusal, request_id_from
 
 BODY_SECONDS = 15.0
 """How long a body may take to arrive."""
 
-_STATUS_OF: tuple[tuple[type[CoreMachineError], int | None], ...] = (
-    (SignatureMalformed, 400),
-    (SignatureWrong, 403),
-    (SignatureRefused, 401),
-    (WorkerBusy, 409),
-    (BodyTooLarge, None),
-    (UnsupportedMediaType, None),
-    (UploadStalled, None),
-    (ClientGone, None),
-    (MalformedJson, None),
-    (InvalidInput, 422),
-)
-"""The first that fits; ``None`` and all others are as everywhere."""
+NOT_A_START = (UnknownTaskType, MessageInvalid, MessageVersionUnsupported)
+"""What is wrong with a body here, and elsewhere with a path or with what comes from a queue."""
 
 
 def start_router(worker: HttpTriggeredWorker, keys: SigningKeys, clock: Clock) -> APIRouter:
@@ -98,7 +87,7 @@ def _answer(status: int, asked: TaskStart, effect: str) -> Response:
 
 
 def _refused(error: CoreMachineError, request: Request) -> Response:
-    status = next((status for kind, status in _STATUS_OF if isinstance(error, kind)), None)
+    status = 422 if isinstance(error, NOT_A_START) else None
     request_id = getattr(request.state, "request_id", None) or request_id_from(request.headers.get("x-request-id"))
     answer = refusal(error, request_id, PATH, status)
     return Response(answer.content, answer.status, dict(answer.headers), answer.media_type)

@@ -37,6 +37,15 @@ from core.errors import (
 )
 from core.outcome import storable
 from handlers.document.errors import DocumentError, DocumentTooLarge, UnsupportedFormat
+from infrastructure.task_start.errors import (
+    CallbackRefused,
+    SignatureExpired,
+    SignatureMissing,
+    SignatureWrong,
+    StartInvalid,
+    WorkerBusy,
+    WorkerMisconfigured,
+)
 from infrastructure.web.answers import NEVER_STORED, Answer
 from infrastructure.web.errors import (
     BodyTooLarge,
@@ -53,11 +62,13 @@ INTERNAL_ERROR = CoreMachineError.code
 
 _STATUS_OF: tuple[tuple[tuple[type[CoreMachineError], ...], int], ...] = (
     ((UnknownJobType, UnknownTaskType, JobNotFound, RunNotFound, BlobNotFound, DeadLetterNotFound), 404),
+    ((SignatureMissing, SignatureExpired), 401),
+    ((SignatureWrong,), 403),
     ((UploadStalled,), 408),
-    ((IdempotencyConflict, RunNotEnded, RunEnded, NothingToReplay, OperationConflict), 409),
+    ((IdempotencyConflict, RunNotEnded, RunEnded, NothingToReplay, OperationConflict, WorkerBusy), 409),
     ((BodyTooLarge, DocumentTooLarge, CapacityExceeded, MessageTooLarge), 413),
     ((UnsupportedMediaType, UnsupportedFormat), 415),
-    ((InvalidParameters, TextNotStorable, DocumentError), 422),
+    ((InvalidParameters, TextNotStorable, DocumentError, StartInvalid, CallbackRefused), 422),
     ((ClientGone,), 499),
     ((InvalidInput,), 400),
     ((TransientError,), 503),
@@ -73,6 +84,7 @@ _SECONDS: tuple[tuple[type[CoreMachineError], int], ...] = (
     (StoreSchemaMismatch, 30),
     (BusMisconfigured, 30),
     (BlobStoreMisconfigured, 30),
+    (WorkerMisconfigured, 30),
     (TransientError, 2),
 )
 """After how many seconds to try again, by what it takes to mend: another call's end, a restart, a person."""
