@@ -209,16 +209,16 @@ WITH input AS (
         string_to_array(%(times)s, %(sep)s)::timestamptz[], string_to_array(%(results)s, %(sep)s),
         string_to_array(%(positions)s, %(sep)s)::int[],
         %(codes)s::text[], %(messages)s::text[], %(retryables)s::bool[]
-    ) AS i (run_key, stage, name, token, now, result, position, code, message, retryable)
+    ) i (run_key, stage, name, token, now, result, place, code, note, retry)
 ), held AS MATERIALIZED (
-    SELECT i.*, t.attempt, t.shard, CASE WHEN i.code IS NULL THEN 'completed' ELSE 'failed' END AS outcome
+    SELECT i.*, t.attempt, t.shard, CASE WHEN code IS NULL THEN 'completed' ELSE 'failed' END AS outcome
     FROM input i
     CROSS JOIN LATERAL (
         SELECT attempt, shard FROM coremachine.tasks
         WHERE run_key = i.run_key AND stage = i.stage AND name = i.name AND status = 'queued'
         FOR NO KEY UPDATE
     ) t
-), released AS (
+), freed AS (
     DELETE FROM coremachine.leases l USING held h
     WHERE l.run_key = ANY (ARRAY[h.run_key]) AND l.stage = h.stage AND l.name = h.name
         AND l.token = h.token AND l.attempt = h.attempt
@@ -229,19 +229,19 @@ WITH input AS (
         error_code, error_message, error_retryable
     )
     SELECT run_key, stage, name, attempt, token, nextval('coremachine.event_numbers'), owner, started_at, now,
-        outcome, code, message, retryable
-    FROM released ORDER BY position
+        outcome, code, note, retry
+    FROM freed ORDER BY place
     RETURNING ended
 ), ended AS (
     UPDATE coremachine.tasks t
     SET status = r.outcome,
-        charged = charged + (code IS NOT NULL)::int, result_json = CASE WHEN code IS NULL THEN r.result END,
-        error_code = code, error_message = message, error_retryable = retryable
-    FROM released r WHERE t.run_key = ANY (ARRAY[r.run_key]) AND t.stage = r.stage AND t.name = r.name
+        charged = charged + (code IS NOT NULL)::int, result_json = CASE WHEN code IS NULL THEN result END,
+        error_code = code, error_message = note, error_retryable = retry
+    FROM freed r WHERE t.run_key = ANY (ARRAY[r.run_key]) AND t.stage = r.stage AND t.name = r.name
 ), tally AS (
-    SELECT run_key, stage, shard, count(*)::int AS ended, count(code)::int AS failed, max(now) AS now, max(position) AS last,
+    SELECT run_key, stage, shard, count(*)::int AS ended, count(code)::int AS failed, max(now) now, max(place) AS last,
         min(started_at) AS began
-    FROM released GROUP BY run_key, stage, shard
+    FROM freed GROUP BY run_key, stage, shard
 ), shards AS MATERIALIZED (
     SELECT y.* FROM (SELECT * FROM tally ORDER BY run_key, stage, shard) y
     CROSS JOIN LATERAL (
@@ -254,23 +254,23 @@ WITH input AS (
         ended = s.ended + y.ended, began_at = least(s.began_at, y.began)
     FROM shards y WHERE s.run_key = ANY (ARRAY[y.run_key]) AND s.stage = y.stage AND s.shard = y.shard
     RETURNING s.run_key, s.stage, s.remaining, s.failed, y.now, y.last
-), emptied AS (
-    SELECT run_key, stage, count(*)::int AS shards, sum(failed)::int AS failed, max(now) AS now, max(last) AS last
+), empty AS (
+    SELECT run_key, stage, count(*)::int AS n, sum(failed)::int AS failed, max(now) now, max(last) AS last
     FROM counted WHERE remaining = 0 GROUP BY run_key, stage
 ), stages AS MATERIALIZED (
-    SELECT e.* FROM (SELECT * FROM emptied ORDER BY run_key, stage) e
+    SELECT e.* FROM (SELECT * FROM empty ORDER BY run_key, stage) e
     CROSS JOIN LATERAL (
         SELECT FROM coremachine.stages WHERE run_key = e.run_key AND number = e.stage FOR NO KEY UPDATE
     ) g
 ), closed AS (
     UPDATE coremachine.stages g
-    SET open_shards = g.open_shards - e.shards, failed = g.failed + e.failed,
+    SET open_shards = g.open_shards - e.n, failed = g.failed + e.failed,
         status = CASE
-            WHEN g.open_shards > e.shards THEN g.status
+            WHEN g.open_shards > e.n THEN g.status
             WHEN g.failed + e.failed = 0 THEN 'completed'
             ELSE 'completed_with_errors'
         END,
-        updated_at = greatest(g.updated_at, CASE WHEN g.open_shards = e.shards THEN e.now END)
+        updated_at = greatest(g.updated_at, CASE WHEN g.open_shards = e.n THEN e.now END)
     FROM stages e WHERE g.run_key = ANY (ARRAY[e.run_key]) AND g.number = e.stage
     RETURNING g.run_key, g.number, g.status, g.open_shards, e.now, e.last,
         g.end_queue, g.end_message_id, g.end_message_type, g.end_body
@@ -283,8 +283,8 @@ WITH input AS (
     SELECT run_key, 'stage', number, now FROM closed WHERE open_shards = 0 ORDER BY last
     RETURNING row_id, run_key, stage
 )
-SELECT r.position, s.row_id, c.end_queue, c.end_message_id, c.end_message_type, c.end_body
-FROM released r
+SELECT r.place, s.row_id, c.end_queue, c.end_message_id, c.end_message_type, c.end_body
+FROM freed r
 LEFT JOIN sent s USING (run_key, stage)
 LEFT JOIN closed c ON c.run_key = r.run_key AND c.number = s.stage;
 
