@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from benchmarks.kill_worker_pages import READS, CountingReader
+from core.context import TaskContext
+from core.handlers import TaskHandler
+from core.outcome import Interrupted, RetryLater
+from core.registry import HandlerRegistry
 from core.system import SystemClock
 from docker_worker.child import Channel, serve
 from infrastructure.blob_storage.connection import blob_service
@@ -21,10 +28,22 @@ def main() -> int:
     channel = Channel()
     log_to_stderr()
     settings = Settings.from_environment(os.environ)
-    _, handlers = build_registries(settings, always(CountingReader(Path(os.environ[READS]))))
+    reader = CountingReader(Path(os.environ[READS]))
+    _, handlers = build_registries(settings, always(reader))
     blobs = AzureBlobStore(blob_service(settings), settings.storage_container)
-    serve(handlers, blobs, SystemClock(), channel=channel)
+    noting = HandlerRegistry(_noting(handler, reader) for handler in handlers.values())
+    serve(noting, blobs, SystemClock(), channel=channel)
     return 0
+
+
+def _noting(handler: TaskHandler, reader: CountingReader) -> TaskHandler:
+    """``handler``, which tells the reader first for which job it reads."""
+
+    def noted(params: BaseModel, context: TaskContext) -> BaseModel | RetryLater | Interrupted:
+        reader.job = context.job_id
+        return handler.function(params, context)
+
+    return replace(handler, function=noted)
 
 
 if __name__ == "__main__":

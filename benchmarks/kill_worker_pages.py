@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from handlers.document.engine import Page
 
 READS = "KILL_WORKER_READS"
-"""The variable that names the file in which each reading of a page is a line: its number."""
+"""The variable that names the file in which each reading of a page is a line: the job, and the page's number."""
 
 CELL = 8
 BITS = 10
@@ -31,19 +32,25 @@ def document(pages: int) -> bytes:
 
 
 class CountingReader:
-    """Reads the number of a page from its picture, and writes down that it did, before it answers."""
+    """Reads the number of a page from its picture, and writes down for which ``job`` it did, before it answers."""
 
     def __init__(self, reads: Path) -> None:
         self._reads = reads
+        self.job = ""
 
     def read(self, page: Page) -> PageText:
         number = sum(1 << bit for bit in range(BITS) if page[CELL // 2, bit * CELL + CELL // 2].max() < 128)
         handle = os.open(self._reads, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(handle, f"{number}\n".encode())
+            os.write(handle, f"{self.job} {number}\n".encode())
         finally:
             os.close(handle)
         return scripted(page, (f"This is page {number},", "which was read once."))
+
+
+def reads_by_job(path: Path) -> Counter[str]:
+    """How many pages were read for each job."""
+    return Counter(line.partition(" ")[0] for line in path.read_text("ascii").splitlines())
 
 
 def _picture(number: int) -> Image.Image:

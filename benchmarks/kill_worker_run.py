@@ -22,7 +22,7 @@ import httpx
 import psutil
 import psycopg
 
-from benchmarks.kill_worker_pages import READS, document
+from benchmarks.kill_worker_pages import READS, document, reads_by_job
 from benchmarks.kill_worker_truth import blobs_of, count_ended
 from benchmarks.stack_client import StackClient, StackFailed
 from local.stack import Stack, StackOptions
@@ -72,9 +72,8 @@ class Disturbed:
     reference: Mapping[str, bytes] = field(default_factory=dict)
     blobs: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
     kills: list[Kill] = field(default_factory=list)
-    idle_kills: int = 0
     survivors: int = 0
-    pages_read: int = 0
+    reads: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -104,9 +103,8 @@ class Run:
                     self._found.reference = self._undisturbed(stack, client)
                     for lane in crew[1:]:
                         lane.start()
-                    before = _lines(reads)
                     self._kill_all(stack, client, crew)
-                    self._found.pages_read = _lines(reads) - before
+                    self._found.reads = reads_by_job(reads)
                 finally:
                     for lane in crew:
                         lane.stop()
@@ -162,17 +160,14 @@ class Run:
 
     def _kill(self, lane: _Lane, victim: Victim) -> None:
         task = lane.current()
-        if task is not None and not self._may_kill(task["job_id"]):
+        if task is None or not self._may_kill(task["job_id"]):
             return
         at, survivors = lane.kill(victim)
         with self._lock:
             self._found.survivors += survivors
-            if task is None:
-                self._found.idle_kills += 1
-            else:
-                self._found.kills.append(Kill(victim, at, task["job_id"], task["attempt"]))
-                if len(self._found.kills) % 50 == 0:
-                    print(f"  {len(self._found.kills)} kills", flush=True)
+            self._found.kills.append(Kill(victim, at, task["job_id"], task["attempt"]))
+            if len(self._found.kills) % 50 == 0:
+                print(f"  {len(self._found.kills)} kills", flush=True)
 
     def _may_kill(self, job_id: str) -> bool:
         with self._lock:
@@ -268,7 +263,3 @@ def _ended(stack: Stack, jobs: Sequence[str], before: int) -> int:
         return count_ended(stack.settings, jobs)
     except psycopg.OperationalError:
         return before
-
-
-def _lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0

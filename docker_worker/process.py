@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -135,6 +136,7 @@ class WorkerProcess:
         self._open.callback(self._runner.close)
         patient = PatientRunner(self._runner, jitter=backend.ids.jitter)
         machine = backend.worker_machine(TaskSeconds(patient, registry))
+        self._connect: Callable[[], None] = partial(backend.service_bus.prepare_to_send, backend.queues.long_running)
         self._watch = LeaseWatch(machine, settings.lease_seconds, jitter=backend.ids.jitter)
         self._open.callback(self._watch.join, WATCH_SECONDS)
         self._open.callback(self._watch.stop)
@@ -180,6 +182,7 @@ class WorkerProcess:
         """Within the server's own handling of signals, which begins before and ends after it."""
         chain = SignalChain(self._received, asyncio.get_running_loop())
         chain.install()
+        self._connect()
         self._runner.start()
         self._watch.start()
         self._lifecycle.start(chain.hand_on)
