@@ -51,6 +51,9 @@ _log = logging.getLogger("core.machine")
 LEASE_MARGIN = 30.0
 """Seconds that a lease outlives its handler's timeout where nobody renews it."""
 
+START_SECONDS = 180.0
+"""For so much longer a long-running handler's lease is renewed: its process may have to start, and to be ended."""
+
 DEADLINE_EXCEEDED = ErrorInfo("DEADLINE_EXCEEDED", "the handler reached its timeout without saving a checkpoint", True)
 MEMORY_EXCEEDED = ErrorInfo("MEMORY_EXCEEDED", "the handler reached its memory limit without saving a checkpoint", True)
 
@@ -211,7 +214,9 @@ class Attempts:
     def _beating(self, started: Started, stop: StopSignal) -> AbstractContextManager[None]:
         if self._heartbeat is None:
             return nullcontext()
-        return self._heartbeat.holding(started.claim.lease, started.handler.timeout + LEASE_MARGIN, stop)
+        handler = started.handler
+        around = LEASE_MARGIN + (START_SECONDS if handler.long_running else 0.0)
+        return self._heartbeat.holding(started.claim.lease, handler.timeout + around, stop)
 
     def renewed(self, started: Started) -> Started | Processed:
         """``started`` with a lease that covers its handler from now on, should it have waited for its turn."""

@@ -28,8 +28,13 @@ class StopReason(StrEnum):
     MEMORY = "memory"
 
 
+NO_LONGER_OURS = frozenset({StopReason.CANCELLED, StopReason.LEASE_LOST})
+"""What the handler still does is for nobody."""
+
+
 class StopSignal:
-    """A request to stop, with its reason. Set once, from any thread; the first reason stays.
+    """A request to stop, with its reason, from any thread. The first reason stays, unless the task turns out to be no
+    longer ours: from then on nothing else matters.
 
     One that has a ``parent`` is also set where that is.
     """
@@ -41,7 +46,8 @@ class StopSignal:
         self._parent = parent
 
     def set(self, reason: str) -> None:
-        if self.reason is None:
+        now = self.reason
+        if now is None or (reason in NO_LONGER_OURS and now not in NO_LONGER_OURS):
             self._reason = reason
 
     @property

@@ -65,7 +65,8 @@ class Heartbeat:
     def holding(self, lease: Lease, seconds: float, stop: StopSignal) -> Iterator[None]:
         """Renew ``lease`` within the block, for ``seconds`` at most: who hangs loses it in the end.
 
-        ``stop`` is set where it was lost, with :attr:`StopReason.CANCELLED` or :attr:`StopReason.LEASE_LOST`.
+        ``stop`` is set where it was lost or is not renewed any more, with :attr:`StopReason.CANCELLED` or
+        :attr:`StopReason.LEASE_LOST`.
         """
         with self._lock:
             self._held[lease] = _Held(self._clock.now() + timedelta(seconds=seconds), stop)
@@ -90,7 +91,7 @@ class Heartbeat:
         with self._lock:
             held = list(self._held.items())
         for lease, one in held:
-            renewed = now < one.until and self._renewed(lease, one.stop, now)
+            renewed = self._renewed(lease, one.stop, now) if now < one.until else _given_up(lease, one.stop)
             away = away or renewed is None
             if renewed is False:
                 with self._lock:
@@ -122,3 +123,9 @@ class Heartbeat:
         pause = self.lease_seconds / RENEWALS_A_LEASE
         while not self._wait(self._closed, pause):
             pause = self.beat()
+
+
+def _given_up(lease: Lease, stop: StopSignal) -> bool:
+    _log.warning("lease_given_up", extra={"task_id": lease.task_id, "attempt": lease.attempt})
+    stop.set(StopReason.LEASE_LOST)
+    return False

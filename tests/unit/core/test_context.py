@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.context import CheckpointManager, StopSignal, TaskContext
+from core.context import NO_LONGER_OURS, CheckpointManager, StopReason, StopSignal, TaskContext
 from core.ids import JobId, TaskId
 from core.messages import TaskQueueMessage
 from core.outcome import CUT
@@ -68,6 +68,24 @@ def test_a_handler_is_told_to_stop_by_the_signal() -> None:
 
     assert (desk.context.should_stop, desk.context.stop_reason) == (True, "deploy")
     assert desk.context.checkpoint.should_stop
+
+
+@pytest.mark.parametrize("ours_no_more", [StopReason.CANCELLED, StopReason.LEASE_LOST])
+@pytest.mark.parametrize("before", [StopReason.MEMORY, StopReason.SHUTDOWN, StopReason.DEADLINE])
+@pytest.mark.parametrize("told_by", ["itself", "its parent"])
+def test_a_task_that_is_no_longer_ours_outweighs_what_was_said_before(
+    before: StopReason, ours_no_more: StopReason, told_by: str
+) -> None:
+    parent = StopSignal()
+    own = StopSignal(parent)
+    (own if told_by == "itself" else parent).set(before)
+
+    own.set(ours_no_more)
+    own.set(before)
+    own.set(next(iter(NO_LONGER_OURS - {ours_no_more})))
+
+    assert own.reason == ours_no_more
+    assert parent.reason == (None if told_by == "itself" else before)
 
 
 def test_a_handler_is_told_to_stop_at_its_deadline() -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from core.attempts import Started
+from core.attempts import LEASE_MARGIN, START_SECONDS, Started
 from core.context import StopReason, StopSignal, TaskContext
 from core.errors import StoreUnavailable
 from core.handlers import task_handler
@@ -16,6 +16,7 @@ from core.machine import CoreMachine
 from core.messages import TaskQueueMessage, decode
 from core.model import LeaseExpired, RunStatus, TaskStatus
 from core.ports import StateStore
+from core.queues import QueueNames
 from handlers.hello_world import Greeting, GreetingParams, hello_world_greeting, hello_world_jobs, hello_world_reply
 from testing.clock import FakeClock, SeededIds
 from testing.factories import Registries
@@ -29,7 +30,7 @@ TIMEOUT = 300.0
 class Running:
     """A machine with a heartbeat that is stepped by hand, and one task in it whose handler does what a test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, long_running: bool = False) -> None:
         self.clock = FakeClock()
         self.state = MockStateManager(self.clock)
         self.bus = MockServiceBusRepository(self.clock)
@@ -38,7 +39,7 @@ class Running:
         registries = Registries.of(
             hello_world_jobs(),
             [
-                task_handler("hello_world_greeting", self.handler, timeout=TIMEOUT),
+                task_handler("hello_world_greeting", self.handler, timeout=TIMEOUT, long_running=long_running),
                 task_handler("hello_world_reply", hello_world_reply),
             ],
         )
@@ -54,7 +55,8 @@ class Running:
         )
         self.machine.submit("hello_world", {"n": 1})
         self.machine.process_job_message(cast(Any, decode(self.bus.receive("jobs", 1)[0].body)))
-        self.message = cast(TaskQueueMessage, decode(self.bus.receive("tasks", 1)[0].body))
+        queue = QueueNames().long_running if long_running else "tasks"
+        self.message = cast(TaskQueueMessage, decode(self.bus.receive(queue, 1)[0].body))
 
     def handler(self, params: GreetingParams, context: TaskContext) -> Greeting:
         self.context = context
@@ -102,15 +104,29 @@ def test_what_a_process_held_that_died_is_free_after_one_lease(running: Running)
     assert (before, len(running.expired())) == (0, 1)
 
 
-def test_who_hangs_past_the_handlers_timeout_loses_the_task(running: Running) -> None:
+@pytest.mark.parametrize(("long_running", "around"), [(False, LEASE_MARGIN), (True, LEASE_MARGIN + START_SECONDS)])
+def test_who_hangs_past_the_handlers_timeout_is_told_and_loses_the_task(long_running: bool, around: float) -> None:
+    running, told_after, expired_after = Running(long_running=long_running), [], []
+
     def hangs() -> None:
-        for _ in range(int(TIMEOUT / LEASE_SECONDS + 3) * RENEWALS_A_LEASE):
-            running.clock.advance(LEASE_SECONDS / RENEWALS_A_LEASE)
+        beat = LEASE_SECONDS / RENEWALS_A_LEASE
+        for number in range(1, int((TIMEOUT + around) / beat) + 2 * RENEWALS_A_LEASE):
+            running.clock.advance(beat)
             running.heartbeat.beat()
-        assert len(running.expired()) == 1
+            if running.context.stop_reason == StopReason.LEASE_LOST:
+                told_after.append(number * beat)
+            if running.expired():
+                expired_after.append(number * beat)
 
     running.during = hangs
-    running.run()
+    try:
+        running.run()
+    finally:
+        running.heartbeat.close()
+
+    assert told_after[0] == TIMEOUT + around
+    assert told_after[0] < expired_after[0] <= TIMEOUT + around + LEASE_SECONDS
+    assert running.heartbeat.lost == 0
 
 
 def test_nothing_is_renewed_once_the_attempt_has_ended(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +141,9 @@ def test_nothing_is_renewed_once_the_attempt_has_ended(running: Running, monkeyp
 def test_a_store_that_is_away_for_a_beat_is_asked_again_sooner(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pauses: list[float] = []
+    expired: list[LeaseExpired] = []
+
     def away(*_: object) -> None:
         raise StoreUnavailable("no answer")
 
@@ -132,27 +151,32 @@ def test_a_store_that_is_away_for_a_beat_is_asked_again_sooner(
         with monkeypatch.context() as patched:
             patched.setattr(running.state, "renew_lease", away)
             running.clock.advance(LEASE_SECONDS / 2)
-            assert running.heartbeat.beat() == LEASE_SECONDS / RETRIES_A_LEASE
-        assert running.heartbeat.beat() == LEASE_SECONDS / RENEWALS_A_LEASE
+            pauses.append(running.heartbeat.beat())
+        pauses.append(running.heartbeat.beat())
         running.clock.advance(LEASE_SECONDS * 3 / 4)
-        assert running.expired() == []
+        expired.extend(running.expired())
 
     running.during = long
 
     assert running.run() == "applied"
+    assert pauses == [LEASE_SECONDS / RETRIES_A_LEASE, LEASE_SECONDS / RENEWALS_A_LEASE]
+    assert expired == []
 
 
 def test_a_lease_that_was_lost_is_let_go_and_the_result_refused(running: Running) -> None:
+    held: list[object] = []
+
     def loses() -> None:
         running.clock.advance(LEASE_SECONDS + 1)
         (lost,) = running.expired()
         running.machine.end_lost_attempt(running.message, lost)
         running.heartbeat.beat()
-        assert running.heartbeat._held == {}
+        held.append(dict(running.heartbeat._held))
 
     running.during = loses
 
     assert running.run() == "lease_lost"
+    assert held == [{}]
     assert (running.heartbeat.renewed, running.heartbeat.lost) == (0, 1)
 
 
