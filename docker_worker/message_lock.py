@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from core.errors import LockLost, TransientError
+from core.errors import CoreMachineError, LockLost
 from core.ports import Clock, MessageBus, ReceivedMessage
 from docker_worker.backoff import Backoff
 
@@ -44,7 +44,7 @@ class MessageLock:
         self._message = None
 
     def keep(self) -> None:
-        """Renew the lock if it is time. Never raises for a lock that was lost or a bus that is away."""
+        """Renew the lock if it is time. No error of the bus reaches the work that goes on meanwhile."""
         message = self._message
         if message is None or self._clock.now() < self._next:
             return
@@ -54,7 +54,7 @@ class MessageLock:
             self._message = None
             self._lost()
             _log.warning("message_lock_lost", extra=_names(message))
-        except TransientError as error:
+        except CoreMachineError as error:
             self._put_off(message, error)
         else:
             self._backoff.answered()
@@ -65,7 +65,7 @@ class MessageLock:
         self._message = message
         self._next = now + _pause(message, now)
 
-    def _put_off(self, message: ReceivedMessage, error: TransientError) -> None:
+    def _put_off(self, message: ReceivedMessage, error: CoreMachineError) -> None:
         if not self._backoff.failing:
             _log.warning("message_lock_not_renewed", extra=_names(message) | {"code": error.code})
         self._next = self._clock.now() + timedelta(seconds=self._backoff.failed())

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Any, cast
 
 import pytest
 
 from core.context import StopReason, TaskContext
-from core.errors import BusRequestRefused, BusUnavailable, LockLost, StoreUnavailable
+from core.errors import BusRequestRefused, BusUnavailable, BusWrongThread, CoreMachineError, LockLost, StoreUnavailable
 from core.messages import JobQueueMessage
 from core.model import OutboundMessage, TaskStatus
 from core.ports import MessageBus, ReceivedMessage
 from docker_worker.backoff import Backoff
 from docker_worker.message_lock import LONGEST_PAUSE, MessageLock
-from docker_worker.queue_worker import BackgroundQueueWorker
+from docker_worker.queue_worker import CLAIMS, BackgroundQueueWorker
 from docker_worker.status import WorkerState
 from testing.mock_state import MockStateManager
 from tests.support.long_task import LONG, World
@@ -133,15 +133,19 @@ def test_a_lock_that_is_lost_is_noted_once_and_the_task_goes_on(desk: Desk) -> N
     assert desk.left() == []
 
 
-def test_a_bus_that_is_away_while_a_task_runs_is_asked_seldom_and_holds_nothing_up(desk: Desk) -> None:
+@pytest.mark.parametrize("error", [BusUnavailable, BusRequestRefused, BusWrongThread])
+def test_a_bus_that_renews_nothing_while_a_task_runs_is_asked_seldom_and_holds_nothing_up(
+    desk: Desk, error: type[CoreMachineError]
+) -> None:
     desk.wake()
     desk.works(10)
-    desk.bus.fails = lambda name: BusUnavailable("away") if name == "renew_lock" else None
+    desk.bus.fails = lambda name: error("not renewed") if name == "renew_lock" else None
     began = desk.world.clock.now()
 
     desk.worker.step()
 
-    assert desk.world.task.status is TaskStatus.COMPLETED
+    assert (desk.world.task.status, desk.world.task.charged) == (TaskStatus.COMPLETED, 0)
+    assert desk.world.bus.dead_letters(LONG, 1) == []
     assert desk.world.clock.now() - began < timedelta(minutes=11)
     assert 10 < desk.bus.calls.count("renew_lock") < 30
 
@@ -230,6 +234,27 @@ def test_a_message_whose_claim_the_store_is_away_for_is_held_and_not_counted(
 
     assert desk.world.task.status is TaskStatus.COMPLETED
     assert "abandon" not in desk.bus.calls
+
+
+def test_the_lock_is_kept_while_the_store_is_away_for_the_claim(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim, refused_at = desk.world.state.claim_task, list[datetime]()
+
+    def away_for_longer_than_a_lock(*request: Any) -> Any:
+        if len(refused_at) < CLAIMS - 1:
+            refused_at.append(desk.world.clock.now())
+            raise StoreUnavailable("read-only")
+        return claim(*request)
+
+    monkeypatch.setattr(desk.world.state, "claim_task", away_for_longer_than_a_lock)
+    desk.wake()
+
+    desk.worker.step()
+
+    assert refused_at[-1] - refused_at[0] > timedelta(seconds=30)
+    assert "renew_lock" in desk.bus.calls
+    assert desk.bus.calls[-1] == "complete"
+    assert (desk.world.calls, desk.world.status.snapshot().locks_lost) == (1, 0)
+    assert desk.left() == []
 
 
 def test_a_message_whose_claim_never_comes_about_is_given_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from infrastructure.service_bus.messages import MAX_REASON, body_of, checked, in
 from infrastructure.service_bus.receiving import BURST, RENEWAL_SECONDS, SLICE_SECONDS, QueueReceiver
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+RETRIES = 3
 
 
 def found(number: int, **more: Any) -> Any:
@@ -48,6 +49,11 @@ class FakeSdkReceiver:
         self.settled: list[tuple[str, tuple[object, ...]]] = []
         self.act: Callable[[str], None] = lambda name: None
         self.opened = 0
+        self._config = SimpleNamespace(retry_total=RETRIES)
+
+    @property
+    def retries(self) -> int:
+        return cast(int, self._config.retry_total)
 
     def __enter__(self) -> Self:
         self.opened += 1
@@ -183,6 +189,24 @@ def test_a_renewed_message_is_the_same_with_a_later_time(receiver: QueueReceiver
     (one,) = received(receiver, fake)
 
     assert receiver.renew_lock(one) == one._replace(locked_until=NOW + timedelta(minutes=1))
+
+
+def test_a_renewal_that_fails_is_not_tried_again_and_what_is_settled_is(
+    receiver: QueueReceiver, fake: FakeSdkReceiver
+) -> None:
+    (one,) = received(receiver, fake)
+    retries: list[tuple[str, int]] = []
+
+    def away(name: str) -> None:
+        retries.append((name, fake.retries))
+        raise sdk.ServiceBusConnectionError
+
+    fake.act = away
+    for call in (receiver.renew_lock, receiver.complete):
+        with pytest.raises(BusUnavailable):
+            call(one)
+
+    assert retries == [("renew", 0), ("complete", RETRIES)]
 
 
 def test_reasons_are_cut_to_what_a_message_carries(receiver: QueueReceiver, fake: FakeSdkReceiver) -> None:
