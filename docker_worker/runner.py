@@ -120,6 +120,7 @@ class ChildRunner:
         self._calling = Lock()
         self._lock = Lock()
         self._child: _Warm | None = None
+        self._supervision: Supervision | None = None
         self._closed = self._in_call = False
         self._give_up = Event()
         self._made = self._recycled = self._died = self._failed_starts = 0
@@ -149,6 +150,16 @@ class ChildRunner:
                 self._give_up.set()
         if child is not None:
             child.process.kill(KillReason.HURRIED)
+
+    def look(self) -> bool:
+        """Look after the task that runs, from within one of its writes that waits; whether the task goes on.
+
+        Calls ``while_waiting`` too. One that was killed goes on no more: what its write waits for is for nobody.
+        """
+        if self._supervision is not None:
+            return self._supervision.look()
+        self.while_waiting()
+        return True
 
     def stats(self) -> ChildStats:
         with self._lock:
@@ -229,8 +240,10 @@ class ChildRunner:
         asking = Asking(call, next(self._numbers), os.fspath(scratch), self._progressed, self.while_waiting)
         watch = Watch(self._limits, scratch)
         try:
-            return Supervision(child.process, asking, self._limits, watch, self._patience).run()
+            self._supervision = Supervision(child.process, asking, self._limits, watch, self._patience)
+            return self._supervision.run()
         finally:
+            self._supervision = None
             child.ended_task(watch.peak)
             self._failed_starts = 0
 

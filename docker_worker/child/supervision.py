@@ -106,7 +106,7 @@ class Supervision:
             elif self._child.ended:
                 raise self._lost()
             if self._monotonic() >= self._next_look:
-                self._look()
+                self.look()
 
     def _lost(self) -> CoreMachineError:
         death = self._child.death()
@@ -184,7 +184,8 @@ class Supervision:
 
     # --- looking after it ---
 
-    def _look(self) -> None:
+    def look(self) -> bool:
+        """Whether the child goes on. Called in between, and by a write that waits, in the thread that runs the call."""
         now = self._monotonic()
         self._next_look = now + self._patience.look
         self._asking.while_waiting()
@@ -196,6 +197,7 @@ class Supervision:
         if reason is not None or not self._child.usable:
             self._child.kill(reason or KillReason.ABANDONED)
             self._child.wait(self._patience.end)
+        return self._child.usable
 
     def _pass_on_stop(self, now: float) -> None:
         reason = self._call.stop.reason

@@ -19,6 +19,7 @@ import pytest
 from core.context import StopReason
 from core.errors import BlobConflict, CapacityExceeded, HandlerLost, LeaseLost, StoreUnavailable, TextTooLong
 from core.outcome import ErrorInfo, Failed, Interrupted, RetryLater, Succeeded
+from docker_worker.limits import TaskLimits
 from docker_worker.memory import MIB
 from docker_worker.runner import COMMAND, ChildRunner, child_environment
 from tests.support.children import LIMITS, QUICK, Writes, ends, make_call, make_runner, wish
@@ -390,6 +391,29 @@ def test_a_child_has_what_it_is_allowed_and_no_secret_that_it_does_not_need(
         "secrets": ["AZURE_STORAGE_CONNECTION_STRING"],
         "temporary": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("limits", "timeout", "code"), [(MEMORY, 60.0, "MEMORY_EXCEEDED"), (LIMITS, 0.5, "DEADLINE_EXCEEDED")]
+)
+def test_a_write_that_waits_can_have_the_task_looked_after(
+    made: Callable[..., ChildRunner], limits: TaskLimits, timeout: float, code: str
+) -> None:
+    runner = made(limits)
+    waited: list[int] = []
+    runner.while_waiting = lambda: waited.append(1)
+
+    def waits(_: str) -> None:
+        while runner.look():
+            continue
+        waited.clear()
+        assert not runner.look()
+
+    error = lost(runner, wish("starts_a_hoarder_and_saves", 480, writes=Writes(waits), timeout=timeout))
+
+    assert error.lost_code == code
+    assert waited
+    assert works(runner)
 
 
 # --- its end ---

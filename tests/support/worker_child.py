@@ -122,6 +122,14 @@ def starts_a_hoarder(wish: Wish, context: TaskContext) -> Granted:
     return Granted()
 
 
+def starts_a_hoarder_and_saves(wish: Wish, context: TaskContext) -> Granted:
+    """While the hoarder takes its memory."""
+    program = f"import signal; kept = [bytearray({MIB}) for _ in range({wish.number})]; signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", program]):
+        context.checkpoint.save("one")
+    return Granted()
+
+
 def fills_its_folder(wish: Wish, context: TaskContext) -> Granted:
     """With ``number`` files of half a MiB."""
     for number in range(wish.number):
@@ -269,6 +277,7 @@ WISHES: dict[str, Callable[..., object]] = {
         hoards,
         allocates_at_once,
         starts_a_hoarder,
+        starts_a_hoarder_and_saves,
         fills_its_folder,
         leaks,
         ends,
