@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from threading import Condition
 from typing import NamedTuple
 
-from core.attempts import APPLIED, Processed, Started
+from core.attempts import Processed, Started
 from core.context import StopReason, StopSignal
 from core.errors import CoreMachineError, TransientError
 from core.messages import TaskQueueMessage
@@ -17,8 +16,8 @@ from core.model import NotClaimed
 from core.outcome import Failed, Interrupted, Outcome, RetryLater, Succeeded
 from docker_worker.backoff import Backoff
 from docker_worker.callbacks import Callbacks, CallbackTarget
+from docker_worker.kept_outcome import KeepsOutcome
 from docker_worker.loop_thread import LoopThread
-from docker_worker.queue_worker import KEPT_PAUSE_SECONDS
 from docker_worker.task_slot import TaskSlot
 from infrastructure.task_start.bodies import OutcomeKind, TaskEnded
 
@@ -79,13 +78,10 @@ class HttpTriggeredWorker:
     ) -> None:
         self._slot = slot
         self._callbacks = callbacks
-        self._clock = slot.machine.clock
-        self._grace = timedelta(seconds=grace_seconds)
         self._wait = wait
+        self._keeps = KeepsOutcome(slot, self._pause_kept, jitter=jitter, grace_seconds=grace_seconds)
         self._backoff = Backoff(jitter)
-        self._kept_backoff = Backoff(jitter, KEPT_PAUSE_SECONDS)
         self._stop = StopSignal()
-        self._give_up_at: datetime | None = None
         self._changed = Condition()
         self._taking = False
         self._claiming = False
@@ -106,8 +102,7 @@ class HttpTriggeredWorker:
 
     def stop(self) -> None:
         with self._changed:
-            if self._give_up_at is None:
-                self._give_up_at = self._clock.now() + self._grace
+            self._keeps.stop()
             self._taking = False
             self._stop.set(StopReason.SHUTDOWN)
             self._changed.notify_all()
@@ -219,7 +214,9 @@ class HttpTriggeredWorker:
     def _work(self, job: _Job) -> None:
         message = job.message
         try:
-            ended = _told(message, self._ran(job.started))
+            processed = self._keeps.run(job.started, self._stop)
+            self._slot.status.polled()
+            ended = _told(message, processed)
         except CoreMachineError as error:
             extra = {"task_id": message.task_id, "attempt": message.attempt, "code": error.code}
             _log.error("attempt_not_committed", extra=extra)
@@ -230,32 +227,9 @@ class HttpTriggeredWorker:
         if job.callback is not None:
             self._callbacks.tell(job.callback, ended)
 
-    def _ran(self, started: Started) -> Processed:
-        try:
-            return self._slot.run(started, self._stop)
-        except TransientError as error:
-            if not self._slot.keeps:
-                raise
-            return self._committed_late(error)
-
-    def _committed_late(self, away: TransientError) -> Processed:
-        """Commit the kept outcome as soon as the store answers; once told to stop, within the grace period.
-
-        Nothing else is taken meanwhile: whoever calls is told that the worker is busy.
-        """
-        while self._slot.keeps:
-            if self._give_up_at is not None and self._clock.now() >= self._give_up_at:
-                raise away
-            self._slot.status.waits(away.code)
-            with self._changed:
-                self._wait(self._changed, self._kept_backoff.failed())
-            try:
-                self._slot.ready()
-            except TransientError as error:
-                away = error
-        self._kept_backoff.answered()
-        self._slot.status.polled()
-        return Processed(APPLIED)
+    def _pause_kept(self, seconds: float) -> None:
+        with self._changed:
+            self._wait(self._changed, seconds)
 
 
 def _told(message: TaskQueueMessage, processed: Processed) -> TaskEnded:

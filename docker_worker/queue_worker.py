@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from threading import Event
 from typing import Protocol
 
-from core.attempts import APPLIED, Processed, Started
+from core.attempts import Processed, Started
 from core.consumer import AbandonMessage, Settlement, dispatch, settle, settlement_of, task_in
 from core.context import StopReason, StopSignal
 from core.errors import CoreMachineError, TransientError
@@ -16,19 +15,15 @@ from core.messages import TaskQueueMessage
 from core.ports import MessageBus, ReceivedMessage
 from core.worker import IDLE_SECONDS
 from docker_worker.backoff import Backoff
+from docker_worker.kept_outcome import KeepsOutcome
 from docker_worker.loop_thread import LoopThread
 from docker_worker.message_lock import MessageLock
 from docker_worker.task_slot import TaskSlot
-
-_log = logging.getLogger(__name__)
 
 CLAIMS = 8
 """How often a claim is tried that the store is away for, before its message is given back: over a minute."""
 
 NOT_BEGUN = AbandonMessage(TransientError("the worker was told to stop"))
-
-KEPT_PAUSE_SECONDS = 5.0
-"""The longest pause before a kept outcome is tried again: it has to be quicker than those who end expired leases."""
 
 
 class CallsWhileWaiting(Protocol):
@@ -65,16 +60,14 @@ class BackgroundQueueWorker:
         self._bus = bus
         self._queue = queue
         self._end_waits = end_waits
-        self._grace = timedelta(seconds=grace_seconds)
         self._wait = wait
         self._clock = slot.machine.clock
         self._lock = MessageLock(bus, self._clock, jitter, slot.status.lock_lost)
         self._backoff = Backoff(jitter)
-        self._kept_backoff = Backoff(jitter, KEPT_PAUSE_SECONDS)
+        self._keeps = KeepsOutcome(slot, self._pause_kept, jitter=jitter, grace_seconds=grace_seconds)
         self._stop = StopSignal()
         self._stopping = Event()
         self._never = Event()
-        self._give_up_at: datetime | None = None
         self._thread = LoopThread("queue-worker", self._run)
         runner.while_waiting = self._lock.keep
 
@@ -88,8 +81,7 @@ class BackgroundQueueWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        if not self._stopping.is_set():
-            self._give_up_at = self._clock.now() + self._grace
+        self._keeps.stop()
         self._stop.set(StopReason.SHUTDOWN)
         self._stopping.set()
         self._end_waits()
@@ -151,7 +143,7 @@ class BackgroundQueueWorker:
             return dispatch(self._slot.machine, message.body, self._stop)
         try:
             claim = self._claimed(task)
-            return self._ran(claim) if isinstance(claim, Started) else claim
+            return self._keeps.run(claim, self._stop) if isinstance(claim, Started) else claim
         except CoreMachineError as error:
             return settlement_of(error)
 
@@ -167,31 +159,14 @@ class BackgroundQueueWorker:
                 self._lock.keep()
         raise AssertionError("the last claim returns or raises")
 
-    def _ran(self, started: Started) -> Processed:
-        try:
-            return self._slot.run(started, self._stop)
-        except TransientError as error:
-            if not self._slot.keeps:
-                raise
-            return self._committed_late(error)
-
-    def _committed_late(self, away: TransientError) -> Processed:
-        """Commit the kept outcome as soon as the store answers; once told to stop, within the grace period."""
-        while self._slot.keeps:
-            if self._give_up_at is not None and self._clock.now() >= self._give_up_at:
-                _log.error("outcome_not_committed", extra={"code": away.code})
-                raise away
-            self._pause(away, self._kept_backoff)
-            self._lock.keep()
-            try:
-                self._slot.ready()
-            except TransientError as error:
-                away = error
-        self._kept_backoff.answered()
-        return Processed(APPLIED)
+    def _pause_kept(self, seconds: float) -> None:
+        self._wait_told(seconds)
+        self._lock.keep()
 
     def _pause(self, away: CoreMachineError, backoff: Backoff) -> None:
         """Wait before the next try, until it is told to stop. Who goes on all the same waits for the whole time."""
         self._slot.status.waits(away.code)
-        told = self._stopping.is_set()
-        self._wait(self._never if told else self._stopping, backoff.failed())
+        self._wait_told(backoff.failed())
+
+    def _wait_told(self, seconds: float) -> None:
+        self._wait(self._never if self._stopping.is_set() else self._stopping, seconds)
