@@ -125,7 +125,7 @@ class Backend:
 
     def queue_trigger(self, queue: str) -> QueueTrigger:
         """For any number of threads: what they claim and commit at the same time goes to the store together."""
-        trigger = partial(QueueTrigger, queue, self._trigger_machine, self.bus, self.ids, self.bus.resolve)
+        trigger = partial(QueueTrigger, queue, self._trigger_machine, self.bus, self.bus.resolve)
         return trigger(self._hand_over) if calls_worker(self.settings) else trigger()
 
     # --- what timers do ---

@@ -6,7 +6,8 @@ its reason where the operators look for dead letters; both are "done" then. Only
 hear of a failure. The engine's own retries are new messages and are not touched by any of this.
 
 A long task that waits for a worker is such a message: each of its copies is a new one to the broker, which counts no
-deliveries of it, so no wait is too long.
+deliveries of it, so no wait is too long. The reconciler wakes it again meanwhile, and what comes of that is soon one
+with the copy that was there before.
 """
 
 from __future__ import annotations
@@ -21,11 +22,16 @@ from core.deadletters import storable_letter
 from core.errors import CoreMachineError, TransientError
 from core.listing import NewDeadLetter
 from core.machine import CoreMachine
-from core.ports import DeadLetter, IdSource, MessageBus
-from core.postponed import postponed
+from core.ports import DeadLetter, MessageBus
+from core.postponed import LONGEST_SECONDS, postponed
 from infrastructure.task_start.errors import WorkerBusy
 
 _log = logging.getLogger(__name__)
+
+BUSY_SECONDS = 128.0
+"""What a message waits for at most, on average, before a busy worker is asked again: for a thousand that makes eight
+calls a second, and where only one waits, the worker has it about a minute after it is free.
+"""
 
 
 class QueueMessage(Protocol):
@@ -54,14 +60,12 @@ class QueueTrigger:
         queue: str,
         machine: CoreMachine,
         bus: MessageBus,
-        ids: IdSource,
         restore: Callable[[bytes], bytes],
         hand_over: Callable[[bytes], Processed | None] = _keep,
     ) -> None:
         self._queue = queue
         self._machine = machine
         self._bus = bus
-        self._ids = ids
         self._restore = restore
         self._hand_over = hand_over
 
@@ -97,8 +101,10 @@ class QueueTrigger:
 
     def _postpone(self, message: QueueMessage, body: bytes, error: TransientError) -> None:
         letter = self._letter(message, body, error)
+        busy = isinstance(error, WorkerBusy)
+        longest = BUSY_SECONDS if busy else LONGEST_SECONDS
         now = self._machine.clock.now()
-        later = postponed(self._queue, letter.message_id, letter.message_type, body, now, self._ids.jitter())
+        later = postponed(self._queue, letter.message_id, letter.message_type, body, now, longest)
         try:
             self._bus.send([later])
         except TransientError:
@@ -107,7 +113,7 @@ class QueueTrigger:
             self._bury(message, body, refused)
             return
         extra = {"queue": self._queue, "message_id": message.message_id, "code": error.code}
-        level = logging.INFO if isinstance(error, WorkerBusy) else logging.WARNING  # waiting for one's turn is healthy
+        level = logging.INFO if busy else logging.WARNING  # waiting for one's turn is healthy
         _log.log(level, "message_postponed", extra=extra)
 
     def _bury(self, message: QueueMessage, body: bytes, error: CoreMachineError) -> None:

@@ -7,7 +7,6 @@ from core.ids import TaskId
 from core.model import TaskStatus
 from core.ports import ReceivedMessage
 from infrastructure.functions.queue_trigger import QueueTrigger
-from testing.clock import SeededIds
 from testing.factories import create_test_core_machine
 
 
@@ -25,9 +24,7 @@ def test_a_result_that_the_store_was_away_for_is_committed_by_the_copy_of_its_me
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     on = create_test_core_machine()
-    triggers = {
-        queue: QueueTrigger(queue, on.machine, on.bus, SeededIds(1), lambda body: body) for queue in ("jobs", "tasks")
-    }
+    triggers = {queue: QueueTrigger(queue, on.machine, on.bus, lambda body: body) for queue in ("jobs", "tasks")}
 
     def deliver(queue: str) -> ReceivedMessage:
         (received,) = on.bus.receive(queue, 1)
