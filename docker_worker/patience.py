@@ -15,20 +15,26 @@ from core.runner import HandlerCall, HandlerRunner
 from docker_worker.backoff import Backoff
 from docker_worker.queue_worker import CallsWhileWaiting
 
-SLICE_SECONDS = 0.5
-"""How often whoever waits looks up."""
+SLICE_SECONDS = 0.25
+"""How often whoever waits looks up: as often as a task is looked after that does not wait."""
 
 
 class LongRunner(HandlerRunner, CallsWhileWaiting, Protocol):
     """Runs handlers that take long."""
 
+    def look(self) -> bool:
+        """Look after the task that runs, in the thread that runs it, while one of its writes waits: its bounds hold
+        then, too, and ``while_waiting`` is called. Whether the task goes on.
+        """
+        ...
+
 
 class PatientRunner:
     """A :class:`core.runner.HandlerRunner` in front of another one, whose checkpoints wait for a store that is away.
 
-    Meanwhile ``while_waiting`` is called, as the other runner does it. An attempt that is told to stop while it waits
-    so, or whose time is over, is interrupted, whatever the handler made of the error that it got: it did nothing wrong.
-    Progress is not waited for. ``wait`` waits for a number of seconds; ``jitter`` is uniform in [0, 1).
+    Meanwhile the other runner looks after the task. An attempt that is told to stop while it waits so, or whose time is
+    over, is interrupted, whatever the handler made of the error that it got: it did nothing wrong. Progress is not
+    waited for. ``wait`` waits for a number of seconds; ``jitter`` is uniform in [0, 1).
     """
 
     def __init__(
@@ -53,15 +59,17 @@ class PatientRunner:
             return Interrupted("store_away")
         return outcome
 
-    def _slice(self) -> None:
-        self._runner.while_waiting()
-        self._wait(SLICE_SECONDS)
+    def _slice(self) -> bool:
+        goes_on = self._runner.look()
+        if goes_on:
+            self._wait(SLICE_SECONDS)
+        return goes_on
 
 
 class _PatientWrites:
     """:class:`core.context.AttemptWrites` that waits for the store, as long as the attempt may."""
 
-    def __init__(self, call: HandlerCall, backoff: Backoff, slice_: Callable[[], None]) -> None:
+    def __init__(self, call: HandlerCall, backoff: Backoff, slice_: Callable[[], bool]) -> None:
         self._writes = call.writes
         self._stop: StopSignal = call.stop
         self._clock = call.clock
@@ -76,10 +84,9 @@ class _PatientWrites:
             try:
                 self._writes.save_checkpoint(checkpoint_json)
             except StoreUnavailable:
-                self.given_up = self._stop.reason is not None or self._clock.now() >= self._deadline
+                self.given_up = not self._may_wait() or not self._pause()
                 if self.given_up:
                     raise
-                self._pause()
             else:
                 self._backoff.answered()
                 return
@@ -90,7 +97,13 @@ class _PatientWrites:
         except StoreUnavailable:
             return  # the next report says more
 
-    def _pause(self) -> None:
+    def _may_wait(self) -> bool:
+        return self._stop.reason is None and self._clock.now() < self._deadline
+
+    def _pause(self) -> bool:
+        """Whether the task goes on. One that is not to wait any more may still try once."""
         until = self._clock.now() + timedelta(seconds=self._backoff.failed())
-        while self._clock.now() < until and self._stop.reason is None:
-            self._slice()
+        while self._clock.now() < until and self._may_wait():
+            if not self._slice():
+                return False
+        return True

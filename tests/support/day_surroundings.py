@@ -257,3 +257,7 @@ class LocalRunner:
 
     def __call__(self, call: HandlerCall) -> Outcome:
         return self._inner(call)
+
+    def look(self) -> bool:
+        self.while_waiting()
+        return True

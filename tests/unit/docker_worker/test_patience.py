@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from core.context import StopReason, StopSignal
-from core.errors import LeaseLost, StoreUnavailable, TransientTaskError
+from core.errors import HandlerLost, LeaseLost, StoreUnavailable, TransientTaskError
 from core.outcome import Failed, Interrupted, Outcome, Succeeded, describe
 from core.runner import HandlerCall
-from docker_worker.patience import PatientRunner
+from docker_worker.patience import SLICE_SECONDS, PatientRunner
 from testing.clock import FakeClock
 from testing.memory_blobs import MemoryBlobStore
 from tests.support.long_task import World
@@ -48,6 +48,11 @@ class Runner:
     def __init__(self) -> None:
         self.while_waiting: Callable[[], None] = lambda: None
         self.act: Callable[[HandlerCall], None] = lambda call: call.writes.save_checkpoint("1")
+        self.goes_on: Callable[[], bool] = lambda: True
+
+    def look(self) -> bool:
+        self.while_waiting()
+        return self.goes_on()
 
     def __call__(self, call: HandlerCall) -> Outcome:
         try:
@@ -129,7 +134,26 @@ def test_a_store_that_does_not_come_back_is_waited_for_until_the_attempts_time_i
     began = desk.clock.now()
 
     assert desk.run() == Interrupted("store_away")
-    assert TIMEOUT <= (desk.clock.now() - began).total_seconds() < TIMEOUT + 60
+    assert TIMEOUT <= (desk.clock.now() - began).total_seconds() <= TIMEOUT + SLICE_SECONDS
+
+
+def test_a_task_that_goes_on_no_more_is_not_waited_for(desk: Desk) -> None:
+    """Its process was killed while its checkpoint waited: the runner says why."""
+
+    def killed(call: HandlerCall) -> None:
+        with pytest.raises(StoreUnavailable):
+            call.writes.save_checkpoint("1")
+        raise HandlerLost("MEMORY_EXCEEDED", "killed")
+
+    desk.away(10_000)
+    desk.inner.act = killed
+    desk.inner.goes_on = lambda: desk.looked < 100
+
+    with pytest.raises(HandlerLost):
+        desk.run()
+
+    assert desk.looked == 100
+    assert desk.writes.asked < 10
 
 
 def test_a_handler_that_fails_by_itself_has_failed(desk: Desk) -> None:
