@@ -5,7 +5,8 @@ The first signal ends it in order: the task saves what it has. The second one do
 With ``--once`` it runs one task, which comes as JSON on standard input, and writes what came of it as JSON on standard
 output.
 
-Exit codes: 0 told to stop, 1 it cannot start or could not go on, 2 wrong arguments.
+Exit codes: 0 told to stop, 1 it cannot start or could not go on, 2 wrong arguments. Where standard input is a folder
+the interpreter itself ends with 1, before any of this, and writes nothing to standard output.
 """
 
 from __future__ import annotations

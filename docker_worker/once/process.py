@@ -8,6 +8,7 @@ the task came to is handed over in a file that has no name.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import tempfile
@@ -18,20 +19,28 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from core.context import StopReason, StopSignal
 from docker_worker.child.own_process import settle
+from docker_worker.once import leftovers
 from docker_worker.reserved_output import STDERR, STDIN, STDOUT, reserve_stdout
 
 if TYPE_CHECKING:
     from testing.factories import Registries
 
 TOLD = (signal.SIGTERM, signal.SIGINT)
-PIECE = 1024 * 1024
+TO_END = (*TOLD, signal.SIGALRM)
+"""The last is for the end of the grace period."""
+
+LOOK_SECONDS = 0.2
+"""How often it is looked whether to end, while nobody takes the answer."""
 
 ENDING_SECONDS = 5.0
-"""How long the task's process may take to end once its answer is handed over, as where it left threads."""
+"""How long the task's process may take to end once its answer is handed over, as where it left threads; and then what
+it leaves running.
+"""
 
 
 def main(registries: Callable[[], Registries] | None = None) -> int:
-    """Exit codes: 0 with an answer, whatever it says; 1 where it could not be written.
+    """Exit codes: 0 with an answer, whatever it says; 1 where it could not be written, as where it is told to end and
+    nobody reads.
 
     ``registries`` gives what is registered, by default everything of this project.
     """
@@ -44,6 +53,7 @@ def main(registries: Callable[[], Registries] | None = None) -> int:
     except OSError as error:
         _complain(f"there is no standard output: {os.strerror(error.errno or 0)}")
         return 1
+    alone = leftovers.inherit()
     with _nameless() as answer:
         child = os.fork()
         if child == 0:
@@ -51,6 +61,8 @@ def main(registries: Callable[[], Registries] | None = None) -> int:
             _task(answer, registries)
             return 0
         code, told = _supervised(child)
+        if alone:
+            leftovers.end(ENDING_SECONDS)
         return _pass_on(_written(answer) or _without_answer(code, told), output)
 
 
@@ -108,7 +120,10 @@ def _answer(answer: BinaryIO, registries: Callable[[], Registries] | None) -> No
     from docker_worker.once.answer import end_at  # noqa: PLC0415
     from docker_worker.once.task import document_of, registered  # noqa: PLC0415 - signals are taken before this takes its time
 
-    answer.write(document_of(STDIN, stop, registries or registered))
+    document = document_of(STDIN, stop, registries or registered)
+    answer.seek(0)
+    answer.truncate()  # of what the task wrote there, which has the descriptor
+    answer.write(document)
     answer.flush()
     end_at(ENDING_SECONDS)
 
@@ -134,7 +149,7 @@ def _supervised(child: int) -> tuple[int, bool]:
         signal.signal(number, on_signal)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # it keeps its number while a handler may still run
-    signal.pthread_sigmask(signal.SIG_BLOCK, (*TOLD, signal.SIGALRM))
+    signal.pthread_sigmask(signal.SIG_BLOCK, TO_END)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), bool(told)
 
 
@@ -163,10 +178,16 @@ def _without_answer(code: int, told: bool) -> bytes:
 
 def _pass_on(content: bytes, output: int) -> int:
     left = memoryview(content)
+    room = select.poll()
+    room.register(output, select.POLLOUT)
     try:
         os.set_blocking(output, True)
         while left:
-            left = left[os.write(output, left[:PIECE]) :]
+            if room.poll(LOOK_SECONDS * 1_000):
+                left = left[os.write(output, left[: select.PIPE_BUF]) :]  # of which there is room for no less
+            elif signal.sigpending() & set(TO_END):
+                _complain("the answer was not taken: told to end")
+                return 1
     except OSError as error:
         _complain(f"the answer was not taken: {os.strerror(error.errno or 0)}")
         return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -166,6 +167,74 @@ def test_what_a_task_leaves_behind_does_not_hold_up_its_answer() -> None:
 
     assert process.returncode == 0
     assert only_line(output)["result"]["text"] == "x"
+
+
+def test_nothing_that_a_task_started_outlives_its_answer() -> None:
+    document, _ = run(payload("leaves_programs"))
+
+    left = [int(number) for number in document["result"]["text"].split()]
+    assert len(left) == 2
+    assert not any(map(psutil.pid_exists, left))
+
+
+def test_who_was_there_before_is_let_be() -> None:
+    command = ("/bin/sh", "-c", f"sleep 3600 >/dev/null 2>&1 & echo $! >&2; exec {sys.executable} -m {TESTS[2]}")
+    document, told = run(payload("leaves_things_behind", "x"), command)
+
+    before = psutil.Process(int(told.split()[0]))
+    try:
+        assert before.is_running()
+        assert document["result"]["text"] == "x"
+    finally:
+        before.kill()
+
+
+def test_a_task_that_writes_to_whatever_is_open_does_not_come_between() -> None:
+    document, told = run(payload("writes_everywhere", "x"))
+
+    assert document["result"]["text"] == "x"
+    assert b"not the answer" in told
+
+
+def test_an_answer_that_nobody_takes_does_not_keep_it_from_ending() -> None:
+    process = subprocess.Popen(
+        TESTS, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(payload("says_much"))
+        process.stdin.close()
+        process.stdin = None
+        while not select.select([process.stdout], [], [], 1)[0]:
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        process.wait(SECONDS)
+        _, told = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+
+    assert process.returncode == 1
+    assert b"the answer was not taken: told to end" in told
+
+
+def test_an_answer_that_is_more_than_a_pipe_holds_is_whole() -> None:
+    document, _ = run(payload("says_much"))
+
+    assert len(document["result"]["text"]) == 1_000_000
+
+
+def test_a_folder_as_input_ends_the_interpreter_before_it_can_answer() -> None:
+    folder = os.open(ROOT, os.O_RDONLY)
+    try:
+        done = subprocess.run(
+            OURS, cwd=ROOT, env=environment(), stdin=folder, capture_output=True, timeout=SECONDS, check=False
+        )
+    finally:
+        os.close(folder)
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"is a directory" in done.stderr
 
 
 def test_what_is_to_be_done_at_the_end_of_the_process_is_done() -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from pydantic import BaseModel
 
@@ -64,6 +65,27 @@ def leaves_things_behind(params: Params, context: TaskContext) -> Result:
     """A thread that does not end, a program that keeps every descriptor that it can, and something for the end."""
     threading.Thread(target=threading.Event().wait).start()
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"], close_fds=False, start_new_session=True)
+    return Result(text=params.text)
+
+
+def leaves_programs(params: Params, context: TaskContext) -> Result:
+    """Two that run on, in sessions of their own, one of them without a parent. Tells their numbers."""
+    child = subprocess.Popen(["sleep", "3600"], start_new_session=True)
+    starts = ["sh", "-c", "sleep 3600 >/dev/null & echo $!"]
+    orphan = subprocess.run(starts, stdout=subprocess.PIPE, text=True, check=True, start_new_session=True)
+    return Result(text=f"{child.pid} {orphan.stdout}")
+
+
+def says_much(params: Params, context: TaskContext) -> Result:
+    """More than a pipe holds."""
+    return Result(text="x" * 1_000_000)
+
+
+def writes_everywhere(params: Params, context: TaskContext) -> Result:
+    """To every descriptor that the process has."""
+    for number in range(2, 64):
+        with suppress(OSError):
+            os.write(number, b"not the answer\n")
     return Result(text=params.text)
 
 
@@ -155,6 +177,9 @@ HANDLERS: Mapping[str, Callable[..., Result | Interrupted | RetryLater]] = {
         stores,
         prints,
         leaves_things_behind,
+        leaves_programs,
+        says_much,
+        writes_everywhere,
         asks_for_the_end,
         raises,
         fails,
