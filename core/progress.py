@@ -94,7 +94,8 @@ def stage_pace(total: int, left: int, ended: int, running: Sequence[RunningPart]
     """How fast a stage of ``total`` tasks goes of which ``left`` have not ended, ``seconds`` after the first began of
     the ``ended`` ones: those that an earlier run did are not among them.
 
-    ``running`` are all that run, so they are how many run at once.
+    ``running`` are all that run, so they are how many run at once. A time in which none ran counts in ``seconds`` all
+    the same, which makes the rate lower and the rest longer: of it no more is known than when tasks began and ended.
     """
     percent = _percent(total, left, running)
     if left <= 0:

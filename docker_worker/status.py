@@ -11,6 +11,7 @@ from threading import Lock
 
 from core.attempts import APPLIED, Processed, Started
 from core.ports import Clock
+from core.progress import Report, rate_per_minute, remaining_seconds, with_report
 
 
 class WorkerState(StrEnum):
@@ -28,7 +29,7 @@ class WorkerState(StrEnum):
 class CurrentTask:
     """The attempt that runs. ``percent`` is 0 to 100, ``None`` until the handler reports any.
 
-    ``first_percent`` is what it reported first, at ``first_at``: one that resumes does not begin at 0.
+    ``reports`` are kept as for the job's status, so that both tell the same pace.
     """
 
     task_id: str
@@ -38,14 +39,16 @@ class CurrentTask:
     started_at: datetime
     percent: float | None = None
     message: str = ""
-    first_percent: float = 0.0
-    first_at: datetime | None = None
+    reports: tuple[Report, ...] = ()
 
-    def rate(self, now: datetime) -> float | None:
-        """Percent a second since the first report; ``None`` where it cannot be told yet."""
-        if self.percent is None or self.first_at is None or self.percent <= self.first_percent or now <= self.first_at:
-            return None
-        return (self.percent - self.first_percent) / (now - self.first_at).total_seconds()
+    def rate(self) -> float | None:
+        """Percent a minute; ``None`` where it cannot be told yet."""
+        return rate_per_minute(self.reports)
+
+    def remaining(self, now: datetime) -> float | None:
+        """Seconds from ``now``; ``None`` where they cannot be told."""
+        since_report = max(0.0, (now - self.reports[-1].at).total_seconds()) if self.reports else 0.0
+        return remaining_seconds(self.percent, self.rate(), since_report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +106,13 @@ class WorkerStatus:
             self._enter(WorkerState.WAITING)
 
     def began(self, started: Started) -> None:
-        lease = started.claim.lease
-        now = self._clock.now()
-        current = CurrentTask(lease.task_id, started.claim.task_type, lease.attempt, lease.token, now)
+        claim, now = started.claim, self._clock.now()
+        lease = claim.lease
+        # Where an attempt begins is known of one alone that has no checkpoint.
+        reports = (Report(now, 0.0),) if claim.checkpoint_json is None else ()
+        current = CurrentTask(
+            lease.task_id, claim.task_type, lease.attempt, lease.token, started_at=now, reports=reports
+        )
         with self._lock:
             self._current, self._waiting_for = current, None
             self._enter(WorkerState.BUSY)
@@ -113,10 +120,9 @@ class WorkerStatus:
     def progressed(self, percent: float, message: str) -> None:
         now = self._clock.now()
         with self._lock:
-            if self._current is not None and self._current.first_at is None:
-                self._current = replace(self._current, first_percent=percent, first_at=now)
             if self._current is not None:
-                self._current = replace(self._current, percent=percent, message=message)
+                reports = with_report(self._current.reports, Report(now, percent))
+                self._current = replace(self._current, percent=percent, message=message, reports=reports)
 
     def ended(self, processed: Processed | None) -> None:
         """``None`` where what the attempt came to could not be committed yet."""

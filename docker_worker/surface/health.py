@@ -90,8 +90,7 @@ def _worker(parts: SurfaceParts, seen: WorkerSnapshot) -> Mapping[str, object]:
 def _task(task: CurrentTask | None, now: datetime, lease_seconds: float) -> Mapping[str, object] | None:
     if task is None:
         return None
-    rate = task.rate(now)
-    left = (100.0 - task.percent) / rate if rate is not None and task.percent is not None else None
+    rate, left = task.rate(), task.remaining(now)
     return {
         "task_id": task.task_id,
         "task_type": task.task_type,
@@ -100,7 +99,7 @@ def _task(task: CurrentTask | None, now: datetime, lease_seconds: float) -> Mapp
         "seconds": round((now - task.started_at).total_seconds(), 3),
         "percent": task.percent,
         "message": task.message,
-        "percent_per_minute": None if rate is None else round(rate * 60, 3),
+        "percent_per_minute": None if rate is None else round(rate, 3),
         "remaining_seconds": None if left is None else round(left, 1),
         "token": task.token,
         "lease_seconds": lease_seconds,
