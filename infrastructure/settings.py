@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from core.boundary import problems
 from core.errors import CoreMachineError
 
+SHORTEST_WORKER_KEY = 16
+"""Characters; as of the keys that start tasks."""
+
 
 class SettingsInvalid(CoreMachineError):
     """A setting has a value that cannot be; the message names it."""
@@ -87,7 +90,8 @@ class Settings(BaseModel):
         "",
         repr=False,
         alias="DOCKER_WORKER_KEY",
-        description="What a caller of the worker's changing routes has to send as x-worker-key; unset, nobody can",
+        description="What a caller of the worker's changing routes has to send as x-worker-key, at least 16 "
+        "characters; unset, nobody can",
     )
     docker_http_host: str = Field(
         "127.0.0.1", min_length=1, alias="DOCKER_HTTP_HOST", description="The address that the worker listens on"
@@ -273,6 +277,14 @@ class Settings(BaseModel):
         if value < info.data.get("database_pool_min", 0):
             raise ValueError("DOCKER_DB_POOL_MAX is less than DOCKER_DB_POOL_MIN")
         return value
+
+    @field_validator("docker_worker_key")
+    @classmethod
+    def _fit_for_a_key(cls, value: str) -> str:
+        key = value.strip()  # a header has no space around its value, and a file of a secret a line feed at its end
+        if key and (len(key) < SHORTEST_WORKER_KEY or not key.isprintable()):
+            raise ValueError(f"DOCKER_WORKER_KEY has less than {SHORTEST_WORKER_KEY} characters, or others than text")
+        return key
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

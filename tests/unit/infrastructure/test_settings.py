@@ -31,6 +31,19 @@ def test_a_value_that_cannot_be_is_refused_by_name_without_being_shown(name: str
     assert value not in str(caught.value).replace(name, "").split(": ", 1)[0]
 
 
+@pytest.mark.parametrize("key", ["k", "k" * 15, " " * 8 + "k" * 15, "k" * 16 + "\udcff", "k" * 16 + "\n" + "k"])
+def test_a_worker_key_that_is_easily_guessed_or_cannot_be_sent_is_refused(key: str) -> None:
+    with pytest.raises(SettingsInvalid, match="DOCKER_WORKER_KEY") as caught:
+        Settings.from_environment({"DOCKER_WORKER_KEY": key})
+
+    assert key not in str(caught.value).replace("DOCKER_WORKER_KEY", "")
+
+
+def test_a_worker_key_has_no_space_around_it() -> None:
+    key = "schl\u00fcssel " + "k" * 8
+    assert Settings.from_environment({"DOCKER_WORKER_KEY": f"{key}\n"}).docker_worker_key == key
+
+
 def test_roots_are_separated_by_semicolons() -> None:
     found = Settings.from_environment({"DOCUMENT_SOURCE_ROOTS": "/a; /b/c ;"}).source_roots
 
