@@ -11,17 +11,21 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = "8080"
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound to it
+"""Where a worker is asked that listens on every address."""
+
 TIMEOUT_SECONDS = 4.0
 """Below the 5 s that the image gives its health check, so that the reason is still told."""
 
 
-def problem(port: int, timeout: float = TIMEOUT_SECONDS) -> str | None:
-    """Why the worker that listens on the loopback ``port`` does not count as living; None where it does.
+def problem(port: int, host: str = DEFAULT_HOST, timeout: float = TIMEOUT_SECONDS) -> str | None:
+    """Why the worker that listens on ``host`` and ``port`` does not count as living; None where it does.
 
     ``timeout`` in seconds is for each step: the connection, and every wait for bytes of the answer's head.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    connection = http.client.HTTPConnection(LOOPBACK.get(host, host), port, timeout=timeout)
     try:
         connection.request("GET", "/livez")
         status = connection.getresponse().status
@@ -42,9 +46,10 @@ def port_number(text: str) -> int:
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m docker_worker.probe", description="Ask whether the worker lives.")
-    given = environment.get("DOCKER_HTTP_PORT", "").strip() or DEFAULT_PORT
-    parser.add_argument("--port", type=port_number, default=given, help="its port (default: %(default)s)")
-    found = problem(parser.parse_args(arguments).port)
+    port = environment.get("DOCKER_HTTP_PORT", "").strip() or DEFAULT_PORT
+    host = environment.get("DOCKER_HTTP_HOST", "").strip() or DEFAULT_HOST
+    parser.add_argument("--port", type=port_number, default=port, help="its port (default: %(default)s)")
+    found = problem(parser.parse_args(arguments).port, host)
     if found is not None:
         sys.stderr.write(f"probe: {found}\n")
     return 0 if found is None else 1

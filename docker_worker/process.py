@@ -249,9 +249,10 @@ def _listening(host: str, port: int) -> socket.socket:
     """Raises :class:`AddressUnavailable`. Bound before anything is begun, so that a taken port takes no task."""
     try:
         [(family, *_), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # :: is every address of IPv4 as well
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    except (OSError, UnicodeError) as error:  # the latter from the name of a host that cannot be one
+        reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
         raise AddressUnavailable(f"DOCKER_HTTP_HOST, DOCKER_HTTP_PORT: {host} {port}: {reason}") from error
 
 

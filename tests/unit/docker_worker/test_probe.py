@@ -18,6 +18,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @contextmanager
 def worker_that_answers(status: int) -> Iterator[int]:
+    with worker_at("127.0.0.1", status) as port:
+        yield port
+
+
+@contextmanager
+def worker_at(host: str, status: int) -> Iterator[int]:
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status if self.path == "/livez" else 404)
@@ -26,7 +32,10 @@ def worker_that_answers(status: int) -> Iterator[int]:
         def log_message(self, *_args: object, **_kwargs: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    server = Server((host, 0), Answers)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -96,6 +105,14 @@ def test_the_port_is_the_environments_unless_one_is_given(capsys: pytest.Capture
         assert probe.main([], {"DOCKER_HTTP_PORT": f" {port} "}) == 0
         assert probe.main(["--port", str(port)], {"DOCKER_HTTP_PORT": str(nobody())}) == 0
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("listens", "host"), [("::1", "::1"), ("::1", "::"), ("127.0.0.1", "0.0.0.0"), ("127.0.0.2", "127.0.0.2")]
+)
+def test_it_asks_where_the_worker_listens(listens: str, host: str) -> None:
+    with worker_at(listens, 200) as port:
+        assert probe.main([], {"DOCKER_HTTP_HOST": f" {host} ", "DOCKER_HTTP_PORT": str(port)}) == 0
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])
