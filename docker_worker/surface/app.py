@@ -26,6 +26,7 @@ from infrastructure.web.errors import CheckTimeout
 from infrastructure.web.probes import Probes
 
 KEY_HEADER = "x-worker-key"
+PROBED = ["GET", "HEAD"]
 
 QUEUE_SECONDS = 5.0
 """How long the bus is waited for."""
@@ -54,7 +55,14 @@ def create_app(
     routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """Without pages about itself: what it can do is in docs/operations.md."""
-    app = FastAPI(title="CoreMachine worker", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="CoreMachine worker",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,  # the redirect would name whatever host the caller said
+    )
     answer_errors(app)
     for router in (looks(parts, registry), changes(parts), *routers):
         app.include_router(router)
@@ -67,11 +75,11 @@ def looks(parts: SurfaceParts, registry: CollectorRegistry) -> APIRouter:
     router = APIRouter()
     probes = Probes(QUEUE_SECONDS)
 
-    @router.get("/livez")
+    @router.api_route("/livez", methods=PROBED)
     async def livez() -> Alive:
         return Alive()
 
-    @router.get("/readyz")
+    @router.api_route("/readyz", methods=PROBED)
     async def readyz() -> JSONResponse:
         lifecycle, state = parts.lifecycle, state_of(parts, parts.status.snapshot())
         reason = why_not_ready(lifecycle.phase, state, loop_is_dead=lifecycle.loop_is_dead)
@@ -79,7 +87,7 @@ def looks(parts: SurfaceParts, registry: CollectorRegistry) -> APIRouter:
             raise WorkerNotReady(reason, phase=str(lifecycle.phase))
         return _answer({"status": "ready", "state": state})
 
-    @router.get("/health")
+    @router.api_route("/health", methods=PROBED)
     async def health() -> JSONResponse:
         healthy, told = report(parts)
         return _answer(told, 200 if healthy else 503)

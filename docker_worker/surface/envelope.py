@@ -13,7 +13,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import CoreMachineError
-from docker_worker.surface.errors import CallMalformed, MethodNotAllowed, RouteNotFound, SurfaceRefusal
+from docker_worker.surface.errors import (
+    CallMalformed,
+    MethodNotAllowed,
+    RouteNotFound,
+    SurfaceRefusal,
+    WorkerNotReady,
+)
 from infrastructure.web.body import declared_length
 from infrastructure.web.errors import BodyTooLarge
 from infrastructure.web.refusals import refusal, request_id_from
@@ -40,9 +46,16 @@ class Envelope:
         if (declared_length(headers) or 0) > self._max_body_bytes:
             await call.refuse(scope, call.too_large())
             return
-        (came,) = await asyncio.gather(self._app(scope, call.receive, call.send), return_exceptions=True)
-        if isinstance(came, BaseException):
+        came = await self._came_to(scope, call)
+        if came is not None:
             await call.refuse(scope, came)
+
+    async def _came_to(self, scope: Scope, call: _Call) -> BaseException | None:
+        try:
+            (came,) = await asyncio.gather(self._app(scope, call.receive, call.send), return_exceptions=True)
+        except asyncio.CancelledError:  # by the server, which waits no longer at its end
+            return WorkerNotReady("the worker ends before it has an answer")
+        return came
 
 
 class _Call:

@@ -119,9 +119,10 @@ class World:
     def get(self, path: str) -> httpx.Response:
         return self.call("GET", path)
 
-    def begin_task(self) -> None:
+    def begin_task(self, checkpoint_json: str | None = None) -> None:
         lease = SimpleNamespace(task_id="t-1", attempt=2, token=99)
-        self.status.began(cast("Any", SimpleNamespace(claim=SimpleNamespace(lease=lease, task_type="long_one"))))
+        claim = SimpleNamespace(lease=lease, task_type="long_one", checkpoint_json=checkpoint_json)
+        self.status.began(cast("Any", SimpleNamespace(claim=claim)))
 
     def metric(self, name: str, **labels: str) -> float | None:
         families = text_string_to_metric_families(self.get("/metrics").text)
@@ -146,6 +147,11 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
 def test_it_lives_whatever_its_state(world: World) -> None:
     world.looked.loop_is_dead, world.looked.phase = True, Phase.DRAINING
     assert (world.get("/livez").status_code, world.get("/livez").json()) == (200, {"status": "alive"})
+
+
+@pytest.mark.parametrize("route", ["/livez", "/readyz", "/health"])
+def test_a_probe_may_ask_for_the_head_alone(world: World, route: str) -> None:
+    assert world.call("HEAD", route).status_code == 200
 
 
 def test_it_is_ready_when_it_takes_tasks(world: World) -> None:
@@ -211,11 +217,23 @@ def test_health_tells_what_runs_and_how_fast(world: World) -> None:
 
 
 def test_a_rate_is_told_only_where_it_is_known(world: World) -> None:
-    world.begin_task()
+    world.begin_task(checkpoint_json="{}")
     world.clock.advance(10)
     world.status.progressed(50.0, "resumed")
     current = world.get("/health").json()["current"]
     assert (current["percent_per_minute"], current["remaining_seconds"]) == (None, None)
+
+
+def test_health_tells_the_pace_that_it_has_now(world: World) -> None:
+    world.begin_task()
+    for percent in (30, 60, 61, 62, 63):
+        world.clock.advance(60)
+        world.status.progressed(percent, "")
+    world.clock.advance(30)
+
+    current = world.get("/health").json()["current"]
+    assert current["percent_per_minute"] == 1.0
+    assert current["remaining_seconds"] == 37 * 60 - 30
 
 
 def test_health_is_503_where_nothing_takes_tasks(world: World) -> None:
@@ -315,6 +333,8 @@ def test_a_refresh_that_fails_is_told_with_its_code() -> None:
         ("GET", "/docs", 404, "ROUTE_NOT_FOUND"),
         ("GET", "/openapi.json", 404, "ROUTE_NOT_FOUND"),
         ("GET", "/redoc", 404, "ROUTE_NOT_FOUND"),
+        ("GET", "/livez/", 404, "ROUTE_NOT_FOUND"),
+        ("POST", "/auth/refresh/", 404, "ROUTE_NOT_FOUND"),
         ("POST", "/livez", 405, "METHOD_NOT_ALLOWED"),
         ("GET", "/auth/refresh", 405, "METHOD_NOT_ALLOWED"),
     ],
@@ -365,6 +385,29 @@ def test_a_bug_is_500_and_its_text_is_nowhere(caplog: pytest.LogCaptureFixture) 
     assert (answer.status_code, error_of(answer)["code"]) == (500, "INTERNAL_ERROR")
     assert "hunter2" not in answer.text + caplog.text
     assert "request_failed" in caplog.text
+
+
+async def cut_short() -> httpx.Response:
+    """What a call is answered whose task the server cancels while the route is at work."""
+    entered, router = asyncio.Event(), APIRouter()
+
+    @router.get("/slow")
+    async def slow() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    transport = httpx.ASGITransport(World(routers=[router]).app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
+        asking = asyncio.create_task(client.get("/slow"))
+        await entered.wait()
+        asking.cancel()
+        return await asking
+
+
+def test_a_call_that_the_end_cuts_short_is_answered() -> None:
+    answer = asyncio.run(cut_short())
+    assert (answer.status_code, error_of(answer)["code"]) == (503, "WORKER_NOT_READY")
+    assert "retry-after" in answer.headers
 
 
 def test_no_key_is_in_a_text(world: World) -> None:
