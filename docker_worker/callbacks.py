@@ -10,7 +10,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from queue import Full, Queue
 from threading import Event, Lock, Thread
 from typing import NamedTuple
@@ -36,13 +36,26 @@ PASSING = frozenset({408, 425, 429})
 
 NAT64 = IPv6Network("64:ff9b::/96")
 
+NEVER = tuple(
+    map(ip_network, ("168.63.129.16", "192.0.0.192", "100.100.100.200", "fd00:ec2::/32", "fec0::/10", "64:ff9b:1::/48"))
+)
+"""Where the machines of Azure, Oracle, Alibaba and AWS are told secrets, besides link-local addresses; and addresses
+that hold another one in a way that the network alone knows.
+"""
+
+LONGEST_LABEL, LONGEST_HOST = 63, 253
+"""Of a name, as RFC 1035 has it."""
+
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 
 
 def resolved(host: str, port: int) -> list[str]:
     """The addresses of ``host``, each once. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError("not a name that can be looked up") from error
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
@@ -63,7 +76,7 @@ class CallbackTarget:
         address = _plain(address)
         if self.url.scheme == "http":
             return address.is_loopback
-        if address.is_link_local or address.is_multicast or address.is_unspecified:
+        if address.is_link_local or address.is_multicast or address.is_unspecified or any(address in n for n in NEVER):
             return False
         return self.trusted or (address.is_global and not address.is_reserved)
 
@@ -82,7 +95,7 @@ class CallbackHosts:
             raise CallbackRefused("callback_url: not a URL") from error
         host = url.raw_host.decode("ascii").lower()
         trusted = host in self.listed
-        if not host or url.userinfo or url.fragment or not 0 < (url.port or 443) < 65_536:
+        if not _is_name(host) or url.userinfo or url.fragment or not 0 < (url.port or 443) < 65_536:
             raise CallbackRefused("callback_url: https://HOST/..., without user and fragment")
         if url.scheme != "https" and not (url.scheme == "http" and trusted and is_loopback(host)):
             raise CallbackRefused("callback_url: https, for any host but this machine")
@@ -103,7 +116,8 @@ class _Refused(Exception):
 class Callbacks:
     """For any number of threads; the calls are made by one of its own, one after the other.
 
-    ``wait`` waits for the event of closing up to a number of seconds, and says whether it came.
+    ``keys`` are those of the calls that start tasks; who is called back has keys that are made of them. ``wait`` waits
+    for the event of closing up to a number of seconds, and says whether it came.
     """
 
     def __init__(
@@ -118,7 +132,7 @@ class Callbacks:
         wait: Callable[[Event, float], bool] = Event.wait,
     ) -> None:
         self._hosts = CallbackHosts(hosts)
-        self._keys = keys
+        self._keys = keys.for_callbacks()
         self._clock = clock
         self._jitter = ids.jitter
         self._calls = calls or Calls()
@@ -140,7 +154,7 @@ class Callbacks:
             if self._closing.is_set():
                 _given_up(call, "the worker ends")
                 return
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = Thread(target=self._run, name="callbacks", daemon=True)
                 self._thread.start()
         try:
@@ -208,6 +222,10 @@ class Callbacks:
         if not addresses or not all(target.may_reach(ip_address(one)) for one in addresses):
             raise _Refused("its host leads where the worker does not go")
         return addresses[number % len(addresses)]
+
+
+def _is_name(host: str) -> bool:
+    return len(host) <= LONGEST_HOST and all(0 < len(label) <= LONGEST_LABEL for label in host.split("."))
 
 
 def _is_under(host: str, pattern: str) -> bool:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import httpx
 
+from infrastructure.task_start.bounded_network import BoundedTransport, ends_at
+
 CONNECT_SECONDS = 5.0
 SILENT_SECONDS = 20.0
 WHOLE_SECONDS = 30.0
@@ -32,12 +34,13 @@ class Calls:
         transport: httpx.BaseTransport | None = None,
         *,
         silent_seconds: float = SILENT_SECONDS,
+        whole_seconds: float = WHOLE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monotonic = monotonic
+        self._whole = whole_seconds
         self._client = httpx.Client(
-            transport=transport,
-            verify=_authorities() if transport is None else True,
+            transport=transport or BoundedTransport(_authorities(), monotonic),
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(silent_seconds, connect=CONNECT_SECONDS),
@@ -49,11 +52,14 @@ class Calls:
         """``server_name`` is whose certificate is asked for, where that is not the URL's host. Raises
         :class:`CallFailed`.
         """
-        until = self._monotonic() + WHOLE_SECONDS
+        until = self._monotonic() + self._whole
         extensions = {} if server_name is None else {"sni_hostname": server_name}
         sent = {"content-type": "application/json", "accept-encoding": "identity", **headers}
         try:
-            with self._client.stream("POST", url, content=body, headers=sent, extensions=extensions) as response:
+            with (
+                ends_at(until),
+                self._client.stream("POST", url, content=body, headers=sent, extensions=extensions) as response,
+            ):
                 return CallAnswer(response.status_code, self._read(response, until))
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             raise CallFailed(type(error).__name__) from error
@@ -70,7 +76,7 @@ class Calls:
             if len(content) > MAX_ANSWER_BYTES:
                 raise CallFailed(f"answered with more than {MAX_ANSWER_BYTES} bytes")
             if self._monotonic() > until:
-                raise CallFailed(f"the answer took more than {WHOLE_SECONDS:g} seconds")
+                raise CallFailed(f"the answer took more than {self._whole:g} seconds")
         return bytes(content)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Self
@@ -11,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 from pydantic import ValidationError
 
+from core.errors import MessageVersionUnsupported, UnknownTaskType
 from core.messages import TaskQueueMessage
 from core.ports import Clock
 from infrastructure.hosts import is_loopback
@@ -20,8 +22,16 @@ from infrastructure.task_start.calls import CallAnswer, CallFailed, Calls
 from infrastructure.task_start.errors import StartRefused, WorkerBusy, WorkerMisconfigured, WorkerUnavailable
 from infrastructure.task_start.signature import SigningKeys
 
-REFUSED = frozenset({400, 401, 403, 413, 415, 422})
+_log = logging.getLogger(__name__)
+
+REFUSED = frozenset({400, 413, 415, 422})
 """Statuses of a worker that understood the call and will never take it."""
+
+NOT_OURS = frozenset({401, 403})
+"""Statuses of a worker with other keys, or another time: nothing is wrong with the task."""
+
+OLDER = frozenset({MessageVersionUnsupported.code, UnknownTaskType.code})
+"""Codes of a worker that may be older than who calls it, as during a deploy."""
 
 PRIVATE_NAMES = (".internal", ".local")
 
@@ -47,7 +57,8 @@ class TaskStartClient:
     def start(self, message: TaskQueueMessage, callback_url: str | None = None) -> StartAnswer:
         """What the worker says, which has the attempt now, or knows that it is not wanted.
 
-        Raises :class:`WorkerBusy`, :class:`WorkerUnavailable` and, for what will not pass, :class:`StartRefused`.
+        Raises :class:`WorkerBusy`, :class:`WorkerUnavailable`, with :class:`WorkerMisconfigured` where keys, clocks or
+        versions differ, and, for what will not pass, :class:`StartRefused`.
         """
         body = TaskStart(message=message, callback_url=callback_url).model_dump_json().encode()
         headers = self._keys.sign("POST", PATH, body, self._clock.now())
@@ -108,6 +119,9 @@ def _told(answer: CallAnswer) -> StartAnswer:
     code = _error_code(answer.content)
     if answer.status == 409 and code == WorkerBusy.code:
         raise WorkerBusy("another task runs on the worker")
+    if code in OLDER or (answer.status in NOT_OURS and code):
+        _log.error("worker_refuses", extra={"status": answer.status, "code": code})
+        raise WorkerMisconfigured(f"the worker refuses calls: {code}")
     if answer.status in REFUSED and code:
         raise StartRefused(f"the worker refused the call: {code}", status=answer.status, worker_code=code)
     raise WorkerUnavailable(f"the worker answered {answer.status} {code}".rstrip())

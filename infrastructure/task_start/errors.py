@@ -11,11 +11,11 @@
     +-- StartInvalid                     the body is not what starts a task
     +-- CallbackRefused                  a callback that the worker would not make
     CoreMachineError
-    +-- StartRefused                     the worker took the call for none of ours, or knows no such task
+    +-- StartRefused                     the worker found the call itself wrong
     TransientError
     +-- WorkerBusy                       another task runs
     +-- WorkerUnavailable                no answer, or none of a worker that takes work
-        +-- WorkerMisconfigured          address or keys: a person has to act
+        +-- WorkerMisconfigured          address, keys, clock or version: a person has to act
 """
 
 from __future__ import annotations

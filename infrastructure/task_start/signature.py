@@ -1,6 +1,6 @@
 """Signatures of the calls between functions, worker and who is called back: HMAC-SHA256, with the time.
 
-What is signed is, a line each: the version, the time, the method, the path with its query, and the SHA-256 of the body.
+What is signed is, a line each: the purpose, the time, the method, the path with its query, and the SHA-256 of the body.
 A call that is sent a second time within its time is the same task attempt a second time, which changes nothing; so
 nothing is remembered of calls.
 """
@@ -29,6 +29,9 @@ TIMESTAMP_HEADER = "X-CoreMachine-Timestamp"
 SIGNATURE_HEADER = "X-CoreMachine-Signature"
 """``v1=`` and 64 lower-case hexadecimal digits."""
 
+CALLBACK = "v1-callback"
+"""The purpose of a call back, and what its key is made of; that of a call that starts a task is the version."""
+
 MAX_SKEW_SECONDS = 300
 SHORTEST_KEY = 16
 """Characters."""
@@ -42,6 +45,7 @@ class SigningKeys:
     """The first signs, any is accepted: a new key is added behind, moved to the front, and the old one taken away."""
 
     keys: tuple[str, ...] = field(repr=False)
+    purpose: str = VERSION
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -51,10 +55,14 @@ class SigningKeys:
             raise SettingsInvalid(f"DOCKER_TRIGGER_KEYS: at least one key, each of {SHORTEST_KEY} characters or more")
         return cls(keys)
 
+    def for_callbacks(self) -> Self:
+        """Keys that are made of these, for those who are called back: who has one of them can start nothing."""
+        return type(self)(tuple(_mac(key, CALLBACK) for key in self.keys), CALLBACK)
+
     def sign(self, method: str, target: str, body: bytes, now: datetime) -> dict[str, str]:
         """The headers for a call. ``target`` is the path with its query, as it is sent."""
         timestamp = str(int(now.timestamp()))
-        digest = _digest(self.keys[0], timestamp, method, target, body)
+        digest = _digest(self.keys[0], self.purpose, timestamp, method, target, body)
         return {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: f"{VERSION}={digest}"}
 
     def check(self, method: str, target: str, body: bytes, headers: Mapping[str, Sequence[str]], now: datetime) -> None:
@@ -67,7 +75,7 @@ class SigningKeys:
             raise SignatureMalformed(f"{TIMESTAMP_HEADER}: seconds; {SIGNATURE_HEADER}: {VERSION}=64 hex digits")
         if abs(now.timestamp() - int(timestamp)) > MAX_SKEW_SECONDS:
             raise SignatureExpired(f"signed more than {MAX_SKEW_SECONDS} seconds from now")
-        digests = [_digest(key, timestamp, method, target, body) for key in self.keys]
+        digests = [_digest(key, self.purpose, timestamp, method, target, body) for key in self.keys]
         matches = [hmac.compare_digest(digest, found[1]) for digest in digests]
         if not any(matches):
             raise SignatureWrong("the signature is not that of this call")
@@ -82,6 +90,9 @@ def _only(headers: Mapping[str, Sequence[str]], name: str) -> str:
     return values[0]
 
 
-def _digest(key: str, timestamp: str, method: str, target: str, body: bytes) -> str:
-    signed = "\n".join((VERSION, timestamp, method.upper(), target, hashlib.sha256(body).hexdigest()))
-    return hmac.new(key.encode("utf-8", "surrogateescape"), signed.encode(), hashlib.sha256).hexdigest()
+def _digest(key: str, purpose: str, timestamp: str, method: str, target: str, body: bytes) -> str:
+    return _mac(key, "\n".join((purpose, timestamp, method.upper(), target, hashlib.sha256(body).hexdigest())))
+
+
+def _mac(key: str, text: str) -> str:
+    return hmac.new(key.encode("utf-8", "surrogateescape"), text.encode(), hashlib.sha256).hexdigest()

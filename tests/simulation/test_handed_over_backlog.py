@@ -12,7 +12,7 @@ from core.handlers import task_handler
 from core.listing import TaskFilter
 from core.machine import CoreMachine
 from core.messages import TaskQueueMessage
-from core.model import TaskStatus
+from core.model import RunStatus, TaskStatus
 from core.queues import QueueNames
 from core.reconciler import Reconciler
 from infrastructure.functions.hand_over import HandOver
@@ -132,6 +132,10 @@ def test_half_a_day_behind_a_busy_worker_costs_eight_calls_a_second_and_loses_no
     tasks = world.store.list_tasks(job_id, 1, TaskFilter(), None, TASKS + 1)
     assert {(task.status, task.attempt, task.charged) for task in tasks} == {(TaskStatus.COMPLETED, 1, 0)}
     assert world.store.list_dead_letters(0, 1) == []
+    world.deliver("jobs")
+    run = world.store.load_run(job_id, 1)
+    assert run is not None
+    assert run.status is RunStatus.COMPLETED
     sent = world.bus.sent_count()
     world.pass_time(3_600)
     assert world.bus.sent_count() == sent

@@ -7,10 +7,10 @@ from threading import Event
 import httpx
 import pytest
 
-from docker_worker.callbacks import TRIES, WAITING, CallbackHosts, Callbacks
+from docker_worker.callbacks import TRIES, WAITING, CallbackHosts, Callbacks, resolved
 from infrastructure.task_start.bodies import TaskEnded
 from infrastructure.task_start.calls import Calls
-from infrastructure.task_start.errors import CallbackRefused
+from infrastructure.task_start.errors import CallbackRefused, SignatureWrong
 from infrastructure.task_start.signature import SigningKeys
 from testing.clock import EPOCH, FakeClock, SeededIds
 
@@ -59,6 +59,10 @@ def test_hosts_that_are_listed_may_be_called(url: str, trusted: bool) -> None:
         "https://me.example/\x00",
         "https://me.example/\r\nx: y",
         "https://[::1]/",
+        "https://.tenants.example/",
+        "https://a..tenants.example/",
+        f"https://{'x' * 64}.tenants.example/",
+        f"https://{'x.' * 120}tenants.example/",
         "https://2130706433/",
         "https://0x7f.1/",
         "javascript:alert(1)",
@@ -81,6 +85,13 @@ def test_what_is_not_listed_is_refused(url: str) -> None:
         ("https://me.example/", "::ffff:169.254.169.254", False),
         ("https://me.example/", "64:ff9b::a9fe:a9fe", False),
         ("https://me.example/", "0.0.0.0", False),
+        ("https://me.example/", "168.63.129.16", False),
+        ("https://me.example/", "fd00:ec2::254", False),
+        ("https://me.example/", "64:ff9b:1::a9fe:a9fe", False),
+        ("https://a.tenants.example/", "168.63.129.16", False),
+        ("https://a.tenants.example/", "::ffff:168.63.129.16", False),
+        ("https://a.tenants.example/", "192.0.0.192", False),
+        ("https://a.tenants.example/", "fec0::1", False),
         ("https://me.example/", "::", False),
         ("https://me.example/", "224.0.0.1", False),
         ("https://a.tenants.example/", "93.184.216.34", True),
@@ -158,7 +169,9 @@ def test_it_connects_to_what_was_resolved_under_the_name_that_was_given_and_sign
     assert request.extensions["sni_hostname"] == "me.example"
     assert TaskEnded.model_validate_json(request.content) == ENDED
     headers = {name: request.headers.get_list(name) for name in request.headers}
-    KEYS.check("POST", "/done?id=7", request.content, headers, EPOCH)
+    KEYS.for_callbacks().check("POST", "/done?id=7", request.content, headers, EPOCH)
+    with pytest.raises(SignatureWrong):
+        KEYS.check("POST", "/done?id=7", request.content, headers, EPOCH)
     assert (scene.asked, scene.waits) == ([("me.example", 8443)], [])
 
 
@@ -204,6 +217,25 @@ def test_a_name_that_is_not_found_is_looked_up_again(caplog: pytest.LogCaptureFi
 
     assert len(scene.asked) == TRIES
     assert reasons(caplog) == ["not reached: OSError"]
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".example", ".example", "a..example"])
+def test_a_name_that_cannot_be_looked_up_is_one_that_is_not_found(host: str) -> None:
+    with pytest.raises(OSError, match="looked up"):
+        resolved(host, 443)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_ends_the_thread_does_not_end_the_calls_after_it() -> None:
+    scene = Scene(status(200), ["no address"])
+    scene.callbacks.tell(scene.callbacks.target("https://me.example/1"), ENDED)
+    thread = scene.callbacks._thread
+    assert thread is not None
+    thread.join(30)
+    scene.addresses = ["93.184.216.34"]
+    scene.tell("https://me.example/2")
+
+    assert [request.url.path for request in scene.requests] == ["/2"]
 
 
 def test_one_that_fails_does_not_hold_up_the_next(caplog: pytest.LogCaptureFixture) -> None:

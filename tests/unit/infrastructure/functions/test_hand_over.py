@@ -137,7 +137,8 @@ def test_a_wait_of_days_behind_a_busy_worker_buries_nothing(
 ) -> None:
     scene.worker.answers = [error]
     scene.wake()
-    began, ids = scene.bus.clock.now(), []
+    began = scene.bus.clock.now()
+    ids: list[str] = []
     while (scene.bus.clock.now() - began).days < 2:
         scene.bus.clock.advance(1.5 * min(longest, 2 ** len(ids)))
         (copy,) = scene.copies()
@@ -167,7 +168,7 @@ def test_waiting_for_ones_turn_is_nothing_to_warn_of(
 
 
 def test_what_the_worker_refuses_is_written_down_with_its_reason_and_its_task_stays_queued(scene: Scene) -> None:
-    scene.worker.answers = [StartRefused("no", status=403, worker_code="SIGNATURE_WRONG")]
+    scene.worker.answers = [StartRefused("no", status=422, worker_code="MESSAGE_INVALID")]
 
     scene.wake()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -11,7 +12,7 @@ from core.ids import JobId, TaskId
 from core.messages import TaskQueueMessage
 from infrastructure.settings import Settings, SettingsInvalid
 from infrastructure.task_start.bodies import PATH, parse_start
-from infrastructure.task_start.calls import MAX_ANSWER_BYTES, WHOLE_SECONDS, Calls
+from infrastructure.task_start.calls import MAX_ANSWER_BYTES, WHOLE_SECONDS, CallFailed, Calls
 from infrastructure.task_start.client import TaskStartClient, worker_url
 from infrastructure.task_start.errors import StartRefused, WorkerBusy, WorkerMisconfigured, WorkerUnavailable
 from infrastructure.task_start.signature import SigningKeys
@@ -63,9 +64,12 @@ def test_the_message_is_posted_signed_and_the_answer_told(status: int, effect: s
         (refusal(409, "WORKER_BUSY"), WorkerBusy),
         (refusal(409, "SOMETHING_ELSE"), WorkerUnavailable),
         (refusal(503, "STORE_UNAVAILABLE"), WorkerUnavailable),
-        (refusal(401, "SIGNATURE_EXPIRED"), StartRefused),
-        (refusal(403, "SIGNATURE_WRONG"), StartRefused),
-        (refusal(422, "UNKNOWN_TASK_TYPE"), StartRefused),
+        (refusal(401, "SIGNATURE_EXPIRED"), WorkerMisconfigured),
+        (refusal(403, "SIGNATURE_WRONG"), WorkerMisconfigured),
+        (refusal(422, "UNKNOWN_TASK_TYPE"), WorkerMisconfigured),
+        (refusal(422, "MESSAGE_VERSION_UNSUPPORTED"), WorkerMisconfigured),
+        (refusal(400, "SIGNATURE_MALFORMED"), StartRefused),
+        (refusal(422, "MESSAGE_INVALID"), StartRefused),
         (told(403, "a gateway's page"), WorkerUnavailable),
         (told(404, {"error": {"code": "ROUTE_NOT_FOUND"}}), WorkerUnavailable),
         (told(302, {}), WorkerUnavailable),
@@ -88,9 +92,16 @@ def test_what_may_pass_is_told_from_what_will_not(answers: Answers, error: type[
 
 def test_the_workers_reason_is_told() -> None:
     with pytest.raises(StartRefused) as raised:
-        client(refusal(422, "UNKNOWN_TASK_TYPE")).start(MESSAGE)
+        client(refusal(422, "MESSAGE_INVALID")).start(MESSAGE)
 
-    assert raised.value.details == {"status": 422, "worker_code": "UNKNOWN_TASK_TYPE"}
+    assert raised.value.details == {"status": 422, "worker_code": "MESSAGE_INVALID"}
+
+
+def test_keys_clocks_and_versions_that_differ_are_for_a_person_to_mend(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(WorkerMisconfigured, match="SIGNATURE_WRONG"):
+        client(refusal(403, "SIGNATURE_WRONG")).start(MESSAGE)
+
+    assert [(one.levelname, one.getMessage()) for one in caplog.records] == [("ERROR", "worker_refuses")]
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.PoolTimeout])
@@ -111,6 +122,45 @@ def test_an_answer_that_trickles_in_is_given_up() -> None:
 
     with pytest.raises(WorkerUnavailable, match="took more than"):
         client(lambda _: httpx.Response(202, content=trickle()), monotonic=lambda: next(times)).start(MESSAGE)
+
+
+class Dripping:
+    """Listens, and answers with the bytes of ``pieces``, one after each look at the clock."""
+
+    def __init__(self, pieces: bytes) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(30)
+        self.url = httpx.URL(f"http://127.0.0.1:{self.listener.getsockname()[1]}/")
+        self._pieces = pieces
+        self._peer: socket.socket | None = None
+        self.looks = 0
+
+    def monotonic(self) -> float:
+        """A second later each time. Before the third look the connection is made, and asked for its answer."""
+        self.looks += 1
+        if self.looks > 3:
+            if self._peer is None:
+                self._peer = self.listener.accept()[0]
+            at = min(self.looks - 4, len(self._pieces) - 1)
+            self._peer.sendall(self._pieces[at : at + 1])
+        return float(self.looks)
+
+    def close(self) -> None:
+        self.listener.close()
+        if self._peer is not None:
+            self._peer.close()
+
+
+def test_a_head_that_trickles_in_is_given_up() -> None:
+    server = Dripping(b"HTTP/1.1 200 OK\r\nx: " + b"a" * 100)
+    calls = Calls(whole_seconds=20.0, monotonic=server.monotonic)
+    try:
+        with pytest.raises(CallFailed, match="Timeout"):
+            calls.post(server.url, b"{}", {})
+    finally:
+        calls.close()
+        server.close()
+    assert server.looks < 25
 
 
 def test_a_redirect_is_not_followed() -> None:

@@ -51,6 +51,26 @@ def test_the_signature_is_that_of_the_scheme_that_is_written_down() -> None:
     }
 
 
+def test_the_signature_of_a_call_back_is_that_of_the_scheme_that_is_written_down() -> None:
+    key = hmac.new(b"k" * 16, b"v1-callback", "sha256").hexdigest()
+    text = "v1-callback\n1893456000\nPOST\n/done\n" + hashlib.sha256(b"body").hexdigest()
+
+    signed = SigningKeys(("k" * 16,)).for_callbacks().sign("POST", "/done", b"body", EPOCH)
+
+    assert signed["X-CoreMachine-Signature"] == "v1=" + hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
+
+
+def test_who_can_verify_a_call_back_can_start_nothing() -> None:
+    theirs = KEYS.for_callbacks()
+
+    theirs.check("POST", "/task/start", BODY, signed(theirs), EPOCH)
+    for keys in (theirs, SigningKeys(theirs.keys)):
+        with pytest.raises(SignatureWrong):
+            KEYS.check("POST", "/task/start", BODY, signed(keys), EPOCH)
+    with pytest.raises(SignatureWrong):
+        theirs.check("POST", "/task/start", BODY, signed(), EPOCH)
+
+
 @pytest.mark.parametrize("keys", [SigningKeys((OLD,)), SigningKeys((NEW,)), SigningKeys((OLD, OTHER))])
 def test_while_keys_change_either_side_may_be_first(keys: SigningKeys) -> None:
     KEYS.check("POST", "/task/start", BODY, signed(keys), EPOCH)
