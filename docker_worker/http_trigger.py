@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from threading import Condition
 from typing import NamedTuple
 
 from core.attempts import Processed, Started
 from core.context import StopReason, StopSignal
-from core.errors import CoreMachineError, TransientError
+from core.errors import CoreMachineError, StoreUnavailable, TransientError
 from core.messages import TaskQueueMessage
 from core.model import NotClaimed
 from core.outcome import Failed, Interrupted, Outcome, RetryLater, Succeeded
@@ -25,6 +26,9 @@ _log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
 """How often a worker without work looks whether the database answers, so that its health is known."""
+
+CLAIM_SECONDS = 5.0
+"""A claim that takes longer waits for a store that does not answer."""
 
 NOT_COMMITTED = "not_committed"
 
@@ -48,7 +52,7 @@ class Occupied:
 
 @dataclass(frozen=True, slots=True)
 class NotTaking:
-    """The worker starts, or ends."""
+    """The worker starts, or ends, or waits for the store."""
 
 
 Offered = Begun | NothingToBegin | Occupied | NotTaking
@@ -58,6 +62,11 @@ class _Job(NamedTuple):
     message: TaskQueueMessage
     started: Started
     callback: CallbackTarget | None
+
+
+class _Claim(NamedTuple):
+    message: TaskQueueMessage
+    since: datetime
 
 
 class HttpTriggeredWorker:
@@ -78,13 +87,14 @@ class HttpTriggeredWorker:
     ) -> None:
         self._slot = slot
         self._callbacks = callbacks
+        self._clock = slot.machine.clock
         self._wait = wait
         self._keeps = KeepsOutcome(slot, self._pause_kept, jitter=jitter, grace_seconds=grace_seconds)
         self._backoff = Backoff(jitter)
         self._stop = StopSignal()
         self._changed = Condition()
         self._taking = False
-        self._claiming = False
+        self._claiming: _Claim | None = None
         self._ended = False
         self._holds: TaskQueueMessage | None = None
         self._job: _Job | None = None
@@ -123,7 +133,7 @@ class HttpTriggeredWorker:
             refused = self._refusal(message)
             if refused is not None:
                 return refused
-            self._claiming = True
+            self._claiming = _Claim(message, self._clock.now())
         claimed: Started | Processed | None = None
         try:
             claimed = self._slot.claim(message)
@@ -142,15 +152,26 @@ class HttpTriggeredWorker:
         """Why there is no room, as it is now."""
         if not self._taking:
             return NotTaking()
+        if self._claiming is not None:
+            return self._refusal_while(self._claiming, message)
         held = self._holds
-        if held is not None and held.task_id == message.task_id and message.attempt <= held.attempt:
+        if held is None:
+            return None
+        if message.attempt <= held.attempt and message == held.model_copy(update={"attempt": message.attempt}):
             return NothingToBegin(NotClaimed.RUNNING if message.attempt == held.attempt else NotClaimed.STALE)
-        return Occupied() if self._claiming or held is not None else None
+        return Occupied()
+
+    def _refusal_while(self, claiming: _Claim, message: TaskQueueMessage) -> Offered:
+        """Whose own claim is under way has an answer coming, to the call that made it."""
+        if self._clock.now() - claiming.since > timedelta(seconds=CLAIM_SECONDS):
+            self._slot.status.waits(StoreUnavailable.code)
+            return NotTaking()
+        return NothingToBegin(NotClaimed.RUNNING) if message == claiming.message else Occupied()
 
     def _claimed(self, job: _Job | None) -> bool:
         """Whether the thread is there to take ``job``, where there is one."""
         with self._changed:
-            self._claiming = False
+            self._claiming = None
             if job is not None and not self._ended:
                 self._holds, self._job = job.message, job
             if job is not None or self._stop.reason is not None:
@@ -185,15 +206,15 @@ class HttpTriggeredWorker:
 
     def _has_work(self) -> bool:
         with self._changed:
-            return self._claiming or self._job is not None
+            return self._claiming is not None or self._job is not None
 
     def _next(self) -> _Job | None:
         """Once told to stop, whoever is claiming is waited for: what is claimed then is given back."""
         with self._changed:
             if self._job is None and self._stop.reason is None and self._next_look:
                 self._wait(self._changed, self._next_look)
-            while self._claiming and self._stop.reason is not None:
-                self._changed.wait()
+            while self._claiming is not None and self._stop.reason is not None:
+                self._wait(self._changed, IDLE_SECONDS)
             job, self._job = self._job, None
             return job
 

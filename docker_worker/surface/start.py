@@ -1,4 +1,4 @@
-"""``POST /task/start``: the signature, then the body, then the claim; the task runs behind the answer."""
+"""``POST /task/start``: signature headers, body, signature, claim; the task runs behind the answer."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ def start_router(worker: HttpTriggeredWorker, keys: SigningKeys, clock: Clock) -
     @router.post(PATH, status_code=202)
     async def start(request: Request) -> Response:
         try:
+            headers = _headers(request)
+            keys.check_headers(headers, clock.now())
             body = await _body(request)
-            keys.check("POST", _target(request), body, _headers(request), clock.now())
+            keys.check("POST", _target(request), body, headers, clock.now())
             return await run_in_threadpool(_offered, worker, parse_start(body))
         except CoreMachineError as error:
             return _refused(error, request)
@@ -56,7 +58,7 @@ def _offered(worker: HttpTriggeredWorker, asked: TaskStart) -> Response:
         case Occupied():
             raise WorkerBusy("another task runs")
         case NotTaking():
-            raise WorkerNotReady("the worker starts or ends")
+            raise WorkerNotReady("the worker starts, ends or waits for the database")
     assert_never(offered)
 
 

@@ -65,18 +65,23 @@ class SigningKeys:
         digest = _digest(self.keys[0], self.purpose, timestamp, method, target, body)
         return {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: f"{VERSION}={digest}"}
 
-    def check(self, method: str, target: str, body: bytes, headers: Mapping[str, Sequence[str]], now: datetime) -> None:
-        """Raises :class:`infrastructure.task_start.errors.SignatureRefused`. ``headers``: each value, by lower-case
-        name; one that is there twice is refused.
-        """
+    def check_headers(self, headers: Mapping[str, Sequence[str]], now: datetime) -> tuple[str, str]:
+        """Time and digest, as far as they can be looked at without the body; raises as :meth:`check`."""
         timestamp = _only(headers, TIMESTAMP_HEADER)
         found = _SIGNATURE.fullmatch(_only(headers, SIGNATURE_HEADER))
         if found is None or _TIMESTAMP.fullmatch(timestamp) is None:
             raise SignatureMalformed(f"{TIMESTAMP_HEADER}: seconds; {SIGNATURE_HEADER}: {VERSION}=64 hex digits")
         if abs(now.timestamp() - int(timestamp)) > MAX_SKEW_SECONDS:
             raise SignatureExpired(f"signed more than {MAX_SKEW_SECONDS} seconds from now")
+        return timestamp, found[1]
+
+    def check(self, method: str, target: str, body: bytes, headers: Mapping[str, Sequence[str]], now: datetime) -> None:
+        """Raises :class:`infrastructure.task_start.errors.SignatureRefused`. ``headers``: each value, by lower-case
+        name; one that is there twice is refused.
+        """
+        timestamp, signature = self.check_headers(headers, now)
         digests = [_digest(key, self.purpose, timestamp, method, target, body) for key in self.keys]
-        matches = [hmac.compare_digest(digest, found[1]) for digest in digests]
+        matches = [hmac.compare_digest(digest, signature) for digest in digests]
         if not any(matches):
             raise SignatureWrong("the signature is not that of this call")
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 
@@ -201,6 +202,21 @@ def test_who_has_no_key_is_refused_and_nothing_is_claimed(serving: Serving) -> N
         client.close()
 
     assert serving.world.task.status is TaskStatus.QUEUED
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_the_body_of_a_call_whose_headers_are_refused_is_not_waited_for(serving: Serving, late: bool) -> None:
+    url, now = httpx.URL(serving.url), serving.world.clock.now()
+    headers = KEYS.sign("POST", PATH, b"", now - timedelta(minutes=6)) if late else {}
+    connection = HTTPConnection(url.host, url.port, timeout=10)
+    try:
+        connection.putrequest("POST", PATH)
+        for name, value in {"content-type": "application/json", "content-length": "100", **headers}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        assert connection.getresponse().status == 401
+    finally:
+        connection.close()
 
 
 def test_what_is_refused_says_why(serving: Serving) -> None:

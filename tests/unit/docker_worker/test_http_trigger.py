@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 
 import pytest
 
@@ -12,7 +12,7 @@ from core.errors import StoreUnavailable
 from core.messages import TaskQueueMessage
 from core.model import TaskStatus
 from docker_worker.callbacks import Callbacks, CallbackTarget
-from docker_worker.http_trigger import Begun, HttpTriggeredWorker, NothingToBegin, NotTaking, Occupied
+from docker_worker.http_trigger import CLAIM_SECONDS, Begun, HttpTriggeredWorker, NothingToBegin, NotTaking, Occupied
 from docker_worker.status import WorkerState
 from infrastructure.task_start.bodies import TaskEnded
 from infrastructure.task_start.errors import CallbackRefused
@@ -134,7 +134,34 @@ def test_who_calls_while_another_task_is_being_claimed_comes_again(
     monkeypatch.setattr(ready.world.slot, "claim", meanwhile)
 
     assert ready.worker.offer(ready.world.message) == Begun()
-    assert told == [Occupied(), Occupied()]
+    assert told == [Occupied(), NothingToBegin("running")]
+
+
+def test_a_claim_that_hangs_is_a_store_that_is_away(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, claim = ready.another(), ready.world.slot.claim
+    told: list[object] = []
+
+    def meanwhile(message: TaskQueueMessage) -> object:
+        ready.world.clock.advance(CLAIM_SECONDS + 0.1)
+        told.extend(ready.worker.offer(one) for one in (other, ready.world.message))
+        told.append(ready.world.status.snapshot().waiting_for)
+        return claim(message)
+
+    monkeypatch.setattr(ready.world.slot, "claim", meanwhile)
+
+    assert ready.worker.offer(ready.world.message) == Begun()
+    assert told == [NotTaking(), NotTaking(), "STORE_UNAVAILABLE"]
+    ready.worker.step()
+    assert ready.world.status.snapshot().waiting_for is None
+
+
+@pytest.mark.parametrize("change", [{"stage": 2}, {"run": 2}, {"job_id": "b" * 64}])
+def test_a_message_that_contradicts_the_task_that_is_held_is_not_taken_for_it(
+    ready: Desk, change: dict[str, object]
+) -> None:
+    assert ready.worker.offer(ready.world.message) == Begun()
+
+    assert ready.worker.offer(ready.world.message.model_copy(update=change)) == Occupied()
 
 
 def test_a_claim_that_the_store_is_away_for_leaves_the_place_free(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +239,24 @@ def test_what_is_kept_is_tried_until_the_grace_period_is_over_and_then_left_to_t
     assert ready.world.task.status is TaskStatus.RUNNING
 
 
+def test_once_what_was_kept_is_committed_it_waits_for_nothing(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish, times = ready.world.state.finish_attempts, iter(range(3))
+
+    def away_at_first(*given: Any) -> Any:
+        if next(times, None) is not None:
+            raise StoreUnavailable("no answer")
+        return finish(*given)
+
+    monkeypatch.setattr(ready.world.state, "finish_attempt", raising(StoreUnavailable("no answer")))
+    monkeypatch.setattr(ready.world.state, "finish_attempts", away_at_first)
+    ready.worker.offer(ready.world.message)
+    ready.worker.step()
+
+    seen = ready.world.status.snapshot()
+    assert ready.world.task.status is TaskStatus.COMPLETED
+    assert (seen.state, seen.waiting_for) == (WorkerState.IDLE, None)
+
+
 def test_what_is_claimed_while_the_worker_is_told_to_stop_is_given_back(
     ready: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,19 +268,29 @@ def test_what_is_claimed_while_the_worker_is_told_to_stop_is_given_back(
         assert go_on.wait(30)
         return claim(message)
 
-    monkeypatch.setattr(ready.world.slot, "claim", slowly)
-    caller = Thread(target=ready.worker.offer, args=(ready.world.message,))
-    caller.start()
-    assert claiming.wait(30)
-    ready.worker.start()
-    ready.worker.stop()
-    go_on.set()
-    caller.join(30)
+    def lets_it_go_on(condition: Condition, _seconds: float) -> None:
+        go_on.set()
+        condition.wait(30)
 
-    assert ready.worker.join(30)
+    monkeypatch.setattr(ready.world.slot, "claim", slowly)
+    worker = HttpTriggeredWorker(ready.world.slot, ready.callbacks, jitter=lambda: 0.0, wait=lets_it_go_on)
+    worker.step()
+    caller = Thread(target=worker.offer, args=(ready.world.message,))
+    caller.start()
+    try:
+        assert claiming.wait(30)
+        worker.stop()
+        worker.step()
+        outcomes = ready.world.outcomes()
+    finally:
+        go_on.set()
+        caller.join(30)
+
     assert (ready.world.task.status, ready.world.task.attempt) == (TaskStatus.QUEUED, 2)
-    assert (ready.world.calls, ready.world.outcomes()) == (0, ["given_back"])
-    assert ready.worker.offer(ready.world.message) == NotTaking()
+    assert (ready.world.calls, outcomes) == (0, ["given_back"])
+    worker.start()
+    assert worker.join(30)
+    assert worker.offer(ready.world.message) == NotTaking()
 
 
 def test_what_a_thread_that_died_can_take_no_more_is_given_back(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
