@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from threading import Event, Lock
 
+from core.context import StopReason
 from core.errors import HandlerLost
 from core.outcome import Failed, Outcome
 from core.runner import HandlerCall
@@ -27,6 +28,7 @@ from docker_worker.child.readiness import wait_until_ready
 from docker_worker.child.supervision import Asking, Supervision
 from docker_worker.child.watch import Watch
 from docker_worker.limits import TaskLimits
+from docker_worker.memory import Verdict, verdict
 from infrastructure.settings import Settings
 
 COMMAND = (sys.executable, "-m", "docker_worker.child")
@@ -69,12 +71,14 @@ class ChildStats:
 class _Warm:
     """A child that is kept, and what is known of it."""
 
-    def __init__(self, process: ChildProcess, started_at: datetime) -> None:
+    def __init__(self, process: ChildProcess, started_at: datetime, limit: int) -> None:
         self.process = process
+        self._limit = limit
         self.started_at = started_at
         self.tasks = 0
         self._first_bytes = self._last_bytes = 0
         self.peak_bytes = 0
+        self._before: tree.Tree = frozenset()
 
     @property
     def growth(self) -> int:
@@ -85,7 +89,19 @@ class _Warm:
         handle = self.process.handle
         return 0 if handle is None else tree.resident([handle])
 
+    @property
+    def nearly_full(self) -> bool:
+        """Whether the next task would be told at once that its memory runs out."""
+        return verdict(self._last_bytes, self._limit) is not Verdict.FINE
+
+    def begins_task(self) -> None:
+        if self.process.handle is not None:
+            self._before = tree.tree_of(self.process.handle)
+
     def ended_task(self, peak: int) -> None:
+        """What the task started and left behind ends with it."""
+        if self.process.handle is not None and self.process.usable:
+            tree.kill_left(self.process.handle, self._before)
         self._last_bytes = self.resident()
         self.tasks += 1
         self._first_bytes = self._first_bytes or self._last_bytes
@@ -227,18 +243,34 @@ class ChildRunner:
 
     def _run(self, child: _Warm, call: HandlerCall) -> Outcome:
         """A folder that a process which was killed may still write to is removed after that has ended."""
-        with Scratch(self._limits.scratch_root) as scratch:
-            try:
-                told = wait_until_ready(child.process, call, self._patience, self.while_waiting)
-                outcome = told or self._supervised(child, call, scratch.path)
-            finally:
-                self._retire_if_ended(child)
-        self._recycle_if_due(child, outcome)
+        outcome: Outcome | None = None
+        try:
+            with Scratch(self._limits.scratch_root) as scratch:
+                try:
+                    folder = self._folder(scratch)
+                    outcome = wait_until_ready(child.process, call, self._patience, self.while_waiting)
+                    outcome = outcome or self._supervised(child, call, folder)
+                finally:
+                    self._retire_if_ended(child)
+        finally:
+            self._recycle_if_due(child, call, outcome)
         return outcome
+
+    def _folder(self, scratch: Scratch) -> Path:
+        """Made before the child is asked, and what it is made in, too: a handler may have removed that."""
+        root = self._limits.scratch_root
+        try:
+            if root is not None:
+                root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = scratch.path
+        except OSError as error:
+            raise NotBegun(f"no folder can be made for the task: {error.strerror}") from error
+        return path
 
     def _supervised(self, child: _Warm, call: HandlerCall, scratch: Path) -> Outcome:
         asking = Asking(call, next(self._numbers), os.fspath(scratch), self._progressed, self.while_waiting)
         watch = Watch(self._limits, scratch)
+        child.begins_task()
         try:
             self._supervision = Supervision(child.process, asking, self._limits, watch, self._patience)
             return self._supervision.run()
@@ -257,9 +289,12 @@ class ChildRunner:
             if child.tasks and not self._give_up.is_set():
                 self._warm()
 
-    def _recycle_if_due(self, child: _Warm, outcome: Outcome) -> None:
-        """Memory may have run out in the middle of anything, so that nobody knows what state the process is in."""
+    def _recycle_if_due(self, child: _Warm, call: HandlerCall, outcome: Outcome | None) -> None:
+        """Memory may have run out in the middle of anything, so that nobody knows what state the process is in. One
+        that came near its limit may keep what it took, and would fail task after task.
+        """
         ran_out = isinstance(outcome, Failed) and outcome.error.code == OUT_OF_MEMORY
+        ran_out = ran_out or call.stop.reason == StopReason.MEMORY or child.nearly_full
         worn = child.tasks >= self._limits.max_tasks or child.growth > self._limits.max_growth_bytes
         if child.process.usable and (ran_out or worn):
             self._end(child, KillReason.RECYCLED)
@@ -278,7 +313,7 @@ class ChildRunner:
             self._forget(self._child)
         if self._child is None:
             process = ChildProcess(self._command, self._environment, self._limits.bounds())
-            self._child = _Warm(process, self._clock.now())
+            self._child = _Warm(process, self._clock.now(), self._limits.memory_bytes)
             self._made += 1
         return self._child
 

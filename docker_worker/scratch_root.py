@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tempfile
 import uuid
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import IO, ClassVar, Self
 
 from core.errors import CoreMachineError
+from core.scratch import remove_folder
 
 if sys.platform != "win32":
     import fcntl
@@ -51,7 +51,7 @@ class ScratchRoot:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_folder(self.path)
         self._lock_file().unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
@@ -63,7 +63,7 @@ class ScratchRoot:
         for lock_file in self._root.glob(f"{PREFIX}*{LOCK}"):
             with suppress(OSError), lock_file.open("rb") as lock:  # another user's, or somebody was quicker
                 if _locked(lock):
-                    shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
+                    remove_folder(lock_file.with_suffix(""))
                     lock_file.unlink(missing_ok=True)
 
 

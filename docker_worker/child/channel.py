@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 
 from core.errors import CapacityExceeded, CoreMachineError
 
@@ -35,24 +36,28 @@ def write_whole(descriptor: int, data: bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
-def read_frame(descriptor: int, limit: int = MAX_FRAME) -> bytes | None:
+Read = Callable[[int, int], bytes]
+"""As :func:`os.read`: of a descriptor at most so many bytes, none at its end."""
+
+
+def read_frame(descriptor: int, limit: int = MAX_FRAME, read: Read = os.read) -> bytes | None:
     """The next frame; ``None`` at the end, even where that is within a frame.
 
     Raises :class:`FrameInvalid` for one of more than ``limit`` bytes.
     """
-    header = _read(descriptor, _HEADER.size)
+    header = _read(descriptor, _HEADER.size, read)
     if header is None:
         return None
     (length,) = _HEADER.unpack(header)
     if length > limit:
         raise FrameInvalid(f"a frame of {length} bytes; at most {limit}")
-    return _read(descriptor, length)
+    return _read(descriptor, length, read)
 
 
-def _read(descriptor: int, size: int) -> bytes | None:
+def _read(descriptor: int, size: int, read: Read) -> bytes | None:
     data = bytearray()
     while len(data) < size:
-        piece = os.read(descriptor, min(PIECE, size - len(data)))
+        piece = read(descriptor, min(PIECE, size - len(data)))
         if not piece:
             return None
         data += piece

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from queue import SimpleQueue
@@ -17,6 +19,7 @@ import psutil
 
 from docker_worker.child import tree
 from docker_worker.child.channel import FrameInvalid, framed, read_frame, write_whole
+from docker_worker.child.ending import Ending
 from docker_worker.child.inbox import Inbox
 from docker_worker.child.protocol import Bounds, FromChild, ToChild, from_child
 from docker_worker.child.server import MAX_FROM_PARENT
@@ -45,7 +48,9 @@ class KillReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a child ended. ``killed`` is ``None`` where it ended by itself, ``returncode`` where it never began."""
+    """How a child ended. ``killed`` is ``None`` where it ended by itself, ``returncode`` where it never began, or
+    has not ended.
+    """
 
     killed: KillReason | None
     returncode: int | None
@@ -53,7 +58,7 @@ class Death:
 
     def describe(self) -> str:
         if self.returncode is None:
-            return f"could not be started: {self.fault}"
+            return f"could not be started: {self.fault}" if self.fault else "did not end when it was killed"
         how = _described(self.returncode)
         return f"{how} ({self.fault})" if self.fault else how
 
@@ -65,6 +70,16 @@ def _described(returncode: int) -> str:
         return f"was ended by {signal.Signals(-returncode).name}"
     except ValueError:
         return f"was ended by signal {-returncode}"
+
+
+def _with_stream(name: str, work: Callable[[IO[bytes]], None], stream: IO[bytes]) -> Thread:
+    """A thread that does ``work``, which closes ``stream``; it is closed as well where no thread can be started."""
+    thread = Thread(target=work, args=(stream,), name=name, daemon=True)
+    with ExitStack() as unused:
+        unused.enter_context(stream)
+        thread.start()
+        unused.pop_all()
+    return thread
 
 
 class ChildProcess:
@@ -87,9 +102,16 @@ class ChildProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._handle: psutil.Process | None = None
         self._begun, self._ended = Event(), Event()
+        self._signalling = Lock()
+        self._reaped = False
+        self._mark = uuid.uuid4().hex
         self.stderr = Stderr()
         self.send(bounds)
-        Thread(target=self._run, name="child", daemon=True).start()
+        try:
+            Thread(target=self._run, name="child", daemon=True).start()
+        except RuntimeError as error:
+            self._failed(error)
+            self._finish()
         self._begun.wait()
 
     @property
@@ -108,7 +130,8 @@ class ChildProcess:
 
     @property
     def usable(self) -> bool:
-        return self._killed is None and self._handle is not None and not tree.has_ended(self._handle)
+        running = self._handle is not None and not self._reaped and not tree.has_ended(self._handle)
+        return running and self._killed is None
 
     def death(self) -> Death:
         """Of a child that :attr:`ended`."""
@@ -136,68 +159,94 @@ class ChildProcess:
         return self._ended.wait(seconds)
 
     def _kill_tree(self) -> None:
-        if self._handle is not None:
-            tree.kill(self._handle, self.tree)
+        """Once its exit code was collected, its number may be another's."""
+        with self._signalling:
+            if self._handle is not None and not self._reaped:
+                tree.kill(self._handle, self.tree)
 
     # --- the thread ---
 
     def _run(self) -> None:
         try:
-            process = self._start()
-        except OSError as error:
-            self._fault = f"{type(error).__name__} {error.errno}"
+            self._live(*self._start())
+        except (OSError, RuntimeError, psutil.Error) as error:  # no process, or no thread for it
+            self._failed(error)
+            self._kill_tree()
+            if self._process is not None:
+                self._process.kill()
+            self._reap()
+        finally:
             self._finish()
-            self._begun.set()
-            return
+
+    def _failed(self, error: Exception) -> None:
+        number = error.errno if isinstance(error, OSError) else error
+        self._fault = f"{type(error).__name__} {number}"
+
+    def _live(self, process: subprocess.Popen[bytes], handle: psutil.Process) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
-        Thread(target=self._write, args=(process.stdin,), name="child-writes", daemon=True).start()
-        forwarding = Thread(target=self.stderr.forward, args=(process.stderr,), name="child-stderr", daemon=True)
-        forwarding.start()
-        self._begun.set()
-        with process.stdout as stdout:
-            self._listen(stdout.fileno())
-            self._see_off(process)
+        with process.stdout as stdout, Ending(handle) as ending:
+            with ExitStack() as unused:
+                unused.enter_context(process.stdin)
+                forwarding = _with_stream("child-stderr", self.stderr.forward, process.stderr)
+                _with_stream("child-writes", self._write, process.stdin)
+                unused.pop_all()
+            self._begun.set()
+            self._listen(stdout.fileno(), ending)
+            self._see_off(ending)
         forwarding.join(LEAVING_SECONDS)
-        self._finish()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> tuple[subprocess.Popen[bytes], psutil.Process]:
         process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=self._environment,
+            env=self._environment | {tree.MARK: self._mark},
             start_new_session=True,
         )
         self._process = process
-        with suppress(psutil.Error):
-            self._handle = psutil.Process(process.pid)
-        return process
+        self._handle = psutil.Process(process.pid)
+        return process, self._handle
 
-    def _listen(self, descriptor: int) -> None:
+    def _listen(self, descriptor: int, ending: Ending) -> None:
+        """Until there is no more, or the process has ended and what it said is taken: what it left may hold the channel
+        open.
+        """
+
+        def read(descriptor: int, size: int) -> bytes:
+            return b"" if ending.comes_before(descriptor) else os.read(descriptor, size)
+
         try:
-            while (body := read_frame(descriptor)) is not None:
+            while (body := read_frame(descriptor, read=read)) is not None:
                 self._inbox.put(from_child(body))
         except FrameInvalid as error:
             self._fault = error.message
             self.kill(KillReason.PROTOCOL)
 
-    def _see_off(self, process: subprocess.Popen[bytes]) -> None:
+    def _see_off(self, ending: Ending) -> None:
         """The channel's end is the process's, or is made so."""
-        try:
-            process.wait(LEAVING_SECONDS)
-        except subprocess.TimeoutExpired:
+        if not ending.comes(LEAVING_SECONDS):
             self._fault = self._fault or "it closed its channel"
             self.kill(KillReason.PROTOCOL)
-            process.wait()
+        while not ending.comes(LEAVING_SECONDS):
+            self._kill_tree()
         self._kill_tree()
+        tree.kill_marked(self._mark)
+        self._reap()
+
+    def _reap(self) -> None:
+        with self._signalling:
+            self._reaped = True
+            if self._process is not None:
+                self._process.wait()
 
     def _finish(self) -> None:
         self._outbox.put(None)
         self._ended.set()
+        self._begun.set()
         self._inbox.finish()
 
     def _write(self, stdin: IO[bytes]) -> None:

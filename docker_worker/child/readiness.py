@@ -38,7 +38,8 @@ def wait_until_ready(
             raise was_stopped(child.death()) or NotBegun(f"{child.death().describe()} before it was ready")
         elif frame is not None or monotonic() > until:
             child.kill(KillReason.NOT_STARTED if frame is None else KillReason.PROTOCOL)
-            child.wait(patience.end)
+            if not child.wait(patience.end):
+                raise NotBegun(f"{child.death().describe()} before it was ready")
         elif call.stop.reason is not None:
             return _told_to_stop(call.stop.reason)
         while_waiting()

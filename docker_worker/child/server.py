@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import assert_never
@@ -41,6 +41,7 @@ from docker_worker.child.protocol import (
     error_of,
     to_child,
 )
+from docker_worker.child.surroundings import Surroundings
 from docker_worker.context import DockerTaskContext
 from docker_worker.reserved_output import reserve_stdin, reserve_stdout
 
@@ -92,6 +93,12 @@ def serve(
         server.run(warm_up)
     except SystemExit as left:  # of a handler: at once, whatever threads it has left behind
         os._exit(left.code if isinstance(left.code, int) else 1)
+    except BaseException as error:  # noqa: BLE001 - the top of the process, which ends with it
+        frames = "".join(traceback.format_tb(error.__traceback__))  # without its text, which a document may have given
+        _log.critical("%s was raised, most recent call last:\n%s", type(error).__name__, frames)
+        with suppress(OSError, ValueError, AttributeError):  # there may be no standard error
+            sys.stderr.flush()
+        os._exit(1)
 
 
 class _Server:
@@ -104,12 +111,14 @@ class _Server:
         self._answers: SimpleQueue[Done | Refused] = SimpleQueue()
         self._asking = threading.Lock()
         self._current: tuple[int, StopSignal] | None = None
+        self._surroundings = Surroundings()
 
     def run(self, warm_up: Callable[[], object]) -> None:
         threading.Thread(target=self._listen, name="worker-channel", daemon=True).start()
         failed = guarded(warm_up)
         if isinstance(failed, Failed):
             _log.warning("warm_up_failed", extra={"code": failed.error.code, "reason": failed.error.message})
+        self._surroundings = Surroundings()
         self._channel.send(Ready())
         while True:
             call, stop = self._calls.get()
@@ -146,7 +155,7 @@ class _Server:
             handler = self._handlers.find(call.message.task_type)
         except UnknownTaskType as error:
             return Failed(describe(error), error)
-        with _temporary_files_in(call.scratch):
+        with self._surroundings.with_temporary_files_in(call.scratch):
             context = DockerTaskContext(
                 call.message,
                 timeout=handler.timeout,
@@ -190,18 +199,3 @@ class _Writes:
 
     def report_progress(self, percent: float, message: str) -> None:
         self._ask(ReportProgress(number=self._number, percent=percent, message=message))
-
-
-@contextmanager
-def _temporary_files_in(folder: str) -> Iterator[None]:
-    """For this process, whose handlers run one at a time, and for programs that they start."""
-    before = tempfile.tempdir, os.environ.get("TMPDIR")
-    tempfile.tempdir = os.environ["TMPDIR"] = folder
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before[0]
-        if before[1] is None:
-            del os.environ["TMPDIR"]
-        else:
-            os.environ["TMPDIR"] = before[1]

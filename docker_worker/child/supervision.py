@@ -72,6 +72,7 @@ class Supervision:
         self._asked = monotonic()
         self._began = False
         self._told: float | None = None
+        self._dead: float | None = None
         self._next_look = self._asked + patience.look
 
     def run(self) -> Outcome:
@@ -194,10 +195,18 @@ class Supervision:
             self._call.stop.set(StopReason.MEMORY)
         self._pass_on_stop(now)
         reason = self._verdict(now, seen.memory, seen.scratch)
-        if reason is not None or not self._child.usable:
-            self._child.kill(reason or KillReason.ABANDONED)
-            self._child.wait(self._patience.end)
-        return self._child.usable
+        if reason is None and self._child.usable:
+            return True
+        self._child.kill(reason or KillReason.ABANDONED)
+        self._see_it_end(now)
+        return False
+
+    def _see_it_end(self, now: float) -> None:
+        """What it said before is still to be heard, but nothing is waited for any longer than for a process to end."""
+        if self._dead is None:
+            self._dead = now
+        elif now > self._dead + self._patience.end and not self._child.ended:
+            raise self._lost()
 
     def _pass_on_stop(self, now: float) -> None:
         reason = self._call.stop.reason

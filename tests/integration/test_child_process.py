@@ -19,6 +19,7 @@ import pytest
 from core.context import StopReason
 from core.errors import BlobConflict, CapacityExceeded, HandlerLost, LeaseLost, StoreUnavailable, TextTooLong
 from core.outcome import ErrorInfo, Failed, Interrupted, RetryLater, Succeeded
+from docker_worker.child import process
 from docker_worker.limits import TaskLimits
 from docker_worker.memory import MIB
 from docker_worker.runner import COMMAND, ChildRunner, child_environment
@@ -322,7 +323,20 @@ def test_a_handler_near_its_memory_limit_is_told_so_once(made: Callable[..., Chi
     assert reason == "memory"
     assert 280 * MIB <= int(at) <= 340 * MIB
     assert call.stop.reason == StopReason.MEMORY
-    assert runner.stats().peak_bytes >= 360 * MIB
+    assert (runner.stats().made, runner.stats().recycled) == (2, 1)
+
+
+def test_a_child_that_kept_nearly_all_its_memory_is_made_anew(made: Callable[..., ChildRunner]) -> None:
+    runner = made(MEMORY, patience=replace(QUICK, look=60.0))
+    first = granted(runner(wish("leaks"))).pid
+    left = 375 - runner.stats().resident_bytes // MIB
+    assert granted(runner(wish("leaks", 100))).pid == first
+    assert runner.stats().peak_bytes >= 100 * MIB
+
+    assert granted(runner(wish("leaks", left - 100))).pid == first
+
+    assert granted(runner(wish("leaks"))).pid != first
+    assert runner.stats().recycled == 1
 
 
 def test_a_handler_over_its_memory_limit_is_killed(made: Callable[..., ChildRunner]) -> None:
@@ -550,16 +564,83 @@ def test_what_a_handler_started_ends_with_the_child(made: Callable[..., ChildRun
     assert all(ends(pid) for pid in pids)
 
 
-def test_what_a_handler_left_behind_ends_when_the_child_does(made: Callable[..., ChildRunner]) -> None:
+def test_what_a_handler_left_behind_ends_with_its_call_and_the_child_goes_on(made: Callable[..., ChildRunner]) -> None:
     runner = made()
     writes = Writes()
     runner(wish("starts_programs", text="leave", writes=writes))
     pids = [int(word) for word in writes.progress[0][1].split()]
-    assert all(psutil.pid_exists(pid) for pid in pids)
-
-    runner.close()
 
     assert all(ends(pid) for pid in pids)
+    assert works(runner)
+    assert runner.stats().made == 1
+
+
+def test_a_fork_that_holds_the_channel_of_a_dead_child_holds_up_nobody(made: Callable[..., ChildRunner]) -> None:
+    """Nobody looked before the child died, and so nobody has seen the fork."""
+    runner = made(patience=replace(QUICK, look=60.0))
+    writes = Writes()
+
+    error = lost(runner, wish("leaves_a_fork", writes=writes))
+
+    assert error.lost_code == "HANDLER_DIED"
+    assert "exit code 3" in error.message
+    assert ends(int(writes.progress[0][1]))
+    assert works(runner)
+
+
+def test_a_handler_that_raises_what_is_no_exception_ends_the_child_at_once(
+    made: Callable[..., ChildRunner], caplog: pytest.LogCaptureFixture
+) -> None:
+    error = lost(made(), wish("is_cancelled", text="of a document"))
+
+    assert "exit code 1" in error.message
+    last = caplog.records[-1].stderr  # type: ignore[attr-defined]
+    assert "CancelledError" in last
+    assert "of a document" not in last
+
+
+def test_a_call_finds_nothing_of_the_one_before(made: Callable[..., ChildRunner]) -> None:
+    runner = made()
+    before = granted(runner(wish("looks_around"))).said
+
+    runner(wish("upsets"))
+
+    assert granted(runner(wish("looks_around"))).said == before
+    assert runner.stats().made == 1
+
+
+@pytest.mark.parametrize("name", ["child", "child-writes", "child-stderr"])
+def test_a_child_for_which_there_is_no_thread_costs_the_task_nothing(
+    made: Callable[..., ChildRunner], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    class Limited(threading.Thread):
+        def start(self) -> None:
+            if self.name == name:
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    runner = made()
+    with monkeypatch.context() as patched:
+        patched.setattr(process, "Thread", Limited)
+        error = lost(runner, wish("looks"))
+
+    assert (error.lost_code, error.charged) == ("HANDLER_NOT_STARTED", False)
+    assert works(runner)
+
+
+def test_no_signal_goes_to_a_process_whose_number_may_be_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: list[bool] = []
+    monkeypatch.setattr(os, "killpg", lambda group, number: groups.append(psutil.pid_exists(group)))
+    child = process.ChildProcess([sys.executable, "-c", ""], os.environ, LIMITS.bounds())
+    assert child.wait(30.0)
+    assert groups
+    assert all(groups)
+    groups.clear()
+
+    child.kill(process.KillReason.CLOSED)
+
+    assert groups == []
+    assert child.death().killed is None
 
 
 # --- its folder ---
@@ -577,6 +658,26 @@ def test_the_scratch_folder_is_empty_at_first_and_gone_after_the_call(
     for folder in writes.progress[0][1].split("|"):
         assert Path(folder).is_relative_to(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_root_of_the_folders_is_made_anew_where_a_handler_removed_it(
+    made: Callable[..., ChildRunner], tmp_path: Path
+) -> None:
+    runner = made(replace(LIMITS, scratch_root=tmp_path / "root"))
+
+    granted(runner(wish("removes_the_root")))
+
+    assert works(runner)
+
+
+def test_a_folder_that_cannot_be_made_costs_the_task_nothing(made: Callable[..., ChildRunner], tmp_path: Path) -> None:
+    (tmp_path / "root").write_bytes(b"")
+    runner = made(replace(LIMITS, scratch_root=tmp_path / "root"))
+
+    error = lost(runner, wish("looks"))
+
+    assert (error.lost_code, error.charged) == ("HANDLER_NOT_STARTED", False)
+    assert "folder" in error.message
 
 
 def test_the_scratch_folder_is_gone_after_a_kill(made: Callable[..., ChildRunner], tmp_path: Path) -> None:

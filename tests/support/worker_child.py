@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +142,44 @@ def fills_its_folder(wish: Wish, context: TaskContext) -> Granted:
 
 def allocates_at_once(wish: Wish, context: TaskContext) -> Granted:
     return Granted(said=str(len(bytearray(wish.number * MIB))))
+
+
+def leaves_a_fork(wish: Wish, context: TaskContext) -> Granted:
+    """In a session of its own, with all descriptors of this process, which ends."""
+    heard, said = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.write(said, str(os.getpid()).encode())
+            signal.pause()
+        os._exit(0)
+    context.report_progress(0, os.read(heard, 100).decode())
+    os._exit(3)
+
+
+def removes_the_root(wish: Wish, context: TaskContext) -> Granted:
+    shutil.rmtree(context.scratch.parent.parent)
+    return Granted()
+
+
+def upsets(wish: Wish, context: TaskContext) -> Granted:
+    """What the process has for all its calls."""
+    os.environ.clear()
+    os.chdir(context.scratch)
+    os.umask(0)
+    return Granted()
+
+
+def looks_around(wish: Wish, context: TaskContext) -> Granted:
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return Granted(said=f"{os.getcwd()} {mask:o} {sorted(os.environ.items())}".replace(os.environ["TMPDIR"], ""))  # noqa: PTH109
+
+
+def is_cancelled(wish: Wish, context: TaskContext) -> Granted:
+    """With a thread left behind that would hold up the process."""
+    threading.Thread(target=threading.Event().wait).start()
+    raise asyncio.CancelledError(wish.text)
 
 
 LEAK: list[bytearray] = []
@@ -278,6 +318,11 @@ WISHES: dict[str, Callable[..., object]] = {
         allocates_at_once,
         starts_a_hoarder,
         starts_a_hoarder_and_saves,
+        leaves_a_fork,
+        removes_the_root,
+        upsets,
+        looks_around,
+        is_cancelled,
         fills_its_folder,
         leaks,
         ends,
