@@ -85,7 +85,7 @@ def writes_everywhere(params: Params, context: TaskContext) -> Result:
     """To every descriptor that the process has."""
     for number in range(2, 64):
         with suppress(OSError):
-            os.write(number, b"not the answer\n")
+            os.write(number, b"not the answer\n" * 100)
     return Result(text=params.text)
 
 
