@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from threading import Condition, Event, Thread
+from typing import Any
 
 import pytest
 
@@ -240,15 +241,15 @@ def test_what_is_kept_is_tried_until_the_grace_period_is_over_and_then_left_to_t
 
 
 def test_once_what_was_kept_is_committed_it_waits_for_nothing(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    finish, times = ready.world.state.finish_attempts, iter(range(3))
+    finish, times = ready.world.state.finish_attempt, iter(range(3))
 
     def away_at_first(*given: Any) -> Any:
         if next(times, None) is not None:
             raise StoreUnavailable("no answer")
         return finish(*given)
 
-    monkeypatch.setattr(ready.world.state, "finish_attempt", raising(StoreUnavailable("no answer")))
-    monkeypatch.setattr(ready.world.state, "finish_attempts", away_at_first)
+    monkeypatch.setattr(ready.world.state, "finish_attempt", away_at_first)
+    monkeypatch.setattr(ready.world.state, "finish_attempts", lambda ends: [away_at_first(*end) for end in ends])
     ready.worker.offer(ready.world.message)
     ready.worker.step()
 

@@ -339,6 +339,39 @@ def test_once_told_to_stop_a_kept_outcome_is_tried_within_the_grace_period(
     assert 3 < len(desk.waits) < 15
 
 
+def test_the_lock_is_kept_while_an_outcome_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish, back_at = desk.world.state.finish_attempt, desk.world.clock.now() + timedelta(minutes=3)
+
+    def away_until(*given: Any) -> Any:
+        if desk.world.clock.now() < back_at:
+            raise StoreUnavailable("away")
+        return finish(*given)
+
+    monkeypatch.setattr(desk.world.state, "finish_attempt", away_until)
+    monkeypatch.setattr(desk.world.state, "finish_attempts", lambda ends: [away_until(*end) for end in ends])
+    desk.wake()
+    desk.worker.step()
+
+    assert desk.world.task.status is TaskStatus.COMPLETED
+    assert desk.bus.calls.count("renew_lock") >= 3
+    assert desk.world.status.snapshot().locks_lost == 0
+    assert desk.left() == []
+
+
+def test_a_task_of_which_nothing_is_kept_is_not_taken_for_committed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(desk.world.slot, "run", away)
+    desk.wake()
+    desk.worker.step()
+
+    assert desk.bus.calls[-1] == "abandon"
+    assert desk.world.task.status is TaskStatus.RUNNING
+
+
 def test_an_error_of_its_own_ends_the_thread_and_is_seen(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
