@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from core.context import StopReason
+from core.context import NO_LONGER_OURS
 from core.errors import LeaseLost
 from core.outcome import Interrupted
 from core.runner import HandlerCall
@@ -13,9 +13,6 @@ from docker_worker.child.evidence import NotBegun, was_stopped
 from docker_worker.child.patience import Patience
 from docker_worker.child.process import ChildProcess, KillReason
 from docker_worker.child.protocol import Ready
-
-NO_LONGER_OURS = frozenset({StopReason.CANCELLED, StopReason.LEASE_LOST})
-"""What the handler still does is for nobody."""
 
 
 def wait_until_ready(

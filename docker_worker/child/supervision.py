@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, assert_never
 
-from core.context import StopReason
+from core.context import NO_LONGER_OURS, StopReason
 from core.errors import CoreMachineError, LeaseLost
 from core.outcome import ErrorInfo, Failed, Interrupted, Outcome, RetryLater, Succeeded, storable
 from core.runner import HandlerCall
@@ -32,7 +32,6 @@ from docker_worker.child.protocol import (
     WasInterrupted,
     refused,
 )
-from docker_worker.child.readiness import NO_LONGER_OURS
 from docker_worker.child.watch import Watch
 from docker_worker.limits import TaskLimits
 from docker_worker.memory import Verdict
