@@ -20,15 +20,14 @@ from core.outcome import Failed, Outcome
 from core.runner import HandlerCall
 from core.scratch import Scratch
 from core.system import SystemClock
-from docker_worker.child import tree
 from docker_worker.child.evidence import NotBegun
 from docker_worker.child.patience import Patience
 from docker_worker.child.process import ChildProcess, KillReason
 from docker_worker.child.readiness import wait_until_ready
 from docker_worker.child.supervision import Asking, Supervision
+from docker_worker.child.warm import WarmChild
 from docker_worker.child.watch import Watch
 from docker_worker.limits import TaskLimits
-from docker_worker.memory import Verdict, verdict
 from infrastructure.settings import Settings
 
 COMMAND = (sys.executable, "-m", "docker_worker.child")
@@ -68,46 +67,6 @@ class ChildStats:
     killed: Mapping[str, int]
 
 
-class _Warm:
-    """A child that is kept, and what is known of it."""
-
-    def __init__(self, process: ChildProcess, started_at: datetime, limit: int) -> None:
-        self.process = process
-        self._limit = limit
-        self.started_at = started_at
-        self.tasks = 0
-        self._first_bytes = self._last_bytes = 0
-        self.peak_bytes = 0
-        self._before: tree.Tree = frozenset()
-
-    @property
-    def growth(self) -> int:
-        """Bytes, since its first task."""
-        return self._last_bytes - self._first_bytes
-
-    def resident(self) -> int:
-        handle = self.process.handle
-        return 0 if handle is None else tree.resident([handle])
-
-    @property
-    def nearly_full(self) -> bool:
-        """Whether the next task would be told at once that its memory runs out."""
-        return verdict(self._last_bytes, self._limit) is not Verdict.FINE
-
-    def begins_task(self) -> None:
-        if self.process.handle is not None:
-            self._before = tree.tree_of(self.process.handle)
-
-    def ended_task(self, peak: int) -> None:
-        """What the task started and left behind ends with it."""
-        if self.process.handle is not None and self.process.usable:
-            tree.kill_left(self.process.handle, self._before)
-        self._last_bytes = self.resident()
-        self.tasks += 1
-        self._first_bytes = self._first_bytes or self._last_bytes
-        self.peak_bytes = max(self.peak_bytes, peak, self._last_bytes)
-
-
 class ChildRunner:
     """:class:`core.runner.HandlerRunner` by a child process, reused for task after task.
 
@@ -135,7 +94,7 @@ class ChildRunner:
         self._numbers = count(1)
         self._calling = Lock()
         self._lock = Lock()
-        self._child: _Warm | None = None
+        self._child: WarmChild | None = None
         self._supervision: Supervision | None = None
         self._closed = self._in_call = False
         self._give_up = Event()
@@ -235,13 +194,13 @@ class ChildRunner:
             if self._give_up.wait(min(left, self._patience.look)):
                 break
 
-    def _for_a_call(self) -> _Warm:
+    def _for_a_call(self) -> WarmChild:
         with self._lock:
             if self._give_up.is_set():
                 raise HandlerLost("HANDLER_STOPPED", "the worker ended before the handler began", charged=False)
             return self._warm()
 
-    def _run(self, child: _Warm, call: HandlerCall) -> Outcome:
+    def _run(self, child: WarmChild, call: HandlerCall) -> Outcome:
         """A folder that a process which was killed may still write to is removed after that has ended."""
         outcome: Outcome | None = None
         try:
@@ -267,7 +226,7 @@ class ChildRunner:
             raise NotBegun(f"no folder can be made for the task: {error.strerror}") from error
         return path
 
-    def _supervised(self, child: _Warm, call: HandlerCall, scratch: Path) -> Outcome:
+    def _supervised(self, child: WarmChild, call: HandlerCall, scratch: Path) -> Outcome:
         asking = Asking(call, next(self._numbers), os.fspath(scratch), self._progressed, self.while_waiting)
         watch = Watch(self._limits, scratch)
         child.begins_task()
@@ -279,7 +238,7 @@ class ChildRunner:
             child.ended_task(watch.peak)
             self._failed_starts = 0
 
-    def _retire_if_ended(self, child: _Warm) -> None:
+    def _retire_if_ended(self, child: WarmChild) -> None:
         """Count how it ended, and begin the next one."""
         if child.process.usable:
             return
@@ -289,7 +248,7 @@ class ChildRunner:
             if child.tasks and not self._give_up.is_set():
                 self._warm()
 
-    def _recycle_if_due(self, child: _Warm, call: HandlerCall, outcome: Outcome | None) -> None:
+    def _recycle_if_due(self, child: WarmChild, call: HandlerCall, outcome: Outcome | None) -> None:
         """Memory may have run out in the middle of anything, so that nobody knows what state the process is in. One
         that came near its limit may keep what it took, and would fail task after task.
         """
@@ -300,24 +259,24 @@ class ChildRunner:
             self._end(child, KillReason.RECYCLED)
             self._retire_if_ended(child)
 
-    def _end(self, child: _Warm, reason: KillReason) -> None:
+    def _end(self, child: WarmChild, reason: KillReason) -> None:
         child.process.kill(reason)
         child.process.wait(self._patience.end)
 
     # --- with the lock held ---
 
-    def _warm(self) -> _Warm:
+    def _warm(self) -> WarmChild:
         if self._closed:
             raise HandlerLost("HANDLER_STOPPED", "the worker has ended", charged=False)
         if self._child is not None and not self._child.process.usable:
             self._forget(self._child)
         if self._child is None:
             process = ChildProcess(self._command, self._environment, self._limits.bounds())
-            self._child = _Warm(process, self._clock.now(), self._limits.memory_bytes)
+            self._child = WarmChild(process, self._clock.now(), self._limits.memory_bytes)
             self._made += 1
         return self._child
 
-    def _forget(self, child: _Warm) -> None:
+    def _forget(self, child: WarmChild) -> None:
         if self._child is not child:
             return
         self._child = None
