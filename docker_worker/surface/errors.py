@@ -21,6 +21,7 @@ from core.errors import InvalidInput, TransientError
 
 
 class SurfaceRefusal(InvalidInput):
+    code = "CALL_REFUSED"
     status: ClassVar[int] = 400
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import core
 import core.errors
+import docker_worker
 import handlers
 import infrastructure
 from core.errors import CoreMachineError
@@ -28,7 +29,7 @@ def subclasses(base: type[CoreMachineError]) -> Iterator[type[CoreMachineError]]
 
 
 def everywhere() -> list[type[CoreMachineError]]:
-    for package in (core, handlers, infrastructure):
+    for package in (core, handlers, infrastructure, docker_worker):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     found = {cls for cls in subclasses(CoreMachineError) if cls.__module__.partition(".")[0] in SHIPPED}

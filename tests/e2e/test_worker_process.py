@@ -131,7 +131,7 @@ def submit(client: StackClient, documents: Path, key: str, pages: int = FEW_PAGE
 
 
 def pages_read(reads: Path) -> list[int]:
-    return [int(line) for line in reads.read_text("utf-8").split()]
+    return [int(line.split()[1]) for line in reads.read_text("utf-8").splitlines()]
 
 
 def attempts(stack: Stack, job: str) -> list[tuple[Any, ...]]:
