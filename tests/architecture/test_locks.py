@@ -20,8 +20,9 @@ LOCKS = ("requirements.txt", "docker_worker/requirements.txt", "requirements-dev
 FOLDERS = ("core", "handlers", "infrastructure", "testing", "docker_worker", "local", "benchmarks", "tests")
 SHIM = ROOT / "docker_worker" / "opencv_contrib_shim" / "pyproject.toml"
 
-# Used unmodified, as separate modules that a user can replace, which the LGPL asks for. Two come with PaddleX.
-LESSER_GPL = {"crc32c", "python-bidi", "psycopg", "psycopg-binary", "psycopg-pool"}
+# Used unmodified, as separate modules that a user can replace, which the LGPL asks for. Two come with PaddleX; libheif is
+# in pi-heif as a library of its own.
+LESSER_GPL = {"crc32c", "pi-heif", "python-bidi", "psycopg", "psycopg-binary", "psycopg-pool"}
 
 
 def requirements(lock: str) -> list[Requirement]:
