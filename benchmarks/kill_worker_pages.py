@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from handlers.document.engine import PageText
-from testing.ocr_engines import scripted
+from testing.ocr_engines import Upright, scripted
 
 if TYPE_CHECKING:
     from handlers.document.engine import Page
@@ -31,7 +31,7 @@ def document(pages: int) -> bytes:
     return written.getvalue()
 
 
-class CountingReader:
+class CountingReader(Upright):
     """Reads the number of a page from its picture, and writes down for which ``job`` it did, before it answers."""
 
     def __init__(self, reads: Path) -> None:

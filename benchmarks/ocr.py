@@ -33,7 +33,7 @@ from core.errors import CoreMachineError
 from docker_worker.models import DEFAULT_ROOT
 from docker_worker.ocr.paddle_engine import PaddleEngines
 from handlers.document.decode import decode_page
-from handlers.document.engine import Quality, read_page
+from handlers.document.engine import EngineChoice, Quality, read_page
 from handlers.document.errors import DocumentError
 from handlers.document.limits import DocumentLimits
 from testing.documents import sample_page
@@ -134,7 +134,7 @@ def read_all(cases: Sequence[Case], quality: Quality, models: Path, results: Con
 
 def _read_all(cases: Sequence[Case], quality: Quality, models: Path) -> Report:
     started = time.perf_counter()
-    engine = PaddleEngines(models)(quality)
+    engine = PaddleEngines(models)(EngineChoice(quality))
     build_seconds = time.perf_counter() - started
     pages = []
     for case in cases:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from docker_worker.ocr.paddle_engine import PaddleEngines
-from handlers.document.tasks import EngineProvider
+from handlers.document.engine import EngineProvider
 from infrastructure.settings import Settings
 from testing.ocr_engines import ReadsText, always
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from core.operations import JobOperations
 from core.registry import HandlerRegistry, JobRegistry
 from handlers.document import DocumentLimits, SourceReader, document_handlers, document_jobs
-from handlers.document.tasks import EngineProvider
+from handlers.document.engine import EngineProvider
 from handlers.hello_world import hello_world_handlers, hello_world_jobs
 from infrastructure.settings import Settings
 from infrastructure.web.parts import WebParts

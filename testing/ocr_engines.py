@@ -10,19 +10,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from handlers.document.engine import Line, OcrEngine, PageText, Quad, Quality, Word
+from handlers.document.engine import EngineProvider, Line, OcrEngine, PageText, Quad, Turn, Word
 from handlers.document.errors import OcrFailed
 
 if TYPE_CHECKING:
     from handlers.document.engine import Page
 
 
-def always(engine: OcrEngine) -> Callable[[Quality], OcrEngine]:
-    """A provider that gives ``engine`` for every quality."""
-    return lambda quality: engine
+def always(engine: OcrEngine) -> EngineProvider:
+    """A provider that gives ``engine`` for every choice."""
+    return lambda choice: engine
 
 
-class ReadsText:
+class Upright:
+    """What the scripted engines share: every page stands upright, and is read alone."""
+
+    concurrency = 1
+
+    def turn(self, page: Page) -> Turn:
+        return Turn(0, 1.0)
+
+
+class ReadsText(Upright):
     """Reads the given lines on every page, evenly spaced from top to bottom. ``pages`` are the shapes it saw."""
 
     def __init__(self, lines: Sequence[str], confidence: float = 0.97, orientation_unsure: bool = False) -> None:
@@ -37,7 +46,7 @@ class ReadsText:
         return replace(read, orientation_unsure=self._orientation_unsure)
 
 
-class ReadsNothing:
+class ReadsNothing(Upright):
     """Finds no text on any page."""
 
     def read(self, page: Page) -> PageText:
@@ -45,7 +54,7 @@ class ReadsNothing:
 
 
 @dataclass(frozen=True, slots=True)
-class Crashes:
+class Crashes(Upright):
     """Raises ``error``."""
 
     error: Exception = field(default_factory=lambda: OcrFailed("the scripted engine crashed"))
@@ -54,7 +63,7 @@ class Crashes:
         raise self.error
 
 
-class Hangs:
+class Hangs(Upright):
     """Waits until ``released`` is set, at most ``bound`` seconds; then it reads nothing, or fails at the bound.
 
     ``entered`` is set once a call waits.
@@ -72,14 +81,14 @@ class Hangs:
         return scripted(page, ())
 
 
-class ExhaustsMemory:
+class ExhaustsMemory(Upright):
     """Raises a real :class:`MemoryError`, by asking for more than any address space has."""
 
     def read(self, page: Page) -> PageText:
         return scripted(page, (str(len(bytearray(1 << 62))),))
 
 
-class ReturnsGarbage:
+class ReturnsGarbage(Upright):
     """Gives what no engine may give; ``kind`` is one of :data:`GARBAGE`."""
 
     def __init__(self, kind: str) -> None:

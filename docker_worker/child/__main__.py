@@ -47,9 +47,9 @@ def _serve(channel: Channel) -> None:
 
 
 def _warm_up(quality: str, engines: Callable[..., object]) -> Callable[[], object]:
-    from handlers.document.engine import Quality  # noqa: PLC0415
+    from handlers.document.engine import EngineChoice, Quality  # noqa: PLC0415
 
-    return (lambda: None) if quality == "none" else (lambda: engines(Quality(quality)))
+    return (lambda: None) if quality == "none" else (lambda: engines(EngineChoice(Quality(quality))))
 
 
 if __name__ == "__main__":

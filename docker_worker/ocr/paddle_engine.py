@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import DependencyMissing
 from docker_worker.models import model_dir
 from docker_worker.ocr.paddle_result import Origin, better_reading, page_text_of, turned_in_doubt
-from handlers.document.engine import PageText, Quality
+from handlers.document.engine import EngineChoice, PageText, Quality, Turn
 from handlers.document.errors import OCR_INSTALL_HINT, OcrFailed
 
 if TYPE_CHECKING:
@@ -86,6 +86,12 @@ class PaddleOcrEngine:
                 return_word_box=True,
             )
 
+    concurrency = 1
+
+    def turn(self, page: Page) -> Turn:
+        """Reading turns the page itself."""
+        return Turn(0, 0.0)
+
     def read(self, page: Page) -> PageText:
         height, width = int(page.shape[0]), int(page.shape[1])
         if max(height, width) > CLASSIFIED_ASPECT * min(height, width):
@@ -110,7 +116,10 @@ class PaddleOcrEngine:
 
 
 class PaddleEngines:
-    """The engines of this process, one a quality, each built when it is first asked for."""
+    """The engines of this process, one a quality, each built when it is first asked for.
+
+    They read whatever language they can, and are not asked which.
+    """
 
     def __init__(self, model_root: Path, cache_dir: Path | None = None) -> None:
         self._build: Callable[[Quality], PaddleOcrEngine] = lambda quality: PaddleOcrEngine(
@@ -119,8 +128,9 @@ class PaddleEngines:
         self._lock = threading.Lock()
         self._engines: dict[Quality, PaddleOcrEngine] = {}
 
-    def __call__(self, quality: Quality) -> PaddleOcrEngine:
+    def __call__(self, choice: EngineChoice) -> PaddleOcrEngine:
         """Raises as :class:`PaddleOcrEngine` does, each time anew."""
+        quality = choice.quality
         with self._lock:
             engine = self._engines.get(quality)
             if engine is None:

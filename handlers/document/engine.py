@@ -7,9 +7,10 @@ upper left corner of the first pixel.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeGuard
 
 from handlers.document.errors import OcrFailed
 
@@ -36,6 +37,29 @@ class Quality(StrEnum):
 
     ACCURATE = "accurate"
     FAST = "fast"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """Which engine a document is read with.
+
+    ``languages`` are what it is written in, as BCP 47 primary subtags in lower case ("en", "zh", "hi"); none
+    leaves it to the engine, which reads every script that it knows.
+    """
+
+    quality: Quality = Quality.ACCURATE
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How far the content of a page is turned clockwise: 90 where its text runs downwards.
+
+    ``confidence`` is 0..1; 0.0, with 0 degrees, says that it could not be told.
+    """
+
+    degrees: Literal[0, 90, 180, 270]
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +115,42 @@ class PageText:
 
 
 class OcrEngine(Protocol):
-    """Reads the text of one page.
+    """Reads the text of pages.
 
-    An implementation may be called from several threads, and may serialise them. It keeps nothing of a page
-    after the call, does not change it, and gives the same result for the same page.
+    Its methods may be called from several threads at once. It keeps nothing of a page after a call, does not
+    change it, and gives the same result for the same page, whatever else it is reading. A page is HxWx3 uint8
+    BGR, at least 1x1.
+
+    Its methods raise :class:`OcrFailed` where the engine broke or gave something that is not understood, and
+    :class:`core.errors.DependencyMissing` where a package or model that it needs is not installed.
+    :class:`MemoryError` passes through.
     """
 
-    def read(self, page: Page) -> PageText:
-        """Read ``page``, HxWx3 uint8 BGR, at least 1x1, in any of the four orientations.
+    @property
+    def concurrency(self) -> int:
+        """How many pages it reads at once, at least 1. Calls beyond that wait for their turn."""
+        ...
 
-        A page without text is a :class:`PageText` without lines. Raises :class:`OcrFailed` where the engine
-        broke or gave something that is not understood, and :class:`core.errors.DependencyMissing` where a
-        package or model that it needs is not installed. :class:`MemoryError` passes through.
+    def turn(self, page: Page) -> Turn:
+        """Which way up ``page`` stands: cheap beside reading it."""
+        ...
+
+    def read(self, page: Page) -> PageText:
+        """Read ``page``, which stands upright within some degrees; it is not turned.
+
+        Gives the pieces of text as they were detected, with their words, in no particular order and not joined
+        to lines of the page, and the angle 0. A page without text is a :class:`PageText` without lines.
         """
         ...
+
+
+EngineProvider: TypeAlias = Callable[[EngineChoice], OcrEngine]
+"""Gives an engine that is ready; the same choice gives the same engine.
+
+Raises :class:`handlers.document.errors.LanguageNotSupported` where nothing that is installed reads one of the
+languages, :class:`core.errors.DependencyMissing` where a package or model is not installed, and
+:class:`OcrFailed` where the engine cannot be built.
+"""
 
 
 def read_page(engine: OcrEngine, page: Page) -> PageText:

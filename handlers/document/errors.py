@@ -12,6 +12,7 @@
     |   +-- TooManyPages
     |   +-- PageNotFound                 a page number that the document does not have
     |   +-- DecodeFailed                 the content is damaged
+    +-- LanguageNotSupported             nothing that is installed reads a language that was asked for
     +-- OcrFailed                        the engine broke; not the same as a page without text
     +-- TransientTaskError
         +-- PageNotStored                what was read of a page is not in the blob store as it was written
@@ -59,6 +60,10 @@ class PageNotFound(DocumentError):
 
 class DecodeFailed(DocumentError):
     code = "DECODE_FAILED"
+
+
+class LanguageNotSupported(TaskError):
+    code = "LANGUAGE_NOT_SUPPORTED"
 
 
 class OcrFailed(TaskError):

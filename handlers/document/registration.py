@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from core.handlers import TaskHandler, task_handler
+from handlers.document.engine import EngineProvider
 from handlers.document.job import OcrDocumentJob
 from handlers.document.limits import DocumentLimits
 from handlers.document.source import SourceReader
-from handlers.document.tasks import DocumentTasks, EngineProvider
+from handlers.document.tasks import DocumentTasks
 
 RECOGNISE_TIMEOUT = 1_800.0
 """Seconds for the pages of one task, 90 for each of :data:`handlers.document.records.PAGES_PER_TASK`. A task of many

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
 
 from core.context import TaskContext
 from core.outcome import Interrupted
 from handlers.document.decode import decode_image
-from handlers.document.engine import OcrEngine, Quality
+from handlers.document.engine import EngineChoice, EngineProvider
 from handlers.document.inspect import inspect_document
 from handlers.document.limits import DocumentLimits
 from handlers.document.preview import CONTENT_TYPE as PREVIEW_TYPE
@@ -31,8 +30,6 @@ from handlers.document.records import (
     summary_of,
 )
 from handlers.document.source import SourceReader, job_area, stored_source
-
-EngineProvider: TypeAlias = Callable[[Quality], OcrEngine]
 
 PAGE_BREAK = "\n\f"
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -70,7 +67,7 @@ class DocumentTasks:
         pages: list[RecognisedPage] = []
         recogniser = PageRecogniser(
             context,
-            engine=lambda: self._engine_for(params.quality),
+            engine=lambda: self._engine_for(EngineChoice(params.quality)),
             data=lambda: self._sources.read(params.source, context.blobs, context.job_id),
             limits=self._limits,
         )

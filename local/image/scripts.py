@@ -41,7 +41,7 @@ from pathlib import Path
 import numpy
 from PIL import Image, ImageDraw, ImageFont
 from docker_worker.ocr.paddle_engine import PaddleEngines
-from handlers.document.engine import Quality
+from handlers.document.engine import EngineChoice, Quality
 
 page = Image.new("RGB", (900, 300), "white")
 pen = ImageDraw.Draw(page)
@@ -51,7 +51,7 @@ pixels = numpy.ascontiguousarray(numpy.asarray(page)[:, :, ::-1])
 engines = PaddleEngines(Path(os.environ["OCR_MODEL_ROOT"]))
 for quality in Quality:
     begun = time.perf_counter()
-    read = engines(quality).read(pixels)
+    read = engines(EngineChoice(quality)).read(pixels)
     print(quality.value, f"{time.perf_counter() - begun:.1f}", *(line.text for line in read.lines), sep="|")
 """
 

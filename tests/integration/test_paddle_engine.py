@@ -16,7 +16,7 @@ from benchmarks.ocr import main, normalised, score
 from docker_worker.models import DEFAULT_ROOT
 from docker_worker.ocr.paddle_engine import PaddleEngines
 from handlers.document.decode import decode_page
-from handlers.document.engine import OcrEngine, PageText, Quality, read_page
+from handlers.document.engine import EngineChoice, OcrEngine, PageText, Quality, read_page
 from handlers.document.errors import OcrFailed
 from handlers.document.limits import DocumentLimits
 from testing.documents import SamplePage, sample_page
@@ -37,7 +37,7 @@ def engines() -> PaddleEngines:
 @pytest.fixture(scope="module")
 def engine(engines: PaddleEngines) -> OcrEngine:
     """The small models: what they are asked here does not depend on the size, and they take a third of the time."""
-    return engines(Quality.FAST)
+    return engines(EngineChoice(Quality.FAST))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_the_same_page_gives_the_same_result(engine: OcrEngine, sample: SamplePa
 def test_both_qualities_read_the_page_with_their_models(
     engines: PaddleEngines, sample: SamplePage, quality: Quality, size: str
 ) -> None:
-    read = read_page(engines(quality), pixels(sample))
+    read = read_page(engines(EngineChoice(quality)), pixels(sample))
 
     assert error_rate(sample, read.text) < 2.0
     assert read.models == (f"PP-OCRv6_{size}_det", f"PP-OCRv6_{size}_rec", "PP-LCNet_x1_0_doc_ori")
@@ -159,7 +159,7 @@ def test_the_engine_prints_nothing_and_writes_only_where_it_may(capfd: pytest.Ca
     home = Path.home()
     before = {path.name for path in home.iterdir()} if home.is_dir() else set()
 
-    PaddleEngines(DEFAULT_ROOT)(Quality.FAST).read(np.full((60, 60, 3), 255, dtype=np.uint8))
+    PaddleEngines(DEFAULT_ROOT)(EngineChoice(Quality.FAST)).read(np.full((60, 60, 3), 255, dtype=np.uint8))
 
     assert capfd.readouterr() == ("", "")
     assert ({path.name for path in home.iterdir()} if home.is_dir() else set()) == before

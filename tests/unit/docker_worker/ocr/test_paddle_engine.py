@@ -11,7 +11,7 @@ import pytest
 from core.errors import DependencyMissing
 from docker_worker.models import DEFAULT_ROOT
 from docker_worker.ocr.paddle_engine import PaddleEngines, PaddleOcrEngine, _class_name, default_cache
-from handlers.document.engine import Quality
+from handlers.document.engine import EngineChoice, Quality
 from handlers.document.errors import OCR_INSTALL_HINT
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -144,8 +144,8 @@ def test_an_engine_is_built_once_a_quality(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(PaddleOcrEngine, "__init__", build)
     engines = PaddleEngines(DEFAULT_ROOT)
 
-    assert engines(Quality.FAST) is engines(Quality.FAST)
-    assert engines(Quality.FAST) is not engines(Quality.ACCURATE)
+    assert engines(EngineChoice(Quality.FAST)) is engines(EngineChoice(Quality.FAST))
+    assert engines(EngineChoice(Quality.FAST)) is not engines(EngineChoice(Quality.ACCURATE))
     assert built == [(DEFAULT_ROOT, Quality.FAST), (DEFAULT_ROOT, Quality.ACCURATE)]
 
 
@@ -154,4 +154,4 @@ def test_an_engine_that_could_not_be_built_is_tried_again(tmp_path: Path) -> Non
 
     for _ in range(2):
         with pytest.raises(DependencyMissing):
-            engines(Quality.FAST)
+            engines(EngineChoice(Quality.FAST))

@@ -6,7 +6,7 @@ import pytest
 
 from core.outcome import Interrupted
 from handlers.document import DocumentLimits, SourceReader
-from handlers.document.engine import DOUBTFUL_BELOW, OcrEngine, Quality
+from handlers.document.engine import DOUBTFUL_BELOW, EngineChoice, OcrEngine, Quality
 from handlers.document.errors import OcrFailed, PageNotFound, SourceNotAllowed
 from handlers.document.records import (
     AssembleParameters,
@@ -93,17 +93,17 @@ def test_a_page_is_stored_as_json_and_summed_up() -> None:
 
 def test_the_engine_is_given_the_page_that_was_asked_for_and_the_quality() -> None:
     engine = ReadsText(["a"])
-    asked: list[Quality] = []
+    asked: list[EngineChoice] = []
 
-    def provider(quality: Quality) -> OcrEngine:
-        asked.append(quality)
+    def provider(choice: EngineChoice) -> OcrEngine:
+        asked.append(choice)
         return engine
 
     made = context(pages=2)
     document = DocumentTasks(provider, SourceReader(), DocumentLimits())
     document.recognise_pages(RecognisePagesParameters(source=SOURCE, pages=[2], quality=Quality.FAST), made.make())
 
-    assert asked == [Quality.FAST]
+    assert asked == [EngineChoice(Quality.FAST)]
     assert engine.pages == [(1754, 1240, 3)]
     with pytest.raises(PageNotFound):
         document.recognise_pages(RecognisePagesParameters(source=SOURCE, pages=[3]), made.make())
