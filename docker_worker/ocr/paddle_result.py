@@ -12,7 +12,8 @@ from itertools import groupby
 
 from handlers.document.engine import Line, PageText, Point, Quad, Word, mean_confidence, sure_characters
 from handlers.document.errors import OcrFailed
-from handlers.document.reading_order import in_reading_order, turn_back
+from handlers.document.layout import ordered
+from handlers.document.reading_order import turn_back
 
 UPRIGHT_TURNS: Mapping[int, int] = {-1: 0, 0: 0, 90: 1, 180: 2, 270: 3}
 """Quarter turns counter-clockwise that PaddleX gave the page, by what its classifier said. -1: it was not asked."""
@@ -40,7 +41,7 @@ def page_text_of(results: object, origin: Origin, *, classified: bool = True) ->
     result = _only_result(results)
     turns = _quarter_turns(result) if classified else 0
     width, height = (origin.height, origin.width) if turns % 2 else (origin.width, origin.height)
-    pieces = in_reading_order(_pieces(result, width, height))
+    pieces = ordered(_pieces(result, width, height), width, height)
     return PageText(
         lines=tuple(_turned(line, turns, origin) for line in pieces),
         width=origin.width,
