@@ -9,9 +9,10 @@ from PIL.ImageFile import ImageFile
 
 from core.errors import DependencyMissing
 from handlers.document.errors import OCR_INSTALL_HINT, PageNotFound
+from handlers.document.formats import Format, sniff
 from handlers.document.inspect import check_pixels
 from handlers.document.limits import DocumentLimits
-from handlers.document.pillow import FOREIGN_ERRORS, Format, open_image, sniff, translated
+from handlers.document.pillow import FOREIGN_ERRORS, open_image, translated
 from handlers.document.png import check_png_data
 
 if TYPE_CHECKING:

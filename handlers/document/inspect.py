@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import count
 
 from PIL.ImageFile import ImageFile
 
 from handlers.document.errors import DecodeFailed, DocumentTooLarge, ImageTooLarge, TooManyPages
+from handlers.document.files import DocumentInfo, PageSize
+from handlers.document.formats import Format, sniff
 from handlers.document.limits import DocumentLimits
-from handlers.document.pillow import Format, open_image, sniff, translated
-
-
-@dataclass(frozen=True, slots=True)
-class PageSize:
-    """Pixels by the header, before an EXIF orientation is applied. ``number`` counts from 1."""
-
-    number: int
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentInfo:
-    format: Format
-    byte_count: int
-    pages: tuple[PageSize, ...]
+from handlers.document.pillow import open_image, translated
 
 
 def inspect_document(data: bytes, limits: DocumentLimits) -> DocumentInfo:

@@ -12,7 +12,6 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import assert_never
 
 from PIL.Image import DecompressionBombError
@@ -21,7 +20,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from handlers.document.errors import DecodeFailed, ImageTooLarge, UnsupportedFormat
+from handlers.document.errors import DecodeFailed, ImageTooLarge
+from handlers.document.formats import Format
 from handlers.document.jpeg import check_jpeg_markers
 
 FOREIGN_ERRORS = (
@@ -40,35 +40,6 @@ FOREIGN_ERRORS = (
 )
 """What Pillow's plugins raise on damaged input: nearly any built-in class. :class:`MemoryError` is not among
 them: it says that this process is short, not that the document is wrong."""
-
-
-class Format(StrEnum):
-    """The formats on the allow-list. The value is the media type."""
-
-    JPEG = "image/jpeg"
-    PNG = "image/png"
-    TIFF = "image/tiff"
-
-
-_SIGNATURES: tuple[tuple[bytes, Format], ...] = (
-    (b"\xff\xd8\xff", Format.JPEG),
-    (b"\x89PNG\r\n\x1a\n", Format.PNG),
-    (b"II\x2a\x00", Format.TIFF),
-    (b"MM\x00\x2a", Format.TIFF),
-    (b"II\x2b\x00", Format.TIFF),
-    (b"MM\x00\x2b", Format.TIFF),
-)
-"""First bytes: JPEG's start of image (ITU-T T.81), the PNG signature (W3C PNG), and the two byte orders of TIFF
-6.0 (42) and BigTIFF (43)."""
-
-
-def sniff(data: bytes) -> Format:
-    """The format by content, never by name. Raises :class:`UnsupportedFormat`."""
-    for signature, form in _SIGNATURES:
-        if data.startswith(signature):
-            return form
-    what = "the document is empty" if not data else "the document is not a JPEG, PNG or TIFF image"
-    raise UnsupportedFormat(what)
 
 
 def open_image(data: bytes, form: Format) -> ImageFile:

@@ -54,7 +54,10 @@ class DocumentTasks:
             source=stored,
             content_type=info.format.value,
             bytes=info.byte_count,
-            pages=[PageSizeRecord(page=page.number, width=page.width, height=page.height) for page in info.pages],
+            pages=[
+                PageSizeRecord(page=page.number, width=round(page.width), height=round(page.height))
+                for page in info.pages
+            ],
         )
 
     def recognise_pages(

@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from typing import IO
 
 from handlers.document.errors import DocumentTooLarge
-from handlers.document.pillow import Format, sniff
+from handlers.document.formats import FIRST_BYTES, Format, sniff
 from infrastructure.web.errors import EmptyDocument, SpoolUnavailable
-
-FIRST_BYTES = 16
-"""Enough for every signature."""
 
 PIECE = 1024 * 1024
 """Bytes that are read back at a time."""

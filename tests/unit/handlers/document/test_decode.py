@@ -15,9 +15,10 @@ from PIL import Image, TiffImagePlugin
 
 from handlers.document.decode import decode_image, decode_page
 from handlers.document.errors import DecodeFailed, ImageTooLarge, PageNotFound, UnsupportedFormat
+from handlers.document.formats import Format
 from handlers.document.jpeg import check_jpeg_markers
 from handlers.document.limits import DocumentLimits
-from handlers.document.pillow import FOREIGN_ERRORS, Format, open_image, translated
+from handlers.document.pillow import FOREIGN_ERRORS, open_image, translated
 from handlers.document.png import check_png_data
 from testing.documents import (
     bomb_png,

@@ -16,9 +16,10 @@ from handlers.document.errors import (
     TooManyPages,
     UnsupportedFormat,
 )
-from handlers.document.inspect import PageSize, inspect_document
+from handlers.document.files import PageSize
+from handlers.document.formats import Format
+from handlers.document.inspect import inspect_document
 from handlers.document.limits import PILLOW_MAX_PIXELS, DocumentLimits
-from handlers.document.pillow import Format
 from testing.documents import bomb_png, looping_tiff, lying_png, sample_page, sample_tiff, tiff_of, truncated
 
 LIMITS = DocumentLimits()

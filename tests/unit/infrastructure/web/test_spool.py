@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from handlers.document.errors import DocumentTooLarge, UnsupportedFormat
-from handlers.document.pillow import Format
+from handlers.document.formats import Format
 from infrastructure.web.errors import EmptyDocument, SpoolUnavailable
 from infrastructure.web.spool import PIECE, Spool
 

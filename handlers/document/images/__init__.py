@@ -1,0 +1,1 @@
+"""Images as documents: what their headers say, and their pages as pixels."""
