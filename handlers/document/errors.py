@@ -5,7 +5,10 @@
     TaskError
     +-- DocumentError                    the document cannot be processed; sending it again changes nothing
     |   +-- SourceNotAllowed             outside the allowed roots, not a regular file, another job's blob
+    |   |   +-- FetchNotAllowed          a URL, or a redirect, to where documents are not fetched from
     |   +-- SourceNotFound
+    |   +-- SourceAccessDenied           whoever has the document does not give it to us
+    |   +-- FetchRefused                 an answer that is no document and will not become one
     |   +-- UnsupportedFormat            the content is none of the formats on the allow-list
     |   +-- DocumentTooLarge             more bytes than the limit
     |   +-- ImageTooLarge                more pixels in a page, or on a side, than the limit
@@ -15,6 +18,9 @@
     +-- LanguageNotSupported             nothing that is installed reads a language that was asked for
     +-- OcrFailed                        the engine broke; not the same as a page without text
     +-- TransientTaskError
+        +-- FetchFailed                  not reached, broken off, or a server that is busy or broken
+        |   +-- FetchTimeout
+        |   +-- FetchStopped             the task was asked to stop meanwhile
         +-- PageNotStored                what was read of a page is not in the blob store as it was written
 """
 
@@ -34,8 +40,20 @@ class SourceNotAllowed(DocumentError):
     code = "SOURCE_NOT_ALLOWED"
 
 
+class FetchNotAllowed(SourceNotAllowed):
+    code = "FETCH_NOT_ALLOWED"
+
+
 class SourceNotFound(DocumentError):
     code = "SOURCE_NOT_FOUND"
+
+
+class SourceAccessDenied(DocumentError):
+    code = "SOURCE_ACCESS_DENIED"
+
+
+class FetchRefused(DocumentError):
+    code = "FETCH_REFUSED"
 
 
 class UnsupportedFormat(DocumentError):
@@ -68,6 +86,18 @@ class LanguageNotSupported(TaskError):
 
 class OcrFailed(TaskError):
     code = "OCR_FAILED"
+
+
+class FetchFailed(TransientTaskError):
+    code = "FETCH_FAILED"
+
+
+class FetchTimeout(FetchFailed):
+    code = "FETCH_TIMEOUT"
+
+
+class FetchStopped(FetchFailed):
+    code = "FETCH_STOPPED"
 
 
 class PageNotStored(TransientTaskError):
