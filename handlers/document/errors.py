@@ -15,6 +15,11 @@
     |   +-- TooManyPages
     |   +-- PageNotFound                 a page number that the document does not have
     |   +-- DecodeFailed                 the content is damaged
+    |   +-- NoPages                      a document without a page
+    |   +-- PasswordRequired             an encrypted document, and no password was given
+    |   +-- PasswordWrong
+    |   +-- FormNotSupported             its pages are made by a program inside it: a dynamic XFA form
+    |   +-- CopyNotPermitted             an encrypted document whose author allows no changed copy
     +-- LanguageNotSupported             nothing that is installed reads a language that was asked for
     +-- OcrFailed                        the engine broke; not the same as a page without text
     +-- TransientTaskError
@@ -78,6 +83,26 @@ class PageNotFound(DocumentError):
 
 class DecodeFailed(DocumentError):
     code = "DECODE_FAILED"
+
+
+class NoPages(DocumentError):
+    code = "NO_PAGES"
+
+
+class PasswordRequired(DocumentError):
+    code = "PASSWORD_REQUIRED"
+
+
+class PasswordWrong(DocumentError):
+    code = "PASSWORD_WRONG"
+
+
+class FormNotSupported(DocumentError):
+    code = "FORM_NOT_SUPPORTED"
+
+
+class CopyNotPermitted(DocumentError):
+    code = "COPY_NOT_PERMITTED"
 
 
 class LanguageNotSupported(TaskError):
