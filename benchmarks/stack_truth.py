@@ -12,7 +12,7 @@ from typing import Any, LiteralString, NamedTuple
 import psycopg
 
 from core.ids import JobId
-from handlers.document.records import PAGES_PER_TASK
+from handlers.document.parameters import PAGES_PER_TASK
 from handlers.document.source import job_area
 from infrastructure.blob_storage.connection import blob_service
 from infrastructure.blob_storage.store import AzureBlobStore

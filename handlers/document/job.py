@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from core.ids import JobId
 from core.jobs import JobContext, JobDefinition, Parallelism, StageDefinition, TaskSpec
 from core.model import TaskResult
-from handlers.document.records import (
+from handlers.document.parameters import (
     AssembleParameters,
-    AssembleResult,
     InspectParameters,
-    InspectResult,
     OcrDocumentParameters,
+    RecognisePagesParameters,
+)
+from handlers.document.results import (
+    AssembleResult,
+    InspectResult,
     OcrDocumentResult,
     RecognisedPage,
-    RecognisePagesParameters,
     RecognisePagesResult,
 )
 from handlers.document.source import stored_source

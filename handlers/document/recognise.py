@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from pydantic import ValidationError
 
 from core.context import TaskContext
 from core.errors import BlobNotFound
-from handlers.document.decode import decode_page
-from handlers.document.engine import OcrEngine, read_page
+from handlers.document.engine import DOUBTFUL_BELOW, OcrEngine, PageText, mean_confidence, read_page
 from handlers.document.errors import PageNotStored
+from handlers.document.files import DocumentFile, open_document
 from handlers.document.limits import DocumentLimits
-from handlers.document.records import PageRecord, RecognisedPage, page_record, summary_of
+from handlers.document.reading import PageQuality, PageReading
+from handlers.document.records import PageRecord, page_record
+from handlers.document.results import RecognisedPage, summary_of
 from handlers.document.source import job_area
+from handlers.document.warnings import PageWarning, WarningCode
 
 JSON_TYPE = "application/json"
 
@@ -56,11 +59,11 @@ class PageRecogniser:
 
         Raises :class:`PageNotStored`, what decoding and the engine raise, and :class:`core.errors.LeaseLost`.
         """
-        engine, page = self._engine, decode_page(self._data, number, self._limits)
+        engine, page = self._engine, self._file.pixels(number)
         started = time.perf_counter()
-        read = read_page(engine, page)
+        read = read_page(engine, page.pixels)
         seconds = round(time.perf_counter() - started, 3)
-        record = page_record(number, read)
+        record = page_record(number, _reading(read), page)
         content = record.model_dump_json().encode()
         self._context.blobs.put(page_blob(self._context, number), content, JSON_TYPE)
         saved = self._context.checkpoint.save(
@@ -75,8 +78,8 @@ class PageRecogniser:
         return self._get_engine()
 
     @cached_property
-    def _data(self) -> bytes:
-        return self._get_data()
+    def _file(self) -> DocumentFile:
+        return open_document(self._get_data(), self._limits)
 
     def _recognised(self, record: PageRecord) -> RecognisedPage:
         """Made of the record alone, so that it is the same whichever attempt read the page."""
@@ -101,3 +104,17 @@ class PageRecogniser:
 
 def _phase(number: int) -> str:
     return f"page-{number:04d}"
+
+
+def _reading(read: PageText) -> PageReading:
+    quality = PageQuality(1.0, None, None, None, 0.0, 255.0, None, None, 0.0, None, 0.0)
+    return PageReading(read, quality, tuple(_warnings(mean_confidence(read.lines), read.orientation_unsure)))
+
+
+def _warnings(mean: float | None, orientation_unsure: bool) -> Iterator[PageWarning]:
+    if mean is None:
+        yield PageWarning(WarningCode.NO_TEXT)
+    elif mean < DOUBTFUL_BELOW:
+        yield PageWarning(WarningCode.LOW_CONFIDENCE, mean)
+    if orientation_unsure:
+        yield PageWarning(WarningCode.ORIENTATION_UNSURE)

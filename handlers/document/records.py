@@ -1,189 +1,31 @@
-"""The parameters and results of the document tasks, and the record of a page as it is stored."""
+"""A page as it is stored, and how it is made of what was read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, TypeAlias
+from dataclasses import asdict
+from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict
 
-from handlers.document.engine import DOUBTFUL_BELOW, Line, PageText, Quad, Quality, Word, mean_confidence
-from handlers.document.source import Source
+from handlers.document.engine import Line, Quad, Word
+from handlers.document.files import PagePixels, PageSize, TextLayer, Unit
+from handlers.document.reading import PageQuality, PageReading
+from handlers.document.warnings import PageWarning, WarningCode
 
-_CLOSED = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 _FROZEN = ConfigDict(frozen=True)
 
-PAGES_PER_TASK = 20
-"""Pages that a task reads unless a job says otherwise.
-
-A task costs its claim, its commit and one reading of the document, together some tenths of a second: under 2 % of 20
-pages of a second each. A document of 300 pages is 15 tasks, enough for several workers to share it and to end it close
-together. A task that stops repeats a page and not a task, so nothing asks for fewer.
+PageStatus: TypeAlias = Literal["read", "no_text", "unreadable", "failed"]
+"""``no_text``: the page was read and has none. ``unreadable``: what was read of it is likely to be wrong in more than
+a fifth of its words. ``failed``: it could not be read, and its error says why.
 """
 
-MAX_PAGES_PER_TASK = 1_000
-
-WarningCode: TypeAlias = Literal["NO_TEXT", "LOW_CONFIDENCE", "ORIENTATION_UNSURE"]
-"""Something a reader should know of a page, and no failure.
-
-``NO_TEXT``: it was read and has no text. ``LOW_CONFIDENCE``: its mean confidence is below
-:data:`handlers.document.engine.DOUBTFUL_BELOW`. ``ORIENTATION_UNSURE``: it was read both turned and as it came, and
-the better reading kept.
-"""
-
-
-class OcrDocumentParameters(BaseModel):
-    """What ``ocr_document`` takes. ``preview`` asks for pictures of what was read where; ``pages_per_task`` is how many
-    pages one task reads, one after the other.
-    """
-
-    model_config = _CLOSED
-
-    source: Source
-    quality: Quality = Quality.ACCURATE
-    preview: bool = True
-    pages_per_task: int = Field(default=PAGES_PER_TASK, ge=1, le=MAX_PAGES_PER_TASK)
-
-
-class InspectParameters(BaseModel):
-    model_config = _CLOSED
-
-    source: Source
-
-
-class PageSizeRecord(BaseModel):
-    """Pixels by the header, before an EXIF orientation is applied."""
-
-    model_config = _FROZEN
-
-    page: int
-    width: int
-    height: int
-
-
-class InspectResult(BaseModel):
-    """``source`` is where the next stages read the document from."""
-
-    model_config = _FROZEN
-
-    source: Source
-    content_type: str
-    bytes: int
-    pages: list[PageSizeRecord]
-
-
-class RecognisePagesParameters(BaseModel):
-    """``pages`` are numbers that count from 1, each there once; they are read in the order in which they are given."""
-
-    model_config = _CLOSED
-
-    source: Source
-    pages: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(
-        default=[1], min_length=1, max_length=MAX_PAGES_PER_TASK
-    )
-    quality: Quality = Quality.ACCURATE
-
-    @field_validator("pages")
-    @classmethod
-    def _each_once(cls, pages: list[int]) -> list[int]:
-        if len(set(pages)) != len(pages):
-            raise ValueError("a page is there twice")
-        return pages
-
-
-class PageSummary(BaseModel):
-    """``mean_confidence`` is 0..1, weighted by characters, and ``None`` on a page without text.
-
-    ``width`` and ``height`` are those of the decoded page, which stands as its EXIF orientation says;
-    ``angle`` is how far its content is turned clockwise, in degrees.
-    """
-
-    model_config = _FROZEN
-
-    page: int
-    width: int
-    height: int
-    angle: float
-    lines: int
-    characters: int
-    mean_confidence: float | None
-    warnings: list[WarningCode] = []
-
-
-class RecognisedPage(BaseModel):
-    """``blob`` holds the :class:`PageRecord` as JSON. ``seconds`` is the time that the engine took."""
-
-    model_config = _FROZEN
-
-    summary: PageSummary
-    blob: str
-    seconds: float
-
-
-class RecognisePagesResult(BaseModel):
-    """A page each, in the order in which they were asked for."""
-
-    model_config = _FROZEN
-
-    pages: list[RecognisedPage]
-
-
-class AssembleParameters(BaseModel):
-    """``pages`` are the numbers of the pages that were read; ``previews`` asks for pictures."""
-
-    model_config = _CLOSED
-
-    source: Source
-    pages: list[int] = Field(min_length=1)
-    preview: bool = True
-
-
-class Artifact(BaseModel):
-    """A blob that a job made. ``page`` is set where it is of one page."""
-
-    model_config = _FROZEN
-
-    kind: Literal["text", "json", "preview"]
-    name: str
-    content_type: str
-    bytes: int
-    page: int | None = None
-
-
-class DocumentWarning(BaseModel):
-    """What :data:`WarningCode` says, of ``page``."""
-
-    model_config = _FROZEN
-
-    code: WarningCode
-    page: int
-
-
-class AssembleResult(BaseModel):
-    """``text`` has the pages' text, each page after the first introduced by a form feed; it is empty
-    where no page has any.
-
-    It is cut to a limit where ``text_truncated`` is set; the artifact of kind ``text`` has all of it.
-    """
-
-    model_config = _FROZEN
-
-    text: str
-    text_truncated: bool
-    mean_confidence: float | None
-    pages: list[PageSummary]
-    warnings: list[DocumentWarning]
-    artifacts: list[Artifact]
-
-
-class OcrDocumentResult(AssembleResult):
-    """What ``ocr_document`` gives. ``recognise_seconds`` is the engine's time over all pages."""
-
-    quality: Quality
-    recognise_seconds: float
+Origin: TypeAlias = Literal["ocr", "text_layer"]
+"""Whether a page's text was read from its pixels, or was in the document as text."""
 
 
 class WordRecord(BaseModel):
+    """``polygon`` as :class:`LineRecord`; ``confidence`` is 0..1, ``None`` where the engine has none a word."""
+
     model_config = _FROZEN
 
     text: str
@@ -192,83 +34,147 @@ class WordRecord(BaseModel):
 
 
 class LineRecord(BaseModel):
-    """``polygon`` is x1, y1, ... x4, y4 in pixels, clockwise from the text's upper left."""
+    """``polygon`` is x1, y1, ... x4, y4 in the page's unit, clockwise from the text's upper left; the origin is the
+    page's upper left. ``words`` are in the order of ``text``, none where the engine does not know them.
+    """
 
     model_config = _FROZEN
 
     text: str
     confidence: float
     polygon: list[float]
-    words: list[WordRecord] | None
+    words: list[WordRecord]
+
+
+class PageError(BaseModel):
+    """Why a page could not be read: a stable code, and a message that holds nothing of the document's text."""
+
+    model_config = _FROZEN
+
+    code: str
+    message: str
+
+
+class QualityRecord(BaseModel):
+    """``score`` is 0..1; ``measures`` are the others of :class:`handlers.document.reading.PageQuality`, by name."""
+
+    model_config = _FROZEN
+
+    score: float
+    measures: dict[str, float | None]
+
+
+class WarningRecord(BaseModel):
+    """A :class:`handlers.document.warnings.PageWarning` as it is stored."""
+
+    model_config = _FROZEN
+
+    code: WarningCode
+    value: float | str | None = None
 
 
 class PageRecord(BaseModel):
-    """A page as it is stored. The same page read by the same engine gives the same bytes."""
+    """A page as it is stored. The same page read by the same engine gives the same bytes.
+
+    ``page`` counts from 1. ``width`` and ``height`` are in ``unit``, of the page as it is looked at. ``angle`` is how
+    far its content is turned clockwise, in degrees in (-180, 180]. ``error`` is there where ``status`` is ``failed``,
+    and there alone; such a page has no lines. ``engine`` and ``models`` name what gave the text, with versions; they
+    are empty for a page that failed. ``lines`` are in reading order. ``quality`` is that of a page's pixels.
+    """
 
     model_config = _FROZEN
 
     page: int
-    width: int
-    height: int
-    unit: Literal["pixel"] = "pixel"
+    width: float
+    height: float
+    unit: Unit
     angle: float
+    status: PageStatus
+    error: PageError | None = None
+    origin: Origin
     engine: str
     models: list[str]
-    orientation_unsure: bool = False
     lines: list[LineRecord]
+    quality: QualityRecord | None = None
+    warnings: list[WarningRecord] = []
 
     @property
     def text(self) -> str:
         return "\n".join(line.text for line in self.lines)
 
+    @property
+    def characters(self) -> int:
+        return sum(len(line.text) for line in self.lines)
 
-def page_record(number: int, read: PageText) -> PageRecord:
+    @property
+    def mean_confidence(self) -> float | None:
+        """The lines' confidence, each weighted by its characters; ``None`` without text."""
+        weighed = sum(line.confidence * len(line.text) for line in self.lines)
+        return round(weighed / self.characters, 4) if self.characters else None
+
+
+def page_record(number: int, reading: PageReading, page: PagePixels) -> PageRecord:
+    """The record of a page that was read from its pixels."""
+    warnings = (*page.warnings, *reading.warnings)
     return PageRecord(
         page=number,
-        width=read.width,
-        height=read.height,
-        angle=read.angle,
-        engine=read.engine,
-        models=list(read.models),
-        orientation_unsure=read.orientation_unsure,
-        lines=[_line_record(line) for line in read.lines],
+        width=_rounded(page.width, page.unit),
+        height=_rounded(page.height, page.unit),
+        unit=page.unit,
+        angle=round(reading.text.angle, 2),
+        status=_status(warnings),
+        origin="ocr",
+        engine=reading.text.engine,
+        models=list(reading.text.models),
+        lines=[_line_record(line, page.scale, page.unit) for line in reading.text.lines],
+        quality=_quality_record(reading.quality),
+        warnings=[WarningRecord(code=WarningCode(warning.code), value=_value(warning)) for warning in warnings],
     )
 
 
-def _warnings(mean: float | None, orientation_unsure: bool) -> Iterator[WarningCode]:
-    if mean is None:
-        yield "NO_TEXT"
-    elif mean < DOUBTFUL_BELOW:
-        yield "LOW_CONFIDENCE"
-    if orientation_unsure:
-        yield "ORIENTATION_UNSURE"
-
-
-def summary_of(record: PageRecord) -> PageSummary:
-    """The summary of a page that was stored."""
-    mean = mean_confidence(page_text(record).lines)
-    return PageSummary(
-        page=record.page,
-        width=record.width,
-        height=record.height,
-        angle=record.angle,
-        lines=len(record.lines),
-        characters=sum(len(line.text) for line in record.lines),
-        mean_confidence=None if mean is None else round(mean, 4),
-        warnings=list(_warnings(mean, record.orientation_unsure)),
+def layer_record(number: int, layer: TextLayer, reader: str) -> PageRecord:
+    """The record of a page that brought its text along; ``reader`` names, with its version, what took it out."""
+    return PageRecord(
+        page=number,
+        width=_rounded(layer.width, layer.unit),
+        height=_rounded(layer.height, layer.unit),
+        unit=layer.unit,
+        angle=0.0,
+        status="read",
+        origin="text_layer",
+        engine=reader,
+        models=[],
+        lines=[_line_record(line, 1.0, layer.unit) for line in layer.lines],
     )
 
 
-def page_text(record: PageRecord) -> PageText:
-    """A stored page as the engine gave it, without its words."""
-    return PageText(
-        lines=tuple(Line(line.text, line.confidence, quad(line.polygon)) for line in record.lines),
-        width=record.width,
-        height=record.height,
-        angle=record.angle,
-        engine=record.engine,
-        models=tuple(record.models),
-        orientation_unsure=record.orientation_unsure,
+def failed_record(size: PageSize, code: str, message: str) -> PageRecord:
+    """The record of a page that could not be read, of the size that its document says it has."""
+    return PageRecord(
+        page=size.number,
+        width=_rounded(size.width, size.unit),
+        height=_rounded(size.height, size.unit),
+        unit=size.unit,
+        angle=0.0,
+        status="failed",
+        error=PageError(code=code, message=message),
+        origin="ocr",
+        engine="",
+        models=[],
+        lines=[],
+    )
+
+
+def lines_of(record: PageRecord) -> tuple[Line, ...]:
+    """A stored page's lines as an engine's, with their words, in the page's unit."""
+    return tuple(
+        Line(
+            line.text,
+            line.confidence,
+            quad(line.polygon),
+            tuple(Word(word.text, quad(word.polygon), word.confidence) for word in line.words),
+        )
+        for line in record.lines
     )
 
 
@@ -277,22 +183,44 @@ def quad(numbers: list[float]) -> Quad:
     return ((x1, y1), (x2, y2), (x3, y3), (x4, y4))
 
 
-def _line_record(line: Line) -> LineRecord:
+def _status(warnings: tuple[PageWarning, ...]) -> PageStatus:
+    codes = {warning.code for warning in warnings}
+    if WarningCode.UNREADABLE in codes:
+        return "unreadable"
+    return "no_text" if WarningCode.NO_TEXT in codes else "read"
+
+
+def _quality_record(quality: PageQuality) -> QualityRecord:
+    measures = {name: None if value is None else round(value, 4) for name, value in asdict(quality).items()}
+    del measures["score"]
+    return QualityRecord(score=round(quality.score, 4), measures=measures)
+
+
+def _value(warning: PageWarning) -> float | str | None:
+    return round(warning.value, 4) if isinstance(warning.value, float) else warning.value
+
+
+def _line_record(line: Line, scale: float, unit: Unit) -> LineRecord:
     return LineRecord(
         text=line.text,
         confidence=round(line.confidence, 4),
-        polygon=_flat(line.polygon),
-        words=None if line.words is None else [_word_record(word) for word in line.words],
+        polygon=_flat(line.polygon, scale, unit),
+        words=[_word_record(word, scale, unit) for word in line.words or ()],
     )
 
 
-def _word_record(word: Word) -> WordRecord:
+def _word_record(word: Word, scale: float, unit: Unit) -> WordRecord:
     return WordRecord(
         text=word.text,
-        polygon=_flat(word.polygon),
+        polygon=_flat(word.polygon, scale, unit),
         confidence=None if word.confidence is None else round(word.confidence, 4),
     )
 
 
-def _flat(polygon: Quad) -> list[float]:
-    return [round(value, 1) for point in polygon for value in point]
+def _flat(polygon: Quad, scale: float, unit: Unit) -> list[float]:
+    return [_rounded(value * scale, unit) for point in polygon for value in point]
+
+
+def _rounded(value: float, unit: Unit) -> float:
+    """To a tenth of a pixel, or to a ten-thousandth of an inch, which is finer than any scan's pixels."""
+    return round(value, 1 if unit == "pixel" else 4)

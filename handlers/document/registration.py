@@ -10,7 +10,7 @@ from handlers.document.source import SourceReader
 from handlers.document.tasks import DocumentTasks
 
 RECOGNISE_TIMEOUT = 1_800.0
-"""Seconds for the pages of one task, 90 for each of :data:`handlers.document.records.PAGES_PER_TASK`. A task of many
+"""Seconds for the pages of one task, 90 for each of :data:`handlers.document.parameters.PAGES_PER_TASK`. A task of many
 more may come to it, and goes on behind its last page then, free of charge; it fails where one page took all the time.
 """
 

@@ -10,23 +10,20 @@ from handlers.document.decode import decode_image
 from handlers.document.engine import EngineChoice, EngineProvider
 from handlers.document.inspect import inspect_document
 from handlers.document.limits import DocumentLimits
+from handlers.document.parameters import AssembleParameters, InspectParameters, RecognisePagesParameters
 from handlers.document.preview import CONTENT_TYPE as PREVIEW_TYPE
 from handlers.document.preview import draw_preview
 from handlers.document.recognise import JSON_TYPE, PageRecogniser, page_blob
-from handlers.document.records import (
+from handlers.document.records import PageRecord, lines_of
+from handlers.document.results import (
     Artifact,
-    AssembleParameters,
     AssembleResult,
     DocumentWarning,
-    InspectParameters,
     InspectResult,
-    PageRecord,
     PageSizeRecord,
     PageSummary,
     RecognisedPage,
-    RecognisePagesParameters,
     RecognisePagesResult,
-    page_text,
     summary_of,
 )
 from handlers.document.source import SourceReader, job_area, stored_source
@@ -55,7 +52,7 @@ class DocumentTasks:
             content_type=info.format.value,
             bytes=info.byte_count,
             pages=[
-                PageSizeRecord(page=page.number, width=round(page.width), height=round(page.height))
+                PageSizeRecord(page=page.number, width=page.width, height=page.height, unit=page.unit)
                 for page in info.pages
             ],
         )
@@ -101,7 +98,11 @@ class DocumentTasks:
             text_truncated=len(text) > limit,
             mean_confidence=overall_confidence(summaries),
             pages=summaries,
-            warnings=[DocumentWarning(code=code, page=page.page) for page in summaries for code in page.warnings],
+            warnings=[
+                DocumentWarning(page=page.page, code=warning.code, value=warning.value)
+                for page in summaries
+                for warning in page.warnings
+            ],
             artifacts=artifacts,
         )
 
@@ -129,7 +130,7 @@ class DocumentTasks:
         data = self._sources.read(params.source, context.blobs, context.job_id)
         page = decode_image(data, number, self._limits)
         ((_, record),) = _stored_pages([number], context)
-        picture = draw_preview(page, page_text(record).lines, self._limits.preview_side)
+        picture = draw_preview(page, lines_of(record), self._limits.preview_side)
         context.blobs.put(preview_blob(context, number), picture, PREVIEW_TYPE)
 
 

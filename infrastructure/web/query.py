@@ -17,7 +17,7 @@ from core.limits import check_text
 from core.model import RunStatus, TaskStatus
 from core.paging import MAX_LIMIT, MAX_NUMBER
 from handlers.document.engine import Quality
-from handlers.document.records import MAX_PAGES_PER_TASK, PAGES_PER_TASK
+from handlers.document.parameters import MAX_PAGES_PER_TASK, PAGES_PER_TASK
 from infrastructure.web.errors import InvalidQuery
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -16,7 +16,7 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from core.errors import BlobConflict, BlobStoreUnavailable
-from handlers.document.records import OcrDocumentParameters
+from handlers.document.parameters import OcrDocumentParameters
 from infrastructure.web.multipart import OVERHEAD_BYTES
 from infrastructure.web.openapi import contract
 from infrastructure.web.service import ApiService

@@ -13,7 +13,7 @@ from core.model import RunRecord
 from core.ports import BlobStore
 from core.scratch import Scratch
 from handlers.document import DocumentLimits, OcrEngine, SourceReader, document_handlers, document_jobs
-from handlers.document.records import OcrDocumentResult
+from handlers.document.results import OcrDocumentResult
 from testing.clock import FakeClock
 from testing.factories import Registries, create_test_harness
 from testing.memory_blobs import MemoryBlobStore

@@ -13,8 +13,9 @@ from core.outcome import Interrupted
 from handlers.document import DocumentLimits, SourceReader, document_handlers, document_jobs
 from handlers.document.engine import OcrEngine
 from handlers.document.errors import PageNotStored
+from handlers.document.parameters import MAX_PAGES_PER_TASK, RecognisePagesParameters
 from handlers.document.recognise import page_blob
-from handlers.document.records import MAX_PAGES_PER_TASK, RecognisePagesParameters, RecognisePagesResult
+from handlers.document.results import RecognisePagesResult
 from handlers.document.source import BlobSource
 from handlers.document.tasks import DocumentTasks
 from testing.documents import sample_page, tiff_of

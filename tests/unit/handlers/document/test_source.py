@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import BlobNameInvalid
 from core.ids import JobId
 from handlers.document.errors import DocumentTooLarge, SourceNotAllowed, SourceNotFound
-from handlers.document.records import OcrDocumentParameters
+from handlers.document.parameters import OcrDocumentParameters
 from handlers.document.source import (
     BlobSource,
     ContentSource,

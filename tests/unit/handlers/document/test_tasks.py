@@ -8,15 +8,9 @@ from core.outcome import Interrupted
 from handlers.document import DocumentLimits, SourceReader
 from handlers.document.engine import DOUBTFUL_BELOW, EngineChoice, OcrEngine, Quality
 from handlers.document.errors import OcrFailed, PageNotFound, SourceNotAllowed
-from handlers.document.records import (
-    AssembleParameters,
-    AssembleResult,
-    InspectParameters,
-    PageRecord,
-    RecognisedPage,
-    RecognisePagesParameters,
-    RecognisePagesResult,
-)
+from handlers.document.parameters import AssembleParameters, InspectParameters, RecognisePagesParameters
+from handlers.document.records import PageRecord
+from handlers.document.results import AssembleResult, RecognisedPage, RecognisePagesResult
 from handlers.document.source import BlobSource
 from handlers.document.tasks import DocumentTasks
 from testing.documents import sample_page, sample_tiff
@@ -78,7 +72,11 @@ def test_a_page_is_stored_as_json_and_summed_up() -> None:
         "page": 1,
         "width": 1240,
         "height": 1754,
+        "unit": "pixel",
         "angle": 0.0,
+        "status": "read",
+        "error": None,
+        "origin": "ocr",
         "lines": 2,
         "characters": 15,
         "mean_confidence": 0.97,
@@ -86,7 +84,7 @@ def test_a_page_is_stored_as_json_and_summed_up() -> None:
     }
     record = PageRecord.model_validate_json(made.blobs.get(result.blob))
     assert record.text == "one line\nanother"
-    assert [word.text for word in record.lines[0].words or ()] == ["one", "line"]
+    assert [word.text for word in record.lines[0].words] == ["one", "line"]
     assert len(record.lines[0].polygon) == 8
     assert "seconds" not in json.loads(made.blobs.get(result.blob))
 
@@ -225,7 +223,7 @@ def test_a_page_that_may_have_been_read_badly_is_named(engine: OcrEngine, codes:
 
     result = assembled(made, 1)
 
-    assert page.summary.warnings == codes
+    assert [warning.code for warning in page.summary.warnings] == codes
     assert result.pages == [page.summary]
     assert [(warning.code, warning.page) for warning in result.warnings] == [(code, 1) for code in codes]
 
