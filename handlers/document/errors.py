@@ -15,6 +15,7 @@
     |   +-- TooManyPages
     |   +-- PageNotFound                 a page number that the document does not have
     |   +-- DecodeFailed                 the content is damaged
+    |   +-- DecodeTooCostly              so many parts, or so deep in one another, that decoding it would take too long
     |   +-- NoPages                      a document without a page
     |   +-- PasswordRequired             an encrypted document, and no password was given
     |   +-- PasswordWrong
@@ -83,6 +84,10 @@ class PageNotFound(DocumentError):
 
 class DecodeFailed(DocumentError):
     code = "DECODE_FAILED"
+
+
+class DecodeTooCostly(DocumentError):
+    code = "DECODE_TOO_COSTLY"
 
 
 class NoPages(DocumentError):
