@@ -16,6 +16,7 @@ class Format(StrEnum):
     JPEG = "image/jpeg"
     PNG = "image/png"
     TIFF = "image/tiff"
+    PDF = "application/pdf"
 
 
 _SIGNATURES: tuple[tuple[bytes, Format], ...] = (

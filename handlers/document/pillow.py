@@ -20,7 +20,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from handlers.document.errors import DecodeFailed, ImageTooLarge
+from handlers.document.errors import DecodeFailed, ImageTooLarge, UnsupportedFormat
 from handlers.document.formats import Format
 from handlers.document.jpeg import check_jpeg_markers
 
@@ -56,6 +56,8 @@ def open_image(data: bytes, form: Format) -> ImageFile:
             return PngImageFile(stream)
         case Format.TIFF:
             return TiffImageFile(stream)
+        case Format.PDF:
+            raise UnsupportedFormat("a PDF is not an image")
         case _:
             assert_never(form)
 

@@ -51,6 +51,10 @@ class WarningCode(StrEnum):
     SHRUNK = "SHRUNK"
     """The page has more pixels than are read and was made smaller. The value is its side by the side that was read."""
 
+    TEXT_LAYER_JUNK = "TEXT_LAYER_JUNK"
+    """The page brings text along that cannot be trusted, so its pixels were read. The value is why: its
+    ``characters`` or ``words`` are none, or it leaves what is seen ``uncovered``."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageWarning:

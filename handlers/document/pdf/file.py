@@ -1,0 +1,207 @@
+"""An open PDF: its pages by the text that they bring along, or as pixels at the resolution that a reader wants."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from core.errors import DependencyMissing
+from handlers.document.engine import Line
+from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed, PageNotFound, TooManyPages
+from handlers.document.files import DocumentInfo, PagePixels, PageSize, TextLayer
+from handlers.document.formats import Format
+from handlers.document.limits import DocumentLimits
+from handlers.document.pdf.geometry import POINTS_PER_INCH
+from handlers.document.pdf.glyphs import Glyph, read_glyphs
+from handlers.document.pdf.ink import LOOK_DPI, MAX_LOOK_PIXELS, covered_print
+from handlers.document.pdf.junk import (
+    Junk,
+    implausible_words,
+    leaves_uncovered,
+    needs_a_look,
+    unmapped_characters,
+)
+from handlers.document.pdf.pdfium import PdfiumDocument, PdfiumPage
+from handlers.document.pdf.pictures import PageContent, covered, read_content
+from handlers.document.pdf.resolution import resolution, wanted_dpi
+from handlers.document.pdf.text_layer import text_lines
+from handlers.document.pdf.user_units import user_units
+from handlers.document.warnings import PageWarning, WarningCode
+
+if TYPE_CHECKING:
+    from handlers.document.engine import Page
+
+UNKNOWN_SIZE = (612.0, 792.0)
+"""Points that a page which cannot be loaded is said to have, as PDFium has it for a page without a box: US Letter."""
+
+SMALLEST_SIDE = 0.01
+"""Inches. What is smaller, and a side that is no number, is taken as this."""
+
+
+def open_pdf(data: bytes, limits: DocumentLimits, password: str | None = None) -> PdfFile:
+    """Open the document, count its pages and read their sizes; nothing is rendered.
+
+    Raises :class:`handlers.document.errors.PasswordRequired`, :class:`handlers.document.errors.PasswordWrong`,
+    :class:`DecodeFailed` for what cannot be repaired, :class:`handlers.document.errors.NoPages`,
+    :class:`TooManyPages`, :class:`handlers.document.errors.FormNotSupported` and
+    :class:`core.errors.DependencyMissing`.
+    """
+    document = PdfiumDocument(data, password)
+    try:
+        return _opened(document, data, limits, password)
+    except BaseException:
+        document.close()
+        raise
+
+
+def _opened(document: PdfiumDocument, data: bytes, limits: DocumentLimits, password: str | None) -> PdfFile:
+    if document.page_count > limits.max_pages:
+        raise TooManyPages(f"the document has more than {limits.max_pages} pages", limit=limits.max_pages)
+    sizes = tuple(document.sizes())
+    if all(size is None for size in sizes):
+        raise DecodeFailed("no page of the PDF can be loaded")
+    units = user_units(data, password, document.page_count)
+    return PdfFile(document, _info(data, sizes, units), units, limits, password)
+
+
+def _info(data: bytes, sizes: tuple[tuple[float, float] | None, ...], units: tuple[float, ...]) -> DocumentInfo:
+    pages = tuple(
+        PageSize(number, _inches(size[0] * unit), _inches(size[1] * unit), "inch")
+        for number, (size, unit) in enumerate(zip((size or UNKNOWN_SIZE for size in sizes), units, strict=True), 1)
+    )
+    return DocumentInfo(Format.PDF, len(data), pages)
+
+
+def _inches(points: float) -> float:
+    inches = points / POINTS_PER_INCH
+    return max(inches, SMALLEST_SIDE) if math.isfinite(inches) else SMALLEST_SIDE
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was found out of a page's text: the lines, why they are junk if they are, and how to render the page."""
+
+    lines: tuple[Line, ...]
+    junk: Junk | None
+    dpi: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is remembered of a look."""
+
+    junk: Junk | None
+    dpi: float
+
+
+class PdfFile:
+    """A :class:`handlers.document.files.DocumentFile`. Threads take turns, since PDFium has one lock."""
+
+    def __init__(
+        self,
+        document: PdfiumDocument,
+        info: DocumentInfo,
+        units: tuple[float, ...],
+        limits: DocumentLimits,
+        password: str | None,
+    ) -> None:
+        self._document = document
+        self._info = info
+        self._units = units
+        self._limits = limits
+        self._kept: dict[int, _Kept] = {}
+        self.password = password
+
+    @property
+    def info(self) -> DocumentInfo:
+        return self._info
+
+    def text_layer(self, number: int) -> TextLayer | None:
+        """Raises :class:`PageNotFound`, :class:`DecodeFailed` and :class:`core.errors.DependencyMissing`."""
+        size = self._size(number)
+        look = self._look(number)
+        if look.junk is not None or not look.lines:
+            return None
+        return TextLayer(look.lines, size.width, size.height, "inch")
+
+    def pixels(self, number: int) -> PagePixels:
+        """The page rendered with its annotations and the values of its form.
+
+        At the resolution of its picture where it is a scan, else at 200 dpi, or 300 where there is small print or
+        may be; at less where the page would have more pixels than the limits allow. Raises :class:`PageNotFound`,
+        :class:`DecodeFailed` and :class:`core.errors.DependencyMissing`. :class:`MemoryError` passes through.
+        """
+        size = self._size(number)
+        kept = self._kept.get(number) or self._keep(number, self._look(number))
+        chosen = resolution(kept.dpi, size.width, size.height, self._limits)
+        with self._document.page(number - 1) as page:
+            pixels = _rendered(page, chosen.width, chosen.height)
+        shrunk = chosen.shrunk > 1
+        warnings = (
+            *([PageWarning(WarningCode.SHRUNK, round(chosen.shrunk, 2))] if shrunk else []),
+            *([PageWarning(WarningCode.TEXT_LAYER_JUNK, kept.junk.value)] if kept.junk else []),
+        )
+        return PagePixels(pixels, size.width, size.height, "inch", 1 / chosen.dpi, chosen.dpi, shrunk, warnings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._document.close()
+
+    def _size(self, number: int) -> PageSize:
+        if not 1 <= number <= len(self._info.pages):
+            raise PageNotFound(f"the document has no page {number}", page=number)
+        return self._info.pages[number - 1]
+
+    def _keep(self, number: int, look: _Look) -> _Kept:
+        return self._kept.setdefault(number, _Kept(look.junk, look.dpi))
+
+    def _look(self, number: int) -> _Look:
+        size = self._size(number)
+        unit = self._units[number - 1] / POINTS_PER_INCH
+        with self._document.page(number - 1) as page:
+            glyphs, content = read_glyphs(page), read_content(page)
+            pixels = self._small(page, glyphs, content, size)
+        lines = text_lines(glyphs, size.width, size.height, unit)
+        dpi = wanted_dpi(content, glyphs, size.width, size.height, unit)
+        look = _Look(lines, _junk(glyphs, lines, content, pixels, size), dpi)
+        self._keep(number, look)
+        return look
+
+    def _small(self, page: PdfiumPage, glyphs: list[Glyph], content: PageContent, size: PageSize) -> Page | None:
+        """The page at low resolution where its text has to be compared with it."""
+        if not glyphs or not needs_a_look(len(glyphs), covered(content.pictures)):
+            return None
+        small = resolution(LOOK_DPI, size.width, size.height, DocumentLimits(max_pixels=MAX_LOOK_PIXELS))
+        return _rendered(page, small.width, small.height)
+
+
+def _junk(
+    glyphs: list[Glyph], lines: tuple[Line, ...], content: PageContent, pixels: Page | None, size: PageSize
+) -> Junk | None:
+    if not lines:
+        return None
+    if unmapped_characters(glyphs):
+        return Junk.CHARACTERS
+    if implausible_words(lines):
+        return Junk.WORDS
+    if pixels is not None:
+        share = covered_print(pixels, lines, pixels.shape[1] / size.width)
+        if leaves_uncovered(share, covered(content.pictures)):
+            return Junk.UNCOVERED
+    return None
+
+
+def _rendered(page: PdfiumPage, width: int, height: int) -> Page:
+    try:
+        import numpy as np  # noqa: PLC0415 - the function app has none
+    except ImportError as error:
+        raise DependencyMissing(f"numpy is not installed: {OCR_INSTALL_HINT}") from error
+    pixels = np.full((height, width, 3), 255, np.uint8)
+    page.render(pixels.ctypes.data, width, height)
+    return pixels
