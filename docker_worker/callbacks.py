@@ -7,19 +7,29 @@ changes nothing. It is not kept over the end of the process.
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from queue import Full, Queue
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
+import httpcore
 import httpx
 
 from core.ports import Clock, IdSource
 from docker_worker.backoff import Backoff
 from infrastructure.hosts import is_loopback
+from infrastructure.outbound.addresses import (
+    Address,
+    LeadsInside,
+    Pinned,
+    Resolve,
+    is_never_reached,
+    is_public,
+    resolved,
+)
+from infrastructure.outbound.network import BoundedTransport, authorities
+from infrastructure.outbound.urls import host_of, is_under, plain_url
 from infrastructure.task_start.bodies import TaskEnded
 from infrastructure.task_start.calls import CallFailed, Calls
 from infrastructure.task_start.errors import CallbackRefused
@@ -34,51 +44,13 @@ WAITING = 100
 PASSING = frozenset({408, 425, 429})
 """Besides 5xx, answers after which it is tried again."""
 
-NAT64 = IPv6Network("64:ff9b::/96")
-
-NEVER = tuple(
-    map(ip_network, ("168.63.129.16", "192.0.0.192", "100.100.100.200", "fd00:ec2::/32", "fec0::/10", "64:ff9b:1::/48"))
-)
-"""Where the machines of Azure, Oracle, Alibaba and AWS are told secrets, besides link-local addresses; and addresses
-that hold another one in a way that the network alone knows.
-"""
-
-LONGEST_LABEL, LONGEST_HOST = 63, 253
-"""Of a name, as RFC 1035 has it."""
-
-Address = IPv4Address | IPv6Address
-Resolve = Callable[[str, int], Sequence[str]]
-
-
-def resolved(host: str, port: int) -> list[str]:
-    """The addresses of ``host``, each once. Raises OSError."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise OSError("not a name that can be looked up") from error
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
-
 
 @dataclass(frozen=True, slots=True)
 class CallbackTarget:
-    """A URL that may be called. ``trusted`` where the host itself is listed, and not only those like it."""
+    """A URL that may be called."""
 
     url: httpx.URL = field(repr=False)
     host: str
-    trusted: bool
-
-    @property
-    def port(self) -> int:
-        return self.url.port or (443 if self.url.scheme == "https" else 80)
-
-    def may_reach(self, address: Address) -> bool:
-        """Never what hosts have for themselves, as the metadata of a cloud; a private network only where trusted."""
-        address = _plain(address)
-        if self.url.scheme == "http":
-            return address.is_loopback
-        if address.is_link_local or address.is_multicast or address.is_unspecified or any(address in n for n in NEVER):
-            return False
-        return self.trusted or (address.is_global and not address.is_reserved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +62,29 @@ class CallbackHosts:
     def target(self, text: str) -> CallbackTarget:
         """Raises :class:`CallbackRefused`."""
         try:
-            url = httpx.URL(text)
-        except httpx.InvalidURL as error:
-            raise CallbackRefused("callback_url: not a URL") from error
-        host = url.raw_host.decode("ascii").lower()
-        trusted = host in self.listed
-        if not _is_name(host) or url.userinfo or url.fragment or not 0 < (url.port or 443) < 65_536:
-            raise CallbackRefused("callback_url: https://HOST/..., without user and fragment")
-        if url.scheme != "https" and not (url.scheme == "http" and trusted and is_loopback(host)):
+            url = plain_url(text)
+        except ValueError as error:
+            raise CallbackRefused(f"callback_url: {error}") from error
+        host = host_of(url)
+        if url.scheme != "https" and not (host in self.listed and is_loopback(host)):
             raise CallbackRefused("callback_url: https, for any host but this machine")
-        if not (trusted or any(_is_under(host, one) for one in self.listed)):
+        if not (host in self.listed or any(is_under(host, one) for one in self.listed)):
             raise CallbackRefused("callback_url: its host is not one of DOCKER_CALLBACK_HOSTS")
-        return CallbackTarget(url, host, trusted)
+        return CallbackTarget(url, host)
+
+    def may_reach(self, host: str, address: Address) -> bool:
+        """A private network only where the host itself is listed, and not only those like it."""
+        if is_loopback(host):
+            return address.is_loopback
+        return is_public(address) or (host in self.listed and not is_never_reached(address))
+
+
+def callback_calls(
+    hosts: CallbackHosts, resolve: Resolve = resolved, network: httpcore.NetworkBackend | None = None
+) -> Calls:
+    """Calls that reach no address that ``hosts`` do not allow."""
+    pinned = Pinned(hosts.may_reach, resolve)
+    return Calls(BoundedTransport(authorities(), pinned=pinned, network=network))
 
 
 class _Call(NamedTuple):
@@ -122,21 +105,19 @@ class Callbacks:
 
     def __init__(
         self,
-        hosts: Sequence[str],
+        hosts: CallbackHosts,
         keys: SigningKeys,
         clock: Clock,
         ids: IdSource,
         *,
         calls: Calls | None = None,
-        resolve: Resolve = resolved,
         wait: Callable[[Event, float], bool] = Event.wait,
     ) -> None:
-        self._hosts = CallbackHosts(hosts)
+        self._hosts = hosts
         self._keys = keys.for_callbacks()
         self._clock = clock
         self._jitter = ids.jitter
-        self._calls = calls or Calls()
-        self._resolve = resolve
+        self._calls = calls or callback_calls(hosts)
         self._wait = wait
         self._closing = Event()
         self._queue: Queue[_Call | None] = Queue(WAITING)
@@ -192,53 +173,29 @@ class Callbacks:
         """Raises :class:`_Refused`."""
         backoff = Backoff(self._jitter)
         for number in range(TRIES):
-            reason = self._tried(call, number)
+            reason = self._tried(call)
             if reason is None:
                 _log.info("callback_made", extra=_names(call))
                 return
             if number == TRIES - 1 or self._wait(self._closing, backoff.failed()):
                 raise _Refused(reason)
 
-    def _tried(self, call: _Call, number: int) -> str | None:
+    def _tried(self, call: _Call) -> str | None:
         """``None`` where it was heard, else why not yet. Raises :class:`_Refused` where it will not be."""
         url = call.target.url
         body = call.ended.model_dump_json().encode()
         headers = self._keys.sign("POST", url.raw_path.decode("ascii"), body, self._clock.now())
-        headers["host"] = url.netloc.decode("ascii")
         try:
-            address = self._address(call.target, number)
-            answer = self._calls.post(url.copy_with(host=address), body, headers, call.target.host)
-        except (CallFailed, OSError) as error:
-            return f"not reached: {error if isinstance(error, CallFailed) else type(error).__name__}"
+            answer = self._calls.post(url, body, headers)
+        except CallFailed as error:
+            return f"not reached: {error}"
+        except LeadsInside as error:
+            raise _Refused("its host leads where the worker does not go") from error
         if 200 <= answer.status < 300:
             return None
         if answer.status >= 500 or answer.status in PASSING:
             return f"answered {answer.status}"
         raise _Refused(f"answered {answer.status}")
-
-    def _address(self, target: CallbackTarget, number: int) -> str:
-        """Where the name leads now; all of it has to be allowed. Raises OSError, and :class:`_Refused`."""
-        addresses = self._resolve(target.host, target.port)
-        if not addresses or not all(target.may_reach(ip_address(one)) for one in addresses):
-            raise _Refused("its host leads where the worker does not go")
-        return addresses[number % len(addresses)]
-
-
-def _is_name(host: str) -> bool:
-    return len(host) <= LONGEST_HOST and all(0 < len(label) <= LONGEST_LABEL for label in host.split("."))
-
-
-def _is_under(host: str, pattern: str) -> bool:
-    return pattern.startswith("*.") and "." in pattern[2:] and host.endswith(pattern[1:])
-
-
-def _plain(address: Address) -> Address:
-    """The IPv4 address within one of IPv6, where it has one."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address in NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _names(call: _Call) -> dict[str, object]:

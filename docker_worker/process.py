@@ -221,13 +221,13 @@ def _source(settings: Settings, backend: Backend, slot: TaskSlot, bus: CountedBu
 
 
 def _called(settings: Settings, backend: Backend, slot: TaskSlot, grace: float) -> _Made:
-    from docker_worker.callbacks import Callbacks  # noqa: PLC0415 - an HTTP client, for this mode alone
+    from docker_worker.callbacks import CallbackHosts, Callbacks  # noqa: PLC0415 - an HTTP client, for this mode alone
     from docker_worker.http_trigger import HttpTriggeredWorker  # noqa: PLC0415
     from docker_worker.surface.start import start_router  # noqa: PLC0415
     from infrastructure.task_start.signature import SigningKeys  # noqa: PLC0415
 
     keys = SigningKeys.from_settings(settings)
-    callbacks = Callbacks(settings.callback_hosts, keys, backend.clock, backend.ids)
+    callbacks = Callbacks(CallbackHosts(settings.callback_hosts), keys, backend.clock, backend.ids)
     worker = HttpTriggeredWorker(slot, callbacks, jitter=backend.ids.jitter, grace_seconds=grace)
     router = start_router(worker, keys, backend.clock)
     return _Made(worker, [router], lambda: callbacks.close(CALLBACK_SECONDS))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import httpx
 
-from infrastructure.task_start.bounded_network import BoundedTransport, ends_at
+from infrastructure.outbound.network import BoundedTransport, authorities, ends_at
 
 CONNECT_SECONDS = 5.0
 SILENT_SECONDS = 20.0
@@ -27,7 +26,9 @@ class CallAnswer(NamedTuple):
 
 
 class Calls:
-    """For any number of threads. TLS trusts the system's authorities and those that ship with Python's HTTP clients."""
+    """For any number of threads. Over a transport that is pinned, :meth:`post` may raise
+    :class:`infrastructure.outbound.addresses.LeadsInside`.
+    """
 
     def __init__(
         self,
@@ -40,26 +41,18 @@ class Calls:
         self._monotonic = monotonic
         self._whole = whole_seconds
         self._client = httpx.Client(
-            transport=transport or BoundedTransport(_authorities(), monotonic),
+            transport=transport or BoundedTransport(authorities(), monotonic),
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(silent_seconds, connect=CONNECT_SECONDS),
         )
 
-    def post(
-        self, url: httpx.URL, body: bytes, headers: Mapping[str, str], server_name: str | None = None
-    ) -> CallAnswer:
-        """``server_name`` is whose certificate is asked for, where that is not the URL's host. Raises
-        :class:`CallFailed`.
-        """
+    def post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> CallAnswer:
+        """Raises :class:`CallFailed`."""
         until = self._monotonic() + self._whole
-        extensions = {} if server_name is None else {"sni_hostname": server_name}
         sent = {"content-type": "application/json", "accept-encoding": "identity", **headers}
         try:
-            with (
-                ends_at(until),
-                self._client.stream("POST", url, content=body, headers=sent, extensions=extensions) as response,
-            ):
+            with ends_at(until), self._client.stream("POST", url, content=body, headers=sent) as response:
                 return CallAnswer(response.status_code, self._read(response, until))
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             raise CallFailed(type(error).__name__) from error
@@ -78,9 +71,3 @@ class Calls:
             if self._monotonic() > until:
                 raise CallFailed(f"the answer took more than {self._whole:g} seconds")
         return bytes(content)
-
-
-def _authorities() -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False)
-    context.load_default_certs()
-    return context

@@ -21,7 +21,7 @@ from core.context import TaskContext
 from core.errors import StoreUnavailable
 from core.messages import TaskQueueMessage
 from core.model import TaskStatus
-from docker_worker.callbacks import Callbacks
+from docker_worker.callbacks import CallbackHosts, Callbacks
 from docker_worker.http_trigger import HttpTriggeredWorker
 from docker_worker.surface.envelope import Envelope, answer_errors
 from docker_worker.surface.start import start_router
@@ -64,7 +64,7 @@ class Serving:
     def __init__(self) -> None:
         self.world = World()
         clock = self.world.clock
-        self.callbacks = Callbacks(("localhost",), KEYS, clock, SeededIds())
+        self.callbacks = Callbacks(CallbackHosts(("localhost",)), KEYS, clock, SeededIds())
         self.worker = HttpTriggeredWorker(self.world.slot, self.callbacks, jitter=lambda: 0.0)
         app = FastAPI()
         answer_errors(app)

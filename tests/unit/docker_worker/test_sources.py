@@ -12,7 +12,7 @@ from core.errors import CoreMachineError, StoreUnavailable, TransientTaskError
 from core.messages import TaskQueueMessage
 from core.model import OutboundMessage, RunStatus, TaskStatus
 from core.reconciler import Reconciler, ReconcilerPolicy
-from docker_worker.callbacks import Callbacks
+from docker_worker.callbacks import CallbackHosts, Callbacks
 from docker_worker.http_trigger import HttpTriggeredWorker
 from docker_worker.queue_worker import BackgroundQueueWorker
 from docker_worker.status import WorkerState
@@ -65,7 +65,7 @@ class ByCall:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        callbacks = Callbacks((), SigningKeys(("k" * 16,)), world.clock, SeededIds())
+        callbacks = Callbacks(CallbackHosts(()), SigningKeys(("k" * 16,)), world.clock, SeededIds())
         self.source = HttpTriggeredWorker(world.slot, callbacks, jitter=lambda: 0.0, wait=self._wait)
         self.source.step()
 
