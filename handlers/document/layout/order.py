@@ -1,136 +1,98 @@
 """From the pieces of text that a detector found to lines in reading order.
 
-A detector splits a line of print where a gap is wide, and gives its pieces in the order of their upper
-edges. Pieces that stand side by side form a row; pieces of a row that are close become one line; rows go
-from top to bottom. Columns are not told apart: a row runs over all of them, and its pieces stay separate
-lines, left to right. Positions are those of a page that stands upright.
+A detector splits a line of print where a gap is wide, and gives its pieces in the order of their upper edges. Here a
+region of the page is parted at the tallest gutter that has columns beside it: first what is above the gutter, then
+each column from left to right, then what is below, each looked at in the same way. What has no columns is read row by
+row, a table or a receipt, too; pieces of a row that are close become one line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
-from handlers.document.engine import Line, Quad
+from handlers.document.engine import Line
+from handlers.document.layout.box import Box, boxes_of, line_height, on_its_side
+from handlers.document.layout.columns import columns
+from handlers.document.layout.gutters import gutters
+from handlers.document.layout.rows import joined, rows
 
-MIN_OVERLAP = 0.5
-"""Two pieces are in one row where they share at least this much of the lower one's height."""
+FEWEST = 6
+"""Pieces below which a region is read row by row: three lines beside three."""
 
-MAX_GAP = 2.0
-"""Pieces of a row become one line where the gap is at most this many line heights: an indented or justified
-line's widest space stays under it, the gutter between columns and the gap before a price over it."""
+DEEPEST = 24
+"""How often regions are parted again."""
 
+EDGE = 0.1
+"""The share of the page's height, above and below, in which running titles and page numbers stand."""
 
-OPEN_ROWS = 6
-"""How many of the newest rows a piece is tried with: on a page that is askew, lines below begin before a line ends."""
+EDGE_GAP = 1.0
+"""In line heights: what parts these from the text at least, over the whole width."""
 
 
 def ordered(pieces: Iterable[Line], width: float, height: float) -> tuple[Line, ...]:
-    """The pieces joined to lines, rows from top to bottom, in a row from left to right.
+    """The pieces joined to lines, in reading order; the same for the same pieces in any order.
 
-    ``width`` and ``height`` are those of the page, in the unit of the polygons, whichever it is.
+    The page stands upright within some degrees, and is ``width`` x ``height`` in the unit of the polygons, whichever it
+    is. Pieces that run downwards on a page whose others do not come last; where most do, lines are taken to run
+    downwards and to follow each other from the right to the left.
     """
-    return tuple(line for row in _rows(pieces) for line in _joined(row))
+    boxes = boxes_of(pieces)
+    downwards = [box for box in boxes if box.runs_down]
+    across = [box for box in boxes if not box.runs_down]
+    if _characters(downwards) > _characters(across):
+        return tuple(_region([on_its_side(box) for box in boxes], DEEPEST))
+    return (*_page(across, height), *(box.line for box in sorted(downwards, key=lambda box: (box.left, box.top))))
 
 
-def _rows(pieces: Iterable[Line]) -> list[list[Line]]:
-    """Pieces grouped by vertical overlap, each with the row whose nearest piece is the nearest in x."""
-    rows: list[list[Line]] = []
-    for piece in sorted(pieces, key=lambda piece: (_middle(piece), _left(piece))):
-        candidates = [(_nearest(piece, row), row) for row in rows[-OPEN_ROWS:]]
-        beside = [(_gap(piece, near), row) for near, row in candidates if _belongs(piece, near, row)]
-        if beside:
-            min(beside, key=lambda pair: pair[0])[1].append(piece)
-        else:
-            rows.append([piece])
-    for row in rows:
-        row.sort(key=_left)
-    return sorted(rows, key=lambda row: min(_middle(piece) for piece in row))
+def _characters(boxes: Iterable[Box]) -> int:
+    return sum(len(box.line.text) for box in boxes)
 
 
-def _belongs(piece: Line, nearest: Line, row: Sequence[Line]) -> bool:
-    """Whether ``piece`` stands beside ``nearest``, and neither over nor under any piece of ``row``."""
-    if any(_beside_overlap(piece, other) > 0.5 for other in row):
-        return False
-    return _shared_height(piece, nearest) >= MIN_OVERLAP
+def _page(boxes: Sequence[Box], height: float) -> Iterator[Line]:
+    """The running title first and the page number last, though columns may stand in line with both."""
+    head, body, foot = _parted_edges(boxes, height)
+    yield from _lines(head)
+    yield from _region(body, DEEPEST)
+    yield from _lines(foot)
 
 
-def _nearest(piece: Line, row: Sequence[Line]) -> Line:
-    return min(row, key=lambda other: _gap(piece, other))
+def _parted_edges(boxes: Sequence[Box], height: float) -> tuple[Sequence[Box], Sequence[Box], Sequence[Box]]:
+    """The first and the last row where each stands at the page's edge, and apart from all else; ``boxes`` go down."""
+    gap, count = EDGE_GAP * line_height(boxes), len(boxes)
+    bottoms = list(accumulate((box.bottom for box in boxes), max))
+    tops = list(accumulate((box.top for box in reversed(boxes)), min))[::-1]
+    parted = [index for index in range(1, count) if tops[index] - bottoms[index - 1] >= gap]
+    first = next((index for index in parted if boxes[index - 1].middle <= EDGE * height), 0)
+    last = next((index for index in reversed(parted) if boxes[index].middle >= (1 - EDGE) * height), count)
+    return boxes[:first], boxes[first:last], boxes[last:]
 
 
-def _gap(a: Line, b: Line) -> float:
-    """The pixels between two pieces in x; less than 0 where they overlap."""
-    return max(_left(a), _left(b)) - min(_right(a), _right(b))
+def _region(boxes: Sequence[Box], depth: int) -> Iterator[Line]:
+    height = line_height(boxes)
+    for above, parts, below in _partings(boxes, height) if depth and len(boxes) >= FEWEST else ():
+        yield from _region(above, depth - 1)
+        for part in parts:
+            yield from _region(part, depth - 1)
+        yield from _region(below, depth - 1)
+        return
+    yield from _lines(boxes)
 
 
-def _shared_height(a: Line, b: Line) -> float:
-    """How much of the lower piece's height the two share where they face each other, 0..1.
-
-    The height is measured where the pieces are nearest, so that a line which climbs a little over the width
-    of the page still continues in its own row.
-    """
-    left, right = (a, b) if _left(a) <= _left(b) else (b, a)
-    top_l, bottom_l = left.polygon[1][1], left.polygon[2][1]
-    top_r, bottom_r = right.polygon[0][1], right.polygon[3][1]
-    lower = min(bottom_l - top_l, bottom_r - top_r)
-    shared = min(bottom_l, bottom_r) - max(top_l, top_r)
-    return shared / lower if lower > 0 else 0.0
-
-
-def _beside_overlap(a: Line, b: Line) -> float:
-    """How much of the narrower piece's width lies over or under the other, 0..1."""
-    shared = min(_right(a), _right(b)) - max(_left(a), _left(b))
-    narrower = min(_right(a) - _left(a), _right(b) - _left(b))
-    return shared / narrower if narrower > 0 else 0.0
+def _partings(boxes: Sequence[Box], height: float) -> Iterator[tuple[Sequence[Box], list[list[Box]], Sequence[Box]]]:
+    """Above, columns and below, for each run of lines that has columns; the whole region first."""
+    parts = columns(boxes, height)
+    if len(parts) > 1:
+        yield [], parts, []
+    for gutter in gutters(boxes, height):
+        beside = [box for box in boxes if gutter.top <= box.middle <= gutter.bottom]
+        parts = columns(beside, height)
+        if len(parts) > 1:
+            above = [box for box in boxes if box.middle < gutter.top]
+            below = [box for box in boxes if box.middle > gutter.bottom]
+            yield above, parts, below
 
 
-def _joined(row: Sequence[Line]) -> list[Line]:
-    lines: list[Line] = []
-    for piece in row:
-        if lines and _is_close(lines[-1], piece):
-            lines[-1] = _join(lines[-1], piece)
-        else:
-            lines.append(piece)
-    return lines
-
-
-def _is_close(left: Line, right: Line) -> bool:
-    return _left(right) - _right(left) <= MAX_GAP * min(_height(left), _height(right))
-
-
-def _join(left: Line, right: Line) -> Line:
-    """One line of two pieces: a space between them, the confidence weighted by characters."""
-    count_l, count_r = len(left.text), len(right.text)
-    return Line(
-        text=f"{left.text} {right.text}",
-        confidence=(left.confidence * count_l + right.confidence * count_r) / (count_l + count_r),
-        polygon=_around(left.polygon, right.polygon),
-        words=None if left.words is None or right.words is None else (*left.words, *right.words),
-    )
-
-
-def _around(left: Quad, right: Quad) -> Quad:
-    """From the left piece's left edge to the right piece's right edge."""
-    return (left[0], right[1], right[2], left[3])
-
-
-def _left(line: Line) -> float:
-    return min(_xs(line))
-
-
-def _right(line: Line) -> float:
-    return max(_xs(line))
-
-
-def _xs(line: Line) -> list[float]:
-    return [point[0] for point in line.polygon]
-
-
-def _middle(line: Line) -> float:
-    return sum(point[1] for point in line.polygon) / 4
-
-
-def _height(line: Line) -> float:
-    """The mean length of the two short edges' vertical extent, in pixels."""
-    (_, top_l), (_, top_r), (_, bottom_r), (_, bottom_l) = line.polygon
-    return ((bottom_l - top_l) + (bottom_r - top_r)) / 2
+def _lines(boxes: Iterable[Box]) -> Iterator[Line]:
+    for row in rows(boxes):
+        yield from joined(row)

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from handlers.document.engine import Line, Quad
+from handlers.document.layout import ordered
+from tests.support.printed import HEIGHT, PITCH, SIZE, WIDTH, Printer, piece, texts
+
+SEEDS = range(8)
+STEP = SIZE * PITCH
+
+
+def read(pieces: Sequence[Line], seed: int = 0) -> list[str]:
+    return texts(ordered(Printer(seed).shuffled(pieces), WIDTH, HEIGHT))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("gutter", [0.6, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_columns_are_read_one_after_the_other(seed: int, gutter: float, count: int) -> None:
+    printer = Printer(seed)
+    width = (1_400 - (count - 1) * gutter * SIZE) / count
+    pieces = [
+        line
+        for column in range(count)
+        for line in printer.paragraphs(150 + column * (width + gutter * SIZE), 200, width, 40)
+    ]
+
+    assert read(pieces, seed) == texts(pieces)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("offset", [0.0, 0.3, 0.7])
+def test_columns_need_no_common_grid_and_may_end_at_different_heights(seed: int, offset: float) -> None:
+    printer = Printer(seed)
+    left = printer.paragraphs(150, 200, 660, 50, ragged=True)
+    right = printer.paragraphs(860, 200 + offset * STEP, 660, 23, ragged=True)
+
+    assert read([*left, *right], seed) == texts([*left, *right])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_page_number_a_title_a_heading_and_a_footnote_over_all_columns_stand_between_them(seed: int) -> None:
+    printer = Printer(seed)
+    page = [
+        piece("A JOURNAL OF THINGS", 150, 90),
+        piece("117", 1_500, 92),
+        piece(printer.text(40), 350, 220, 48),
+        *printer.paragraphs(150, 320, 680, 18),
+        *printer.paragraphs(870, 320, 680, 18),
+        piece(printer.text(50), 400, 320 + 20 * STEP, 34),
+        *printer.paragraphs(150, 320 + 23 * STEP, 680, 15),
+        *printer.paragraphs(870, 320 + 23 * STEP, 680, 12),
+        *printer.paragraphs(150, 320 + 41 * STEP, 1_400, 4, size=20),
+        piece("page 3", 800, 2_120),
+    ]
+
+    assert read(page, seed) == texts(page)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stray_piece_in_the_gutter_keeps_the_columns_apart(seed: int) -> None:
+    printer = Printer(seed)
+    columns = [*printer.paragraphs(150, 200, 640, 30), *printer.paragraphs(900, 200, 640, 30)]
+
+    for stray in (piece(".", 838, 500, 10, 8), piece("o", 840, 507, SIZE, 24)):
+        found = read([*columns, stray], seed)
+        found.remove(stray.text)
+        assert [word for line in found for word in line.split() if word != stray.text] == [
+            word for line in columns for word in line.text.split()
+        ]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_note_in_the_margin_is_not_read_into_the_text_beside_it(seed: int) -> None:
+    printer = Printer(seed)
+    body = printer.paragraphs(150, 200, 1_000, 40)
+    note = printer.paragraphs(1_220, 200 + 7.4 * STEP, 250, 5, size=17)
+
+    found = read([*body, *note], seed)
+
+    assert [text for text in found if text in texts(body)] == texts(body)
+    assert found[-5:] == texts(note)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_page_of_one_column_is_read_from_the_top_down(seed: int) -> None:
+    printer = Printer(seed)
+    page = [
+        piece("CHAPTER II", 700, 150, 40),
+        *printer.paragraphs(200, 260, 1_300, 20, ragged=True),
+        *[piece(printer.text(25), 420, 260 + (22 + line) * STEP) for line in range(12)],
+        *printer.paragraphs(200, 260 + 36 * STEP, 1_300, 10),
+    ]
+
+    assert read(page, seed) == texts(page)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("pitch", [1.15, 1.4, 2.2])
+def test_a_receipt_is_read_row_by_row(seed: int, pitch: float) -> None:
+    printer = Printer(seed)
+    rows = [
+        (piece(printer.text(22), 100, 300 + n * SIZE * pitch), piece(f"{n}.{n:02d} EUR", 700, 302 + n * SIZE * pitch))
+        for n in range(1, 30)
+    ]
+    head = [piece("The Corner Shop", 300, 100, 40), piece("12 High Street", 310, 170)]
+
+    assert read([*head, *(cell for row in rows for cell in row)], seed) == texts(
+        [*head, *(cell for row in rows for cell in row)]
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_table_is_read_row_by_row_and_the_text_around_it_in_its_place(seed: int) -> None:
+    printer = Printer(seed)
+    top = 200 + 14 * STEP
+    table = [
+        piece(text, left, top + row * SIZE * 1.7 + printer.random.uniform(-2, 2))
+        for row in range(12)
+        for left, text in (
+            (200, printer.text(14)),
+            (620, printer.text(10)),
+            (950, f"{row * 37}"),
+            (1_250, f"{row * 12.5:.2f}"),
+        )
+    ]
+    page = [
+        *printer.paragraphs(200, 200, 1_300, 12),
+        *table,
+        *printer.paragraphs(200, top + 12 * SIZE * 1.7 + STEP, 1_300, 12),
+    ]
+
+    assert read(page, seed) == texts(page)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_label_stands_with_its_value(seed: int) -> None:
+    printer = Printer(seed)
+    form = [
+        piece(text, left, 200 + row * SIZE * 2.5)
+        for row in range(10)
+        for left, text in (
+            (150, f"{printer.word().title()}:"),
+            (420, printer.text(18)),
+            (900, f"{printer.word().title()}:"),
+            (1_200, printer.text(16)),
+        )
+    ]
+
+    assert read(form, seed) == texts(form)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_table_inside_of_a_column_stays_in_its_column(seed: int) -> None:
+    printer = Printer(seed)
+    left = [
+        *printer.paragraphs(150, 200, 660, 12),
+        *[
+            piece(text, x, 200 + (13 + row) * STEP)
+            for row in range(6)
+            for x, text in ((170, printer.text(10)), (640, f"{row * 11}.50"))
+        ],
+        *printer.paragraphs(150, 200 + 20 * STEP, 660, 10),
+    ]
+    right = printer.paragraphs(870, 200 + 0.4 * STEP, 660, 30)
+
+    assert read([*left, *right], seed) == texts([*left, *right])
+
+
+@pytest.mark.parametrize("degrees", [-1.5, -0.5, 0.5, 1.5])
+def test_columns_of_a_page_that_is_askew_are_told_apart(degrees: float) -> None:
+    printer = Printer(3)
+    pieces = [
+        *[piece(printer.text(60), 300, 150, 44)],
+        *printer.paragraphs(150, 260, 680, 40),
+        *printer.paragraphs(870, 260, 680, 40),
+    ]
+
+    assert read([turned(line, degrees) for line in pieces]) == texts(pieces)
+
+
+def turned(line: Line, degrees: float) -> Line:
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    a, b, c, d = ((x * cos - y * sin, x * sin + y * cos) for x, y in line.polygon)
+    polygon: Quad = (a, b, c, d)
+    return Line(line.text, line.confidence, polygon)
+
+
+def test_lines_that_run_downwards_follow_each_other_from_the_right() -> None:
+    columns = [Line(f"column {n}", 1.0, down(1_500 - 60 * n)) for n in range(12)]
+
+    assert read(columns) == [f"column {n}" for n in range(12)]
+
+
+def down(left: float) -> Quad:
+    return ((left, 100), (left + 30, 100), (left + 30, 1_900), (left, 1_900))
+
+
+def test_a_label_up_the_margin_is_read_last() -> None:
+    printer = Printer(1)
+    body = printer.paragraphs(200, 200, 1_300, 30)
+
+    assert read([Line("arXiv 1234", 1.0, down(80)), *body]) == [*texts(body), "arXiv 1234"]
+
+
+def test_the_unit_of_length_does_not_matter() -> None:
+    printer = Printer(5)
+    pieces = [*printer.paragraphs(150, 200, 680, 40), *printer.paragraphs(870, 200, 680, 30)]
+    inches = [
+        Line(line.text, line.confidence, tuple((x / 200, y / 200) for x, y in line.polygon))  # type: ignore[arg-type]
+        for line in pieces
+    ]
+
+    assert texts(ordered(inches, WIDTH / 200, HEIGHT / 200)) == texts(pieces)
+
+
+@pytest.mark.parametrize("kind", ["one row", "grid", "stairs", "one place", "columns"])
+def test_five_thousand_pieces_are_ordered_in_seconds(kind: str) -> None:
+    places = {
+        "one row": [(30.0 * n, 5.0) for n in range(5_000)],
+        "grid": [(100.0 * (n % 50), 40.0 * (n // 50)) for n in range(5_000)],
+        "stairs": [(7.0 * n, 11.0 * n) for n in range(5_000)],
+        "one place": [(5.0, 5.0)] * 5_000,
+        "columns": [(600.0 * (n % 8), 31.0 * (n // 8)) for n in range(5_000)],
+    }[kind]
+    pieces = [piece(f"text {n}", x, y, 20, 570 if kind == "columns" else 25) for n, (x, y) in enumerate(places)]
+    started = time.process_time()
+
+    lines = ordered(pieces, 10_000, 10_000)
+
+    assert time.process_time() - started < 30
+    assert sorted(word for line in lines for word in line.text.split() if word != "text") == sorted(
+        str(n) for n in range(5_000)
+    )
