@@ -9,6 +9,5 @@ from benchmarks.kill_worker_run import KillPlan, Run
 def test_what_is_killed_at_any_moment_repeats_a_page_at_most_and_ends_as_if_nothing_had_been() -> None:
     found = Run(KillPlan(kills=6, pages=20, workers=2, lease=2.0, seed=3)).disturb(judge)
 
-    assert found["kills"] >= 6  # type: ignore[operator]
-    assert (found["faults"], found["children_left"]) == (0, 0)
-    assert found["jobs_with_more_redone_than_lost"] == 0
+    assert found.kills >= 6
+    assert (found.faults, found.survivors, found.over) == (0, 0, 0)
