@@ -67,7 +67,7 @@ def boxes_of(pieces: Iterable[Line]) -> list[Box]:
     """The pieces' boxes, sorted by :func:`from_above`."""
     lines = list(pieces)
     slope = slope_of(lines)
-    return sorted((_box(line, slope) for line in lines), key=from_above)
+    return sorted((box_of(line, slope) for line in lines), key=from_above)
 
 
 def slope_of(lines: Iterable[Line]) -> float:
@@ -103,7 +103,8 @@ def _weighted_median(found: list[tuple[float, float]]) -> float:
     return 0.0
 
 
-def _box(line: Line, slope: float) -> Box:
+def box_of(line: Line, slope: float) -> Box:
+    """Where ``line`` stands on its page when :func:`slope_of` it is taken away."""
     corners = [_level(point, slope) for point in line.polygon]
     xs = [x for x, _ in corners]
     (_, y1), (_, y2), (_, y3), (_, y4) = corners
