@@ -137,8 +137,8 @@ class Stack:
         return late
 
     def kill_all(self) -> None:
-        """Ends everything at once. For any thread, and for a signal's handler."""
-        for keeper in self._keepers.values():
+        """Ends everything at once. For any thread, but not for a signal's handler, which may stand within a lock."""
+        for keeper in list(self._keepers.values()):
             keeper.ask_to_stop()
             keeper.part.kill_all()
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from local.arguments import port
@@ -101,22 +102,34 @@ def _wait(stack: Stack, received: list[int]) -> None:
 
 @contextmanager
 def _signalled(stack: Stack) -> Iterator[list[int]]:
-    """Gets the number of the first Ctrl-C or SIGTERM; from the second one on the parts are killed."""
+    """Gets the number of the first Ctrl-C or SIGTERM; from the second one on the parts are killed.
+
+    By a thread of its own: the main thread may hold a lock, of which it asks for another one in its signal's handler.
+    """
     received: list[int] = []
+    again: SimpleQueue[bool] = SimpleQueue()
 
     def on_signal(number: int, _frame: object) -> None:
         received.append(number)
         if len(received) == 1:
             stack.ask_to_stop()
         else:
+            again.put(True)
+
+    def kill() -> None:
+        while again.get():
             stack.kill_all()
 
+    killer = threading.Thread(target=kill, name="second-signal", daemon=True)
+    killer.start()
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+        again.put(False)
+        killer.join()
 
 
 def _stack_options(options: argparse.Namespace) -> StackOptions:
