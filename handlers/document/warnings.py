@@ -50,10 +50,20 @@ class WarningCode(StrEnum):
     """The value is how much stronger steps are at the borders of JPEG's blocks than inside them."""
     SHRUNK = "SHRUNK"
     """The page has more pixels than are read and was made smaller. The value is its side by the side that was read."""
+    PROFILE_IGNORED = "PROFILE_IGNORED"
+    """The image's colour profile is damaged or not for its colours, which were taken for sRGB. No value."""
 
     TEXT_LAYER_JUNK = "TEXT_LAYER_JUNK"
     """The page brings text along that cannot be trusted, so its pixels were read. The value is why: its
     ``characters`` or ``words`` are none, or it leaves what is seen ``uncovered``."""
+
+    ENCRYPTION_REMOVED = "ENCRYPTION_REMOVED"
+    """Of a searchable PDF: the document was encrypted, and the copy with its text is not. No value."""
+    SIGNATURE_INVALIDATED = "SIGNATURE_INVALIDATED"
+    """Of a searchable PDF: the document is signed, and the copy is no longer what was signed. No value."""
+    PDFA_NOT_CLAIMED = "PDFA_NOT_CLAIMED"
+    """Of a searchable PDF: it was asked for as PDF/A, and the copy does not say that it is. The value is the first
+    thing of the document that stands against it."""
 
 
 @dataclass(frozen=True, slots=True)
