@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
 
 from handlers.document.engine import Line
-from handlers.document.formats import Format
+from handlers.document.errors import DocumentTooLarge
+from handlers.document.formats import Format, sniff
 from handlers.document.limits import DocumentLimits
 from handlers.document.warnings import PageWarning
 
@@ -101,11 +102,20 @@ class DocumentFile(Protocol):
 def open_document(data: bytes, limits: DocumentLimits, password: str | None = None) -> DocumentFile:
     """Sniff the format, count the pages and read their sizes; no pixel is decoded.
 
-    ``password`` is a PDF's. Raises :class:`handlers.document.errors.UnsupportedFormat`,
-    :class:`handlers.document.errors.DocumentTooLarge`, :class:`handlers.document.errors.DecodeFailed`, and, at the
-    first page that is over a limit, :class:`handlers.document.errors.ImageTooLarge` or
-    :class:`handlers.document.errors.TooManyPages`.
+    ``password`` is a PDF's. Raises :class:`handlers.document.errors.UnsupportedFormat`, :class:`DocumentTooLarge`,
+    :class:`handlers.document.errors.DecodeFailed`, :class:`handlers.document.errors.DecodeTooCostly`, at the first page
+    that is over a limit :class:`handlers.document.errors.ImageTooLarge` or
+    :class:`handlers.document.errors.TooManyPages`, and for a PDF as :func:`handlers.document.pdf.file.open_pdf`.
     """
     from handlers.document.images.file import ImageFile  # noqa: PLC0415 - it is made of what is here
 
-    return ImageFile(data, limits)
+    if len(data) > limits.max_bytes:
+        raise DocumentTooLarge(
+            f"the document has {len(data)} bytes, more than the limit of {limits.max_bytes}", limit=limits.max_bytes
+        )
+    form = sniff(data)
+    if form is Format.PDF:
+        from handlers.document.pdf.file import open_pdf  # noqa: PLC0415 - it needs what the function app has not
+
+        return open_pdf(data, limits, password)
+    return ImageFile(data, form, limits)

@@ -5,36 +5,64 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from handlers.document.decode import decode_page
-from handlers.document.errors import PageNotFound
+from core.errors import DependencyMissing
+from handlers.document.errors import OCR_INSTALL_HINT, PageNotFound
 from handlers.document.files import DocumentInfo, PagePixels, TextLayer
-from handlers.document.inspect import inspect_document
+from handlers.document.formats import Format
+from handlers.document.images.decoders import decode, read_headers, translated
+from handlers.document.images.header import ImageHeader, check_page
 from handlers.document.limits import DocumentLimits
+from handlers.document.warnings import PageWarning, WarningCode
 
 
 class ImageFile:
     """A :class:`handlers.document.files.DocumentFile`. It keeps the encoded bytes and nothing that is decoded, so
     several threads may decode at once.
+
+    Reading the headers raises as :func:`handlers.document.images.decoders.read_headers` and
+    :func:`handlers.document.images.header.check_page`.
     """
 
-    def __init__(self, data: bytes, limits: DocumentLimits) -> None:
+    def __init__(self, data: bytes, form: Format, limits: DocumentLimits) -> None:
         self._data = data
         self._limits = limits
-        self._info = inspect_document(data, limits)
+        self._headers = read_headers(data, form, limits)
+        pages = (check_page(number, header, len(data), limits) for number, header in enumerate(self._headers, 1))
+        self._info = DocumentInfo(form, len(data), tuple(pages))
 
     @property
     def info(self) -> DocumentInfo:
         return self._info
 
     def text_layer(self, number: int) -> TextLayer | None:
-        self._check(number)
+        self._header(number)
         return None
 
     def pixels(self, number: int) -> PagePixels:
-        self._check(number)
-        page = decode_page(self._data, number, self._limits)
-        height, width = page.shape[:2]
-        return PagePixels(page, float(width), float(height), "pixel", 1.0, None)
+        try:
+            from handlers.document.images.colour import upright_pixels  # noqa: PLC0415 - only who decodes has numpy
+        except ImportError as error:
+            raise DependencyMissing(f"numpy is not installed: {OCR_INSTALL_HINT}") from error
+        header = self._header(number)
+        with translated(f"page {number}"):
+            picture = decode(self._data, self._info.format, header, self._limits)
+            pixels, warnings = upright_pixels(picture, header.orientation, self._limits.max_page_pixels)
+        width, height = header.upright
+        scale = max(width / pixels.shape[1], height / pixels.shape[0])
+        shrunk = scale > 1.0
+        if shrunk:
+            warnings.append(PageWarning(WarningCode.SHRUNK, round(scale, 3)))
+        dpi = header.dpi
+        return PagePixels(
+            pixels,
+            float(width),
+            float(height),
+            "pixel",
+            scale,
+            None if dpi is None else dpi / scale,
+            shrunk,
+            tuple(warnings),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -44,6 +72,7 @@ class ImageFile:
     ) -> None:
         self._data = b""
 
-    def _check(self, number: int) -> None:
-        if not 1 <= number <= len(self._info.pages):
+    def _header(self, number: int) -> ImageHeader:
+        if not 1 <= number <= len(self._headers):
             raise PageNotFound(f"the document has no page {number}", page=number)
+        return self._headers[number - 1]

@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 
 from core.errors import CoreMachineError
-from handlers.document.decode import decode_page
-from handlers.document.inspect import inspect_document
+from handlers.document.files import open_document
 from handlers.document.limits import DocumentLimits
 from testing.documents import SamplePage, sample_page, tiff_of, truncated
 
 LIMITS = DocumentLimits(max_pixels=4_000_000, max_pages=20)
-CODES = {"DECODE_FAILED", "IMAGE_TOO_LARGE", "TOO_MANY_PAGES", "UNSUPPORTED_FORMAT", "PAGE_NOT_FOUND"}
+CODES = {"DECODE_FAILED", "IMAGE_TOO_LARGE", "TOO_MANY_PAGES", "UNSUPPORTED_FORMAT", "DECODE_TOO_COSTLY"}
 SECONDS_A_FILE = 10.0
 
 
@@ -28,7 +27,8 @@ def decoded(data: bytes) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
     """The pages of ``data``, or the code of its refusal."""
     started = time.thread_time()
     try:
-        pages = [decode_page(data, page.number, LIMITS) for page in inspect_document(data, LIMITS).pages]
+        with open_document(data, LIMITS) as document:
+            pages = [document.pixels(page.number).pixels for page in document.info.pages]
     except CoreMachineError as error:
         return _expected(error)
     finally:

@@ -1,0 +1,134 @@
+"""From what a decoder gives to the pixels of a page: 8 bits, in sRGB, on white, upright, within a size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from PIL.Image import Image, Resampling, Transpose, fromarray, new
+
+from handlers.document.images.decoders import Picture
+from handlers.document.images.profiles import lab_converter, profile_converter
+from handlers.document.warnings import PageWarning, WarningCode
+
+if TYPE_CHECKING:
+    from handlers.document.engine import Page
+
+_BAND_PIXELS = 1_000_000
+"""How much is converted at a time: what is in between takes a few megabytes, whatever the size of the page."""
+
+_UNDO = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""What turns a page upright, by its orientation (EXIF 2.32, tag 0x0112)."""
+
+Converter: TypeAlias = Callable[[Image], Image]
+
+
+def upright_pixels(picture: Picture, orientation: int, max_pixels: int) -> tuple[Page, list[PageWarning]]:
+    """HxWx3 uint8 BGR, contiguous, of at most ``max_pixels``; and what was passed over."""
+    image = _shrunk(_eight_bits(picture), max_pixels)
+    if orientation in _UNDO:
+        image = image.transpose(_UNDO[orientation])
+    warnings: list[PageWarning] = []
+    convert = _to_rgb(image.mode, picture.profile, warnings)
+    return _bgr(image, convert), warnings
+
+
+def fitting_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
+    """The size to which a page is shrunk to have at most ``max_pixels``."""
+    if width * height <= max_pixels:
+        return width, height
+    factor = (max_pixels / (width * height)) ** 0.5
+    return max(1, int(width * factor)), max(1, int(height * factor))
+
+
+def _shrunk(image: Image, max_pixels: int) -> Image:
+    size = fitting_size(*image.size, max_pixels)
+    return image if size == image.size else image.resize(size, Resampling.BILINEAR)
+
+
+def _eight_bits(picture: Picture) -> Image:
+    """A picture whose mode is one of ``L``, ``LA``, ``RGB``, ``RGBA``, ``CMYK`` and ``LAB``."""
+    image = picture.image
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _scaled(picture)
+    if image.mode == "1" and "transparency" not in image.info:
+        return image.convert("L")
+    if image.mode in ("P", "PA") or ("transparency" in image.info and image.mode in ("1", "L", "RGB")):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    target = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}.get(image.mode)
+    if target is not None:
+        return image.convert(target)
+    return image if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB") else image.convert("RGB")
+
+
+def _scaled(picture: Picture) -> Image:
+    """Grey of more than 8 bits: whole numbers, or floats of 0..1, 0..255 or 0 to their largest, whichever is the first
+    to fit."""
+    image = picture.image
+    white = picture.white or _white(image)
+    scaled = new("L", image.size)
+    for top, band in _bands(image):
+        levels = np.nan_to_num(np.asarray(band).astype(np.float64)) * (255.0 / white)
+        levels = np.clip(255.0 - levels if picture.inverted else levels, 0.0, 255.0)
+        scaled.paste(fromarray((levels + 0.5).astype(np.uint8)), (0, top))
+    return scaled
+
+
+def _white(image: Image) -> float:
+    if image.mode.startswith("I;16"):
+        return 65_535.0
+    _, largest = image.getextrema()
+    assert isinstance(largest, float | int)
+    steps = (1.0, 255.0) if image.mode == "F" else (65_535.0,)
+    return next((step for step in steps if largest <= step), float(largest)) or 1.0
+
+
+def _to_rgb(mode: str, profile: bytes | None, warnings: list[PageWarning]) -> Converter:
+    """Turns a band of ``mode`` into ``RGB``. A profile that is damaged, or not for such colours, is passed over with
+    a warning; colours without one are taken for sRGB, and CMYK is converted by Pillow's formula."""
+    opaque = {"LA": "L", "RGBA": "RGB"}.get(mode, mode)
+    colours = _colours(opaque, profile, warnings)
+    return colours if opaque == mode else lambda band: _on_white(colours(band.convert(opaque)), band.getchannel("A"))
+
+
+def _colours(mode: str, profile: bytes | None, warnings: list[PageWarning]) -> Converter:
+    if profile is not None:
+        try:
+            return profile_converter(mode, profile)
+        except ValueError:
+            warnings.append(PageWarning(WarningCode.PROFILE_IGNORED))
+    return lab_converter() if mode == "LAB" else _plain
+
+
+def _plain(band: Image) -> Image:
+    return band.convert("RGB")
+
+
+def _on_white(colours: Image, opacity: Image) -> Image:
+    page = new("RGB", colours.size, "white")
+    page.paste(colours, mask=opacity)
+    return page
+
+
+def _bgr(image: Image, convert: Converter) -> Page:
+    page = np.empty((image.height, image.width, 3), dtype=np.uint8)
+    for top, band in _bands(image):
+        rows = convert(band).tobytes("raw", "BGR")
+        page[top : top + band.height] = np.frombuffer(rows, dtype=np.uint8).reshape(band.height, image.width, 3)
+    return page
+
+
+def _bands(image: Image) -> Iterator[tuple[int, Image]]:
+    """The picture in bands from top to bottom, each with its first row."""
+    rows = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
