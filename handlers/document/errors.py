@@ -23,6 +23,7 @@
     |   +-- CopyNotPermitted             an encrypted document whose author allows no changed copy
     +-- LanguageNotSupported             nothing that is installed reads a language that was asked for
     +-- OcrFailed                        the engine broke; not the same as a page without text
+    +-- PageCrashed                      processes died as they read the page
     +-- TransientTaskError
         +-- FetchFailed                  not reached, broken off, or a server that is busy or broken
         |   +-- FetchTimeout
@@ -32,7 +33,9 @@
 
 from __future__ import annotations
 
-from core.errors import TaskError, TransientTaskError
+from collections.abc import Iterator
+
+from core.errors import CoreMachineError, TaskError, TransientTaskError
 
 OCR_INSTALL_HINT = "pip install --no-deps ./docker_worker/opencv_contrib_shim -r docker_worker/requirements.txt"
 """What brings the packages of reading, and one OpenCV: without ``--no-deps`` and the stand-in there would be two."""
@@ -118,6 +121,10 @@ class OcrFailed(TaskError):
     code = "OCR_FAILED"
 
 
+class PageCrashed(TaskError):
+    code = "PAGE_CRASHED"
+
+
 class FetchFailed(TransientTaskError):
     code = "FETCH_FAILED"
 
@@ -132,3 +139,24 @@ class FetchStopped(FetchFailed):
 
 class PageNotStored(TransientTaskError):
     code = "PAGE_NOT_STORED"
+
+
+def is_of_the_document(error: BaseException) -> bool:
+    """Whether reading goes on without the page that it came of: it says something of what is on it, and not of the
+    storage, of a package that is missing, of a lease, or of memory, which another page may have taken.
+    """
+    if isinstance(error, CoreMachineError):
+        return isinstance(error, TaskError) and not error.retryable
+    return not isinstance(error, MemoryError)
+
+
+def error_again(code: str, message: str) -> TaskError:
+    """An error that was stored, as it was raised. What was not of our tree is a plain :class:`TaskError`."""
+    found = next((kind for kind in _kinds(TaskError) if kind.code == code), TaskError)
+    return found(message)
+
+
+def _kinds(parent: type[TaskError]) -> Iterator[type[TaskError]]:
+    for kind in parent.__subclasses__():
+        yield kind
+        yield from _kinds(kind)

@@ -13,6 +13,8 @@ class WarningCode(StrEnum):
     """The page was read and has no text. No value."""
     LOW_CONFIDENCE = "LOW_CONFIDENCE"
     """Text was read, and more of it than usual is likely to be wrong. The value is the mean confidence, 0..1."""
+    PAGE_FAILED = "PAGE_FAILED"
+    """The page could not be read, and the others were. The value is the code of its error."""
     UNREADABLE = "UNREADABLE"
     """More than a fifth of the words is likely to be wrong or missing. The value is that likelihood, 0..1."""
     PARTLY_READ = "PARTLY_READ"
@@ -64,6 +66,8 @@ class WarningCode(StrEnum):
     PDFA_NOT_CLAIMED = "PDFA_NOT_CLAIMED"
     """Of a searchable PDF: it was asked for as PDF/A, and the copy does not say that it is. The value is the first
     thing of the document that stands against it."""
+    OUTPUT_NOT_MADE = "OUTPUT_NOT_MADE"
+    """A file that was asked for could not be made of the document. The value names it, and the code of the error."""
 
 
 @dataclass(frozen=True, slots=True)
