@@ -54,6 +54,20 @@ class Settings(BaseModel):
         alias="DOCUMENT_SOURCE_ROOTS",
         description="Folders that document paths may name, separated by ;",
     )
+    document_fetch_hosts: str = Field(
+        "",
+        alias="DOCUMENT_FETCH_HOSTS",
+        description="Hosts that documents are fetched from by URL, separated by ;: HOST or *.DOMAIN for https, each "
+        "with :PORT where it is another, or http://HOST",
+    )
+    document_fetch_networks: str = Field(
+        "",
+        alias="DOCUMENT_FETCH_NETWORKS",
+        description="Private networks that such a host may be in, separated by ;, as 10.20.0.0/16; none by default",
+    )
+    document_fetch_seconds: float = Field(
+        60.0, gt=0, le=3_600, alias="DOCUMENT_FETCH_SECONDS", description="How long fetching a document may take"
+    )
     document_max_bytes: int = Field(
         64 * 1024 * 1024, gt=0, alias="DOCUMENT_MAX_BYTES", description="The largest document"
     )
@@ -313,6 +327,14 @@ class Settings(BaseModel):
     @property
     def callback_hosts(self) -> tuple[str, ...]:
         return tuple(host.lower() for host in _listed(self.docker_callback_hosts))
+
+    @property
+    def fetch_hosts(self) -> tuple[str, ...]:
+        return _listed(self.document_fetch_hosts)
+
+    @property
+    def fetch_networks(self) -> tuple[str, ...]:
+        return _listed(self.document_fetch_networks)
 
     @property
     def source_roots(self) -> tuple[Path, ...]:

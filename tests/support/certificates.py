@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 
-def own_certificate(folder: Path) -> Path:
-    """A key and a certificate of its own for this machine, in one file."""
+def own_certificate(folder: Path, *names: str) -> Path:
+    """A key and a certificate of its own for this machine and ``names``, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    alternatives = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    alternatives = [*map(x509.DNSName, ("localhost", *names)), x509.IPAddress(ip_address("127.0.0.1"))]
     today = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()

@@ -1,0 +1,1 @@
+"""Documents from other hosts, where the operator listed these."""
