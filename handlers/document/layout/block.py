@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from unicodedata import east_asian_width
 
 HYPHENS = "-\u00ad\u2010\u00ac"
 """What a word that goes on in the next line ends with: hyphen-minus, soft hyphen, hyphen, and the sign that stands for
@@ -63,8 +64,17 @@ def goes_on(text: str, following: str) -> bool:
 
 
 def flowing(texts: Sequence[str]) -> str:
-    """Lines as running text: one space between two, none and no hyphen where a word goes on."""
+    """Lines as running text: a space between two, but none, and no hyphen, where a word goes on, and none between
+    Chinese or Japanese characters.
+    """
     parts: list[str] = []
     for text, following in pairwise([*texts, ""]):
-        parts.append(text[:-1] if goes_on(text, following) else f"{text} ")
+        if goes_on(text, following):
+            parts.append(text[:-1])
+        else:
+            parts.append(text if _is_wide(text[-1:]) and _is_wide(following[:1]) else f"{text} ")
     return "".join(parts).rstrip()
+
+
+def _is_wide(character: str) -> bool:
+    return bool(character) and east_asian_width(character) in "WF"

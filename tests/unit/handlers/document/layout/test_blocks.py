@@ -200,6 +200,7 @@ def test_no_lines_are_no_blocks() -> None:
         (["Stratford-", "Upon"], "Stratford- Upon"),
         (["a dash -", "here"], "a dash - here"),
         (["-"], "-"),
+        (["\u7b2c\u4e00", "\u884c\u3002"], "\u7b2c\u4e00\u884c\u3002"),
         (["", ""], ""),
         ([], ""),
     ],
