@@ -9,7 +9,7 @@ from typing import NamedTuple
 from core.errors import CoreMachineError
 from core.model import Claimed
 from core.ports import Clock, StateStore
-from core.progress import Report, rate_per_minute, with_report
+from core.progress import Report, first_reports, rate_per_minute, with_report
 
 WRITE_EVERY = timedelta(seconds=1)
 """Between two reports of progress that are written, unless something else is written with them."""
@@ -46,8 +46,7 @@ class LeasedWrites:
         self._lease = claim.lease
         self._found = claim.checkpoint_json
         self._lease_seconds = lease_seconds
-        # Where an attempt begins is known of one alone that has no checkpoint.
-        self._reports: tuple[Report, ...] = () if claim.checkpoint_json is not None else (Report(clock.now(), 0.0),)
+        self._reports = first_reports(clock.now(), claim.checkpoint_json)
         self._unwritten: _Said | None = None
         self._written_at: datetime | None = None
         self.progressed = False

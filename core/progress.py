@@ -39,6 +39,11 @@ class Report(NamedTuple):
     percent: float
 
 
+def first_reports(now: datetime, checkpoint_json: str | None) -> tuple[Report, ...]:
+    """Of an attempt that begins now: that it stands at nothing is known of one alone that has no checkpoint."""
+    return (Report(now, 0.0),) if checkpoint_json is None else ()
+
+
 def with_report(reports: Sequence[Report], report: Report) -> tuple[Report, ...]:
     """The reports of an attempt with one more. Where less is done than before, what came before says nothing."""
     if reports and (report.percent < reports[-1].percent or report.at < reports[-1].at):

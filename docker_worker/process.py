@@ -205,7 +205,7 @@ class _Made(NamedTuple):
 def _source(settings: Settings, backend: Backend, slot: TaskSlot, bus: CountedBus, runner: CallsWhileWaiting) -> _Made:
     """By ``DOCKER_ORCHESTRATION_MODE``."""
     grace = Grace.of(settings.docker_grace_seconds).leave_after
-    if settings.docker_orchestration_mode == "http_trigger":
+    if settings.calls_worker:
         return _called(settings, backend, slot, grace)
     return _Made(
         BackgroundQueueWorker(

@@ -11,7 +11,7 @@ from threading import Lock
 
 from core.attempts import APPLIED, Processed, Started
 from core.ports import Clock
-from core.progress import Report, rate_per_minute, remaining_seconds, with_report
+from core.progress import Report, first_reports, rate_per_minute, remaining_seconds, with_report
 
 
 class WorkerState(StrEnum):
@@ -108,8 +108,7 @@ class WorkerStatus:
     def began(self, started: Started) -> None:
         claim, now = started.claim, self._clock.now()
         lease = claim.lease
-        # Where an attempt begins is known of one alone that has no checkpoint.
-        reports = (Report(now, 0.0),) if claim.checkpoint_json is None else ()
+        reports = first_reports(now, claim.checkpoint_json)
         current = CurrentTask(
             lease.task_id, claim.task_type, lease.attempt, lease.token, started_at=now, reports=reports
         )

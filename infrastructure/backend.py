@@ -54,13 +54,9 @@ LETTERS_A_PASS = 1_000
 """Dead letters of a queue that are moved each time."""
 
 
-def calls_worker(settings: Settings) -> bool:
-    return settings.docker_orchestration_mode == "http_trigger"
-
-
 def queue_names(settings: Settings) -> QueueNames:
     """Where a function calls the worker, long tasks wake functions like any other."""
-    long_running = settings.tasks_queue if calls_worker(settings) else settings.long_running_queue
+    long_running = settings.tasks_queue if settings.calls_worker else settings.long_running_queue
     return QueueNames(settings.jobs_queue, settings.tasks_queue, long_running)
 
 
@@ -126,7 +122,7 @@ class Backend:
     def queue_trigger(self, queue: str) -> QueueTrigger:
         """For any number of threads: what they claim and commit at the same time goes to the store together."""
         trigger = partial(QueueTrigger, queue, self._trigger_machine, self.bus, self.bus.resolve)
-        return trigger(self._hand_over) if calls_worker(self.settings) else trigger()
+        return trigger(self._hand_over) if self.settings.calls_worker else trigger()
 
     # --- what timers do ---
 

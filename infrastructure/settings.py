@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from core.boundary import problems
 from core.errors import CoreMachineError
 
-SHORTEST_WORKER_KEY = 16
-"""Characters; as of the keys that start tasks."""
+SHORTEST_KEY = 16
+"""Characters of a secret by which the worker knows who calls."""
 
 
 class SettingsInvalid(CoreMachineError):
@@ -296,8 +296,8 @@ class Settings(BaseModel):
     @classmethod
     def _fit_for_a_key(cls, value: str) -> str:
         key = value.strip()  # a header has no space around its value, and a file of a secret a line feed at its end
-        if key and (len(key) < SHORTEST_WORKER_KEY or not key.isprintable()):
-            raise ValueError(f"DOCKER_WORKER_KEY has less than {SHORTEST_WORKER_KEY} characters, or others than text")
+        if key and (len(key) < SHORTEST_KEY or not key.isprintable()):
+            raise ValueError(f"DOCKER_WORKER_KEY has less than {SHORTEST_KEY} characters, or others than text")
         return key
 
     @classmethod
@@ -319,6 +319,11 @@ class Settings(BaseModel):
     def has_bus(self) -> bool:
         """Whether a Service Bus is named: without one there are neither queues nor jobs, only the test endpoints."""
         return bool(self.service_bus_connection or self.service_bus_fqdn)
+
+    @property
+    def calls_worker(self) -> bool:
+        """Whether functions call the worker, which else asks its queue."""
+        return self.docker_orchestration_mode == "http_trigger"
 
     @property
     def trigger_keys(self) -> tuple[str, ...]:

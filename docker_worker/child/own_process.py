@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import signal
@@ -10,10 +9,7 @@ import sys
 from contextlib import suppress
 
 from docker_worker.child.protocol import Bounds
-
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
-"""From linux/prctl.h."""
+from docker_worker.prctl import adopt_orphans, end_with_parent
 
 OOM_SCORE = "500"
 """Of -1000 to 1000 (proc_pid_oom_score_adj(5)): where the kernel has to choose, it takes the child, not the worker."""
@@ -26,10 +22,9 @@ def settle() -> None:
         signal.signal(number, lambda _number, _frame: None)
     with suppress(OSError, ValueError, RuntimeError):  # there may be no standard error
         faulthandler.enable()
+    end_with_parent()
+    adopt_orphans()  # so that no process of a handler gets out of sight
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # so that no process of a handler gets out of sight
         with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:  # noqa: PTH123
             score.write(OOM_SCORE)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 import time
 
-_PR_SET_CHILD_SUBREAPER = 36
-"""From linux/prctl.h."""
+from docker_worker.prctl import adopt_orphans
 
 
 def inherit() -> bool:
@@ -18,8 +15,7 @@ def inherit() -> bool:
     """
     if _any_left():
         return False
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt_orphans()
     return True
 
 

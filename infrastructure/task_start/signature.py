@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
-from infrastructure.settings import Settings, SettingsInvalid
+from infrastructure.settings import SHORTEST_KEY, Settings, SettingsInvalid
 from infrastructure.task_start.errors import (
     SignatureExpired,
     SignatureMalformed,
@@ -33,8 +33,6 @@ CALLBACK = "v1-callback"
 """The purpose of a call back, and what its key is made of; that of a call that starts a task is the version."""
 
 MAX_SKEW_SECONDS = 300
-SHORTEST_KEY = 16
-"""Characters."""
 
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,11}")
 _SIGNATURE = re.compile(VERSION + r"=([0-9a-f]{64})")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from infrastructure.settings import Settings
+from infrastructure.fetch.hosts import FetchHosts
+from infrastructure.settings import Settings, SettingsInvalid
+from infrastructure.task_start.client import worker_url
+from infrastructure.task_start.signature import SigningKeys
 from local.doctor.facts import Facts
 from local.doctor.findings import Code, Finding, Severity, error, note, warning
 
@@ -30,7 +33,7 @@ NAMING = frozenset({BUS, BUS_HOST, TRIGGER_HOST, DATABASE, DATABASE_HOST, STORAG
 
 
 def invalid_values(facts: Facts) -> Iterator[Finding]:
-    for line in facts.settings.invalid:
+    for line in (*facts.settings.invalid, *_refused(facts.settings.settings)):
         name, _, problem = line.partition(": ")
         yield error(
             Code.SETTING_INVALID,
@@ -38,6 +41,31 @@ def invalid_values(facts: Facts) -> Iterator[Finding]:
             f"{problem or 'it cannot be'}: the processes do not start with it",
             f"give {name} another value, or leave it out for its default",
         )
+
+
+def _refused(settings: Settings) -> Iterator[str]:
+    """What a process says of settings when it makes something of them."""
+    for make in (_fetch_hosts, *(_BY_CALL if settings.calls_worker else ())):
+        try:
+            make(settings)
+        except SettingsInvalid as refused:
+            yield refused.message
+
+
+def _fetch_hosts(settings: Settings) -> None:
+    FetchHosts.parsed(settings.fetch_hosts, settings.fetch_networks)
+
+
+def _worker_url(settings: Settings) -> None:
+    worker_url(settings.docker_worker_url)
+
+
+def _trigger_keys(settings: Settings) -> None:
+    SigningKeys.from_settings(settings)
+
+
+_BY_CALL = (_worker_url, _trigger_keys)
+"""Of the mode in which functions call the worker."""
 
 
 def settings_file(facts: Facts) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from core.context import TaskContext
 from core.errors import StoreUnavailable
 from core.messages import TaskQueueMessage
 from core.model import TaskStatus
-from docker_worker.callbacks import Callbacks, CallbackTarget
+from docker_worker.callbacks import CallbackHosts, Callbacks, CallbackTarget
 from docker_worker.http_trigger import CLAIM_SECONDS, Begun, HttpTriggeredWorker, NothingToBegin, NotTaking, Occupied
 from docker_worker.status import WorkerState
 from infrastructure.task_start.bodies import TaskEnded
@@ -27,7 +27,7 @@ URL = "https://me.example/done"
 
 class Remembers(Callbacks):
     def __init__(self, world: World) -> None:
-        super().__init__(("me.example",), SigningKeys(("k" * 16,)), world.clock, SeededIds())
+        super().__init__(CallbackHosts(("me.example",)), SigningKeys(("k" * 16,)), world.clock, SeededIds())
         self.told: list[TaskEnded] = []
 
     def tell(self, target: CallbackTarget, ended: TaskEnded) -> None:

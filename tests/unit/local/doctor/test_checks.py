@@ -50,12 +50,25 @@ IDENTITY = (GIVEN - {"SERVICE_BUS_CONNECTION"}) | {"SERVICE_BUS_FQDN"}
 TRIGGER = "SERVICE_BUS_CONNECTION__fullyQualifiedNamespace"
 
 
+POOL = {"DOCKER_DB_POOL_MAX": "16"}
+WORKER = {"DOCKER_WORKER_URL": "https://worker.example", "DOCKER_TRIGGER_KEYS": "a key of sixteen letters"}
+BY_CALL = POOL | WORKER | {"DOCKER_ORCHESTRATION_MODE": "http_trigger"}
+
+
 def pool(size: int) -> Facts:
     return with_settings(settings=settings(DOCKER_DB_POOL_MAX=str(size)))
 
 
 SPOILT: list[tuple[Code, Severity, Facts]] = [
     (Code.SETTING_INVALID, Severity.ERROR, with_settings(invalid=("RETENTION_DAYS: Input should be greater than 0",))),
+    (Code.SETTING_INVALID, Severity.ERROR, with_settings(settings=settings(**POOL, DOCUMENT_FETCH_HOSTS="*.com"))),
+    (Code.SETTING_INVALID, Severity.ERROR, with_settings(settings=settings(**POOL, DOCUMENT_FETCH_NETWORKS="all"))),
+    (Code.SETTING_INVALID, Severity.ERROR, with_settings(settings=settings(**BY_CALL | {"DOCKER_WORKER_URL": ""}))),
+    (
+        Code.SETTING_INVALID,
+        Severity.ERROR,
+        with_settings(settings=settings(**BY_CALL | {"DOCKER_TRIGGER_KEYS": "short"})),
+    ),
     (Code.SETTING_UNKNOWN, Severity.WARNING, with_settings(file_names=("WHAT_IS_THIS",))),
     (Code.SETTING_UNKNOWN, Severity.WARNING, with_settings(file_names=("AZURE_STORAGE_CONECTION_STRING",))),
     (Code.SETTING_UNKNOWN, Severity.WARNING, with_settings(environment_names=("DOCKER_DB_POOLMAX",))),
@@ -153,6 +166,9 @@ SOUND = [
     with_named(given=GIVEN | {TRIGGER}, trigger_fqdn="ONE.servicebus.windows.net"),
     with_named(given=IDENTITY | {TRIGGER}, bus_host="", bus_fqdn="one.net", trigger_fqdn="one.net"),
     with_named(bus_host="127.0.0.1:5672"),
+    with_settings(settings=settings(**BY_CALL)),
+    with_settings(settings=settings(**POOL, DOCKER_WORKER_URL="nowhere", DOCKER_TRIGGER_KEYS="short")),
+    with_settings(settings=settings(**POOL, DOCUMENT_FETCH_HOSTS="a.example", DOCUMENT_FETCH_NETWORKS="10.0.0.0/8")),
     with_host(function_timeout=None),
     with_host(function_timeout=300.0 + MARGIN),
     with_host(bundle_version="[4.0.0, 5.0.0)"),
