@@ -10,8 +10,11 @@ from handlers.document.warnings import PageWarning
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """What may be done to a page before it is read. Without ``orient`` it is taken to stand upright within some degrees,
-    without ``straighten`` skew and perspective stay in it, without ``enhance`` a bad page is read once as it is."""
+    """What may be done to a page before it is read.
+
+    Without ``orient`` it is taken to stand upright within some degrees, without ``straighten`` skew and perspective
+    stay in it, without ``enhance`` a bad page is read once as it is.
+    """
 
     orient: bool = True
     straighten: bool = True
