@@ -193,7 +193,7 @@ def _words(line: PlacedLine, start: int) -> Iterator[Word]:
     for word in line.words:
         yield Word(
             content=word.text,
-            polygon=[round(value, 4) for value in _flat(word.polygon)],
+            polygon=_flat(word.polygon),
             confidence=word.confidence,
             span=Span(offset=start + word.start, length=len(word.text)),
         )

@@ -138,12 +138,15 @@ def _words_of(line: LineRecord, text: str) -> tuple[PlacedWord, ...] | None:
 
 
 def _shares(text: str, polygon: Quad, confidence: float) -> Iterator[PlacedWord]:
-    """The words of a line whose reader does not know them: each has its characters' share of the line's polygon."""
+    """The words of a line whose reader does not know them: each has its characters' share of the line's polygon, to a
+    ten-thousandth of the unit.
+    """
     weights = [2.0 if unicodedata.east_asian_width(character) in "WF" else 1.0 for character in text]
     reach = [0.0, *accumulate(weights)]
     for match in re.finditer(r"\S+", text):
         start, end = reach[match.start()] / reach[-1], reach[match.end()] / reach[-1]
-        yield PlacedWord(match.group(), match.start(), part(polygon, start, end), confidence)
+        place = _each(part(polygon, start, end), lambda point: (round(point[0], 4), round(point[1], 4)))
+        yield PlacedWord(match.group(), match.start(), place, confidence)
 
 
 def part(polygon: Quad, start: float, end: float) -> Quad:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from handlers.document.output.page import PlacedPage
+from handlers.document.output.page import clean
 from handlers.document.records import PageRecord
 
 PAGE_BREAK = "\n\f"
@@ -14,7 +14,7 @@ TEXT_TYPE = "text/plain; charset=utf-8"
 
 def page_text(record: PageRecord) -> str:
     """A page's lines as :func:`handlers.document.output.page.clean` leaves them, one under the other."""
-    return "\n".join(line.text for line in PlacedPage(record).lines)
+    return "\n".join(text for line in record.lines if (text := clean(line.text)))
 
 
 def write_text(pages: Iterable[PageRecord], out: BinaryIO) -> None:
