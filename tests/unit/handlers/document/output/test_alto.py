@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import importlib
 import io
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
-from lxml import etree  # type: ignore[import-untyped]
 
 from handlers.document.output import write_alto
 from handlers.document.output.page import PlacedPage
@@ -12,6 +13,8 @@ from handlers.document.records import PageRecord
 from tests.support.alto_schema import ALTO
 from tests.support.printed import piece, with_words
 from tests.support.records import failed_page, printed_page, record, unusual_page
+
+etree: Any = importlib.import_module("lxml.etree")  # comes with pikepdf, and has no types
 
 NAMES = {"a": "http://www.loc.gov/standards/alto/ns-v4#"}
 SCHEMA = etree.XMLSchema(etree.fromstring(ALTO))
@@ -23,13 +26,13 @@ def written(pages: Iterable[PageRecord]) -> bytes:
     return out.getvalue()
 
 
-def parsed(*pages: PageRecord) -> etree._Element:
+def parsed(*pages: PageRecord) -> Any:
     document = etree.fromstring(written(pages))
     SCHEMA.assertValid(document)
     return document
 
 
-def found(document: etree._Element, path: str) -> list[etree._Element]:
+def found(document: Any, path: str) -> list[Any]:
     return list(document.findall(path, NAMES))
 
 

@@ -4,10 +4,10 @@ import io
 import random
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from rich.markdown import Markdown
 
 from handlers.document.output import write_markdown
 from handlers.document.output.page import clean
@@ -22,11 +22,12 @@ def written(pages: Iterable[PageRecord]) -> str:
     return out.getvalue().decode()
 
 
-def tokens(*pages: PageRecord) -> list[Token]:
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(written(pages))
+def tokens(*pages: PageRecord) -> list[Any]:
+    """What a parser of CommonMark with tables and strikethrough makes of the pages."""
+    return list(Markdown(written(pages)).parsed)
 
 
-def shown(found: Iterable[Token]) -> list[str]:
+def shown(found: Iterable[Any]) -> list[str]:
     """What a reader sees of each block of text; only text, or the test fails."""
     blocks = []
     for token in found:
@@ -36,7 +37,7 @@ def shown(found: Iterable[Token]) -> list[str]:
     return blocks
 
 
-def kinds(found: Iterable[Token]) -> list[str]:
+def kinds(found: Iterable[Any]) -> list[str]:
     return [token.type.removesuffix("_open") for token in found if token.nesting == 1 or token.type == "html_block"]
 
 
