@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.floating[Any]]
 
+_PAPER_STEP = 4
+
 _PATCHES = 32
 _LEAST_HALF, _MOST_HALF = 8, 24
 _DIRECTIONS = np.arange(0, 180, 22.5)
@@ -61,11 +63,12 @@ def quality_of(page: Page, ink: Ink, runs_down: bool) -> PageQuality:
 
 def _paper(ink: Ink) -> tuple[float, float]:
     """The paper's grey level around the letters, and the share of it that is lost from the brightest to the darkest."""
-    small = cv2.resize(ink.grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    size = (max(1, ink.grey.shape[1] // _PAPER_STEP), max(1, ink.grey.shape[0] // _PAPER_STEP))
+    small = cv2.resize(ink.grey, size, interpolation=cv2.INTER_AREA)
     grown = cv2.erode(small, np.ones((7, 7), np.uint8)) if ink.light else cv2.dilate(small, np.ones((7, 7), np.uint8))
     levels = grown.astype(np.float32)
     if len(ink.boxes):
-        middle = (ink.boxes[:, :2] + ink.boxes[:, 2:4] // 2) // 4
+        middle = (ink.boxes[:, :2] + ink.boxes[:, 2:4] // 2) // _PAPER_STEP
         x, y = np.minimum(middle, np.array(small.shape[::-1]) - 1).T
         levels = levels[y, x]
     darkest, usual, brightest = (float(value) for value in np.percentile(levels, (3, 50, 97)))
