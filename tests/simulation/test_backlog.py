@@ -7,30 +7,25 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from random import Random
 from threading import Event
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from pydantic import BaseModel
 
 from core.consumer import dispatch, settle
 from core.context import TaskContext
-from core.handlers import task_handler
 from core.heartbeat import Heartbeat
 from core.ids import JobId
-from core.jobs import JobContext, JobDefinition, Parallelism, StageDefinition, TaskSpec
 from core.listing import TaskFilter
-from core.machine import CoreMachine
-from core.model import TaskResult, TaskStatus
+from core.model import TaskStatus
 from core.operations import JobOperations
 from core.ports import StateStore
 from core.progress import StagePace
 from core.reconciler import Reconciler, Repairs
 from infrastructure.postgres.store import PostgresStateStore
-from testing.clock import FakeClock, SeededIds
-from testing.factories import Registries
-from testing.memory_blobs import MemoryBlobStore
+from testing.clock import FakeClock
 from testing.mock_bus import MockServiceBusRepository
 from testing.mock_state import MockStateManager
+from tests.support.backlog import Piece, Work, backlog_machine
 from tests.support.postgres_store import pool_to
 
 TASKS = 1_000
@@ -38,30 +33,6 @@ STEPS = 4
 BEAT = 15.0
 """Seconds between two heartbeats, and a quarter of a lease."""
 IDLE_HOURS = 2
-
-
-class Work(BaseModel):
-    seconds: list[float] = []
-
-
-class Piece(BaseModel):
-    seconds: float
-
-
-class Backlog(JobDefinition[Work]):
-    job_type = "backlog"
-    description = "Pieces of work of so many seconds each"
-    parameters: ClassVar[type[BaseModel]] = Work
-    result: ClassVar[type[BaseModel]] = Work
-    stages = (StageDefinition(1, "work", "piece", Parallelism.FAN_OUT),)
-
-    def create_tasks_for_stage(
-        self, stage: StageDefinition, job_params: Work, job_id: JobId, previous_results: Sequence[TaskResult]
-    ) -> Sequence[TaskSpec]:
-        return [TaskSpec(f"p{n:04d}", Piece(seconds=seconds)) for n, seconds in enumerate(job_params.seconds)]
-
-    def finalize_job(self, context: JobContext[Work]) -> Work:
-        return Work()
 
 
 class Look(NamedTuple):
@@ -89,17 +60,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.bus = MockServiceBusRepository(self.clock)
         self.heartbeat = Heartbeat(self.store, self.clock, 4 * BEAT, wait=_closes)
-        registries = Registries.of([Backlog()], [task_handler("piece", self.work, long_running=True)])
-        self.machine = CoreMachine(
-            registries.jobs,
-            registries.handlers,
-            self.store,
-            self.bus,
-            blobs=MemoryBlobStore(),
-            clock=self.clock,
-            ids=SeededIds(1),
-            heartbeat=self.heartbeat,
-        )
+        self.machine = backlog_machine(self.store, self.bus, self.clock, self.work, heartbeat=self.heartbeat)
         self.operations = JobOperations(self.machine)
         self.reconciler = Reconciler(self.machine, self.bus)
         self.worked = 0.0

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 from core.attempts import Ended, Started
 from core.context import StopSignal, TaskContext
-from core.handlers import task_handler
 from core.listing import TaskFilter
 from core.machine import CoreMachine
 from core.messages import TaskQueueMessage
@@ -19,12 +18,10 @@ from infrastructure.functions.hand_over import HandOver
 from infrastructure.functions.queue_trigger import BUSY_SECONDS, QueueTrigger
 from infrastructure.task_start.bodies import StartAnswer
 from infrastructure.task_start.errors import WorkerBusy
-from testing.clock import FakeClock, SeededIds
-from testing.factories import Registries
-from testing.memory_blobs import MemoryBlobStore
+from testing.clock import FakeClock
 from testing.mock_bus import MockServiceBusRepository
 from testing.mock_state import MockStateManager
-from tests.simulation.test_backlog import Backlog, Piece, Work
+from tests.support.backlog import Piece, Work, backlog_machine
 
 TASKS = 1_000
 BUSY_HOURS = 12
@@ -66,16 +63,8 @@ class World:
         self.clock = FakeClock()
         self.store, self.bus = MockStateManager(self.clock), MockServiceBusRepository(self.clock)
         self.done: Counter[float] = Counter()
-        registries = Registries.of([Backlog()], [task_handler("piece", self.piece, long_running=True)])
-        self.machine = CoreMachine(
-            registries.jobs,
-            registries.handlers,
-            self.store,
-            self.bus,
-            blobs=MemoryBlobStore(),
-            clock=self.clock,
-            ids=SeededIds(1),
-            queues=QueueNames("jobs", "tasks", "tasks"),
+        self.machine = backlog_machine(
+            self.store, self.bus, self.clock, self.piece, queues=QueueNames("jobs", "tasks", "tasks")
         )
         self.reconciler = Reconciler(self.machine, self.bus)
         self.resent = 0
