@@ -9,6 +9,7 @@ from core.registry import HandlerRegistry, JobRegistry
 from handlers.document import DocumentLimits, SourceReader, document_handlers, document_jobs
 from handlers.document.engine import EngineProvider
 from handlers.hello_world import hello_world_handlers, hello_world_jobs
+from infrastructure.fetch.fetcher import HttpFetcher
 from infrastructure.settings import Settings
 from infrastructure.web.parts import WebParts
 
@@ -27,7 +28,8 @@ def build_registries(settings: Settings, engine_provider: EngineProvider) -> tup
         max_pixels=settings.document_max_pixels,
         max_pages=settings.document_max_pages,
     )
-    sources = SourceReader(settings.source_roots, limits.max_bytes)
+    fetcher = HttpFetcher.from_settings(settings)
+    sources = SourceReader(settings.source_roots, limits.max_bytes, fetcher, settings.document_fetch_seconds)
     handlers = HandlerRegistry([*hello_world_handlers(), *document_handlers(engine_provider, sources, limits)])
     return JobRegistry([*hello_world_jobs(), *document_jobs()], handlers), handlers
 

@@ -29,7 +29,10 @@ ASSEMBLE = StageDefinition(3, "assemble", "ocr_assemble", Parallelism.FAN_IN)
 
 class OcrDocumentJob(JobDefinition[OcrDocumentParameters]):
     job_type = "ocr_document"
-    description = "Read the text of a JPEG, PNG or TIFF document: text, positions, confidence, preview pictures."
+    description = (
+        "Read the text of an image or a PDF: text, positions, confidence, and files made of them, such as a "
+        "searchable PDF."
+    )
     stages = (INSPECT, RECOGNISE, ASSEMBLE)
     parameters = OcrDocumentParameters
     result = OcrDocumentResult
@@ -43,7 +46,7 @@ class OcrDocumentJob(JobDefinition[OcrDocumentParameters]):
     ) -> Sequence[TaskSpec]:
         match stage.name:
             case "inspect":
-                return [TaskSpec("inspect", InspectParameters(source=job_params.source))]
+                return [TaskSpec("inspect", _inspection(job_params))]
             case "recognise":
                 return _page_tasks(job_params, previous_results[0].parse(InspectResult))
             case _:
@@ -59,13 +62,24 @@ class OcrDocumentJob(JobDefinition[OcrDocumentParameters]):
         )
 
 
+def _inspection(params: OcrDocumentParameters) -> InspectParameters:
+    return InspectParameters(source=params.source, password=params.password, pages=params.pages, outputs=params.outputs)
+
+
 def _page_tasks(params: OcrDocumentParameters, inspected: InspectResult) -> list[TaskSpec]:
     """Each is named for its first and last page."""
     numbers, size = [page.page for page in inspected.pages], params.pages_per_task
     return [
         TaskSpec(
             f"pages-{pages[0]:04d}-{pages[-1]:04d}",
-            RecognisePagesParameters(source=inspected.source, pages=pages, quality=params.quality),
+            RecognisePagesParameters(
+                source=inspected.source,
+                pages=pages,
+                quality=params.quality,
+                languages=params.languages,
+                password=params.password,
+                on_page_error=params.on_page_error,
+            ),
         )
         for pages in (numbers[start : start + size] for start in range(0, len(numbers), size))
     ]
@@ -76,5 +90,11 @@ def _recognised(read: Sequence[TaskResult]) -> list[RecognisedPage]:
 
 
 def _assembly(params: OcrDocumentParameters, job_id: JobId, read: Sequence[TaskResult]) -> AssembleParameters:
-    pages = [page.summary.page for page in _recognised(read)]
-    return AssembleParameters(source=stored_source(params.source, job_id), pages=pages, preview=params.preview)
+    return AssembleParameters(
+        source=stored_source(params.source, job_id),
+        pages=[page.summary.page for page in _recognised(read)],
+        password=params.password,
+        outputs=params.outputs,
+        pdfa=params.pdfa,
+        preview=params.preview,
+    )

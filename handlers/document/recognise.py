@@ -1,120 +1,194 @@
-"""Reading some pages of one document, one after the other, so that whoever is stopped goes on behind the last one."""
+"""Reading some pages of one document in several threads, so that whoever is stopped goes on behind what was read."""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from pydantic import ValidationError
+from core.boundary import guarded
+from core.context import StopReason, TaskContext
+from core.errors import LeaseLost
+from core.outcome import Failed, Interrupted, describe
+from handlers.document.engine import OcrEngine
+from handlers.document.errors import PageCrashed, PageNotStored, is_of_the_document
+from handlers.document.files import DocumentFile, PagePixels, PageSize, TextLayer
+from handlers.document.page_ledger import PageLedger
+from handlers.document.page_store import PageStore
+from handlers.document.reading import PageReading
+from handlers.document.records import PageRecord, failed_record, layer_record, page_record
+from handlers.document.results import PageSummary, summary_of
 
-from core.context import TaskContext
-from core.errors import BlobNotFound
-from handlers.document.engine import DOUBTFUL_BELOW, OcrEngine, PageText, mean_confidence, read_page
-from handlers.document.errors import PageNotStored
-from handlers.document.files import DocumentFile, open_document
-from handlers.document.limits import DocumentLimits
-from handlers.document.reading import PageQuality, PageReading
-from handlers.document.records import PageRecord, page_record
-from handlers.document.results import RecognisedPage, summary_of
-from handlers.document.source import job_area
-from handlers.document.warnings import PageWarning, WarningCode
+_log = logging.getLogger(__name__)
 
-JSON_TYPE = "application/json"
+LOOK_SECONDS = 0.5
+"""How often the task's own thread looks whether the pages under way have outlasted its time."""
+
+Read = Callable[[OcrEngine, PagePixels], PageReading]
 
 
-def page_blob(context: TaskContext, number: int) -> str:
-    return f"{job_area(context.job_id)}pages/{number:04d}.json"
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What reading pages takes: an open document, ``engine`` that is asked for where a page needs one, and a ``store``.
 
-
-class PageRecogniser:
-    """Reads pages for one call of a task. ``engine`` and ``data``, the document's bytes, are asked for once, and only
-    where there is a page to read.
-
-    A page is a phase of the checkpoint, named ``page-0007``, whose data is the engine's seconds. It counts once its
-    blob is there whole.
+    A page that fails ends the task where ``fail_fast`` says so. ``layer_reader`` names what takes text out of a page.
     """
 
-    def __init__(
-        self,
-        context: TaskContext,
-        engine: Callable[[], OcrEngine],
-        data: Callable[[], bytes],
-        limits: DocumentLimits,
-    ) -> None:
-        self._context = context
-        self._get_engine = engine
-        self._get_data = data
-        self._limits = limits
+    context: TaskContext
+    file: DocumentFile
+    engine: Callable[[], OcrEngine]
+    read: Read
+    store: PageStore
+    layer_reader: Callable[[], str]
+    fail_fast: bool = False
 
-    def read_before(self, number: int) -> RecognisedPage | None:
-        """What an earlier attempt read of a page; ``None`` where none did, or its blob has gone since."""
-        if not self._context.checkpoint.should_skip(_phase(number)):
-            return None
-        record = self._stored(number)
-        return None if record is None else self._recognised(record)
 
-    def read(self, number: int) -> RecognisedPage:
-        """Read a page, store it, and save that.
+class PageCrew:
+    """Threads that read pages: as many at once as the engine reads, while another page is fetched for the next.
 
-        Raises :class:`PageNotStored`, what decoding and the engine raise, and :class:`core.errors.LeaseLost`.
+    One thread begins, and reads alone what is to be read alone; the others join it once a page needs the engine. A
+    page that brings its text along needs none. What may be read twice after a crash is a page for each that the
+    engine reads at once.
+    """
+
+    def __init__(self, around: Surroundings, ledger: PageLedger) -> None:
+        self._around = around
+        self._ledger = ledger
+        self._changed = threading.Condition()
+        self._active = 0
+        self._error: BaseException | None = None
+        self._desk: _Desk | None = None
+        self._grown = self._overdue = False
+        self.summaries: dict[int, PageSummary] = {}
+
+    def run(self) -> Interrupted | None:
+        """Read the pages; ``None`` once all are finished.
+
+        Raises what ended the task, after every thread has come to its end.
         """
-        engine, page = self._engine, self._file.pixels(number)
-        started = time.perf_counter()
-        read = read_page(engine, page.pixels)
-        seconds = round(time.perf_counter() - started, 3)
-        record = page_record(number, _reading(read), page)
-        content = record.model_dump_json().encode()
-        self._context.blobs.put(page_blob(self._context, number), content, JSON_TYPE)
-        saved = self._context.checkpoint.save(
-            _phase(number), {_phase(number): seconds}, lambda: self._is_stored(record, len(content))
-        )
-        if not saved:
-            raise PageNotStored(f"page {number} was not found in the blob store as it was written", page=number)
-        return self._recognised(record)
-
-    @cached_property
-    def _engine(self) -> OcrEngine:
-        return self._get_engine()
-
-    @cached_property
-    def _file(self) -> DocumentFile:
-        return open_document(self._get_data(), self._limits)
-
-    def _recognised(self, record: PageRecord) -> RecognisedPage:
-        """Made of the record alone, so that it is the same whichever attempt read the page."""
-        seconds = self._context.checkpoint.get_data(_phase(record.page))
-        assert isinstance(seconds, int | float)
-        return RecognisedPage(summary=summary_of(record), blob=page_blob(self._context, record.page), seconds=seconds)
-
-    def _is_stored(self, record: PageRecord, size: int) -> bool:
-        try:
-            if self._context.blobs.size(page_blob(self._context, record.page)) != size:
-                return False
-        except BlobNotFound:
-            return False
-        return self._stored(record.page) == record
-
-    def _stored(self, number: int) -> PageRecord | None:
-        try:
-            return PageRecord.model_validate_json(self._context.blobs.get(page_blob(self._context, number)))
-        except (BlobNotFound, ValidationError):
+        self._start(1)
+        with self._changed:
+            while self._active:
+                self._changed.wait(LOOK_SECONDS)
+                self._see_deadline()
+        if self._error is not None:
+            raise self._error
+        if self._ledger.all_finished:
             return None
+        return Interrupted(self._around.context.stop_reason or StopReason.MEMORY)
+
+    def _see_deadline(self) -> None:
+        """Nothing can end a thread. If a page takes too long, the process is killed, and another must know why."""
+        if self._overdue or self._around.context.stop_reason != StopReason.DEADLINE:
+            return
+        self._overdue = True
+        self._guard(self._ledger.blame_all)
+
+    def _start(self, threads: int) -> None:
+        with self._changed:
+            self._active += threads
+        for _ in range(threads):
+            threading.Thread(target=self._thread, name="page-reader", daemon=True).start()
+
+    def _thread(self) -> None:
+        try:
+            self._guard(self._loop)
+        finally:
+            with self._changed:
+                self._active -= 1
+                self._changed.notify_all()
+
+    def _guard(self, call: Callable[[], None]) -> None:
+        try:
+            ended = guarded(call)
+        except LeaseLost as lost:
+            self._end(lost)
+        else:
+            if isinstance(ended, Failed):
+                self._end(ended.cause)
+
+    def _end(self, error: BaseException | None) -> None:
+        self._ledger.close()
+        with self._changed:
+            self._error = self._error or error
+
+    def _loop(self) -> None:
+        number = self._ledger.begin()
+        while number is not None:
+            number = self._page(number)
+            self._grow()
+
+    def _page(self, number: int) -> int | None:
+        """Read a page; the next one."""
+        if self._ledger.gave_up(number):
+            crashed = PageCrashed(f"processes that read page {number} died, or ran out of memory or time", page=number)
+            return self._failed(number, Failed(describe(crashed), crashed))
+        file = self._around.file
+        layer = guarded(file.text_layer, number)
+        if isinstance(layer, TextLayer):
+            return self._keep(layer_record(number, layer, self._around.layer_reader()), 0.0)
+        if isinstance(layer, Failed):
+            return self._failed(number, layer)
+        pixels = guarded(file.pixels, number)
+        if isinstance(pixels, Failed):
+            return self._failed(number, pixels)
+        return self._read(number, pixels)
+
+    def _read(self, number: int, pixels: PagePixels) -> int | None:
+        desk = self._at_desk()
+        with desk.places:  # until the page is stored, so that no more are lost than the engine reads at once
+            if self._around.context.should_stop:
+                self._ledger.drop(number)
+                return None
+            started = time.perf_counter()
+            reading = guarded(self._around.read, desk.engine, pixels)
+            if isinstance(reading, Failed):
+                return self._failed(number, reading)
+            seconds = round(time.perf_counter() - started, 3)
+            return self._keep(page_record(number, reading, pixels), seconds)
+
+    def _keep(self, record: PageRecord, seconds: float) -> int | None:
+        number = record.page
+        if not self._around.store.put(record):
+            raise PageNotStored(f"page {number} was not found in the blob store as it was written", page=number)
+        self.summaries[number] = summary_of(record)
+        return self._ledger.finish(number, seconds)
+
+    def _failed(self, number: int, failed: Failed) -> int | None:
+        """Memory that ran out in one thread may have been taken by another, so that page is read again, alone."""
+        cause = failed.cause
+        assert cause is not None
+        if isinstance(cause, MemoryError):
+            self._ledger.blame(number)
+            self._ledger.close()
+            return None
+        if self._around.fail_fast or not is_of_the_document(cause):
+            raise cause
+        _log.warning("page_failed", extra={"page": number, "code": failed.error.code})
+        return self._keep(failed_record(self._size(number), failed.error.code, failed.error.message), 0.0)
+
+    def _size(self, number: int) -> PageSize:
+        return self._around.file.info.pages[number - 1]
+
+    def _at_desk(self) -> _Desk:
+        """The first thread comes here before there are others."""
+        if self._desk is None:
+            engine = self._around.engine()
+            self._desk = _Desk(engine, threading.Semaphore(engine.concurrency))
+            self._grow()
+        return self._desk
+
+    def _grow(self) -> None:
+        """Once there is an engine, and nothing is to be read alone any more."""
+        if self._grown or self._desk is None or self._ledger.suspicious:
+            return
+        self._grown = True
+        self._start(self._desk.engine.concurrency)
 
 
-def _phase(number: int) -> str:
-    return f"page-{number:04d}"
-
-
-def _reading(read: PageText) -> PageReading:
-    quality = PageQuality(1.0, None, None, None, 0.0, 255.0, None, None, 0.0, None, 0.0)
-    return PageReading(read, quality, tuple(_warnings(mean_confidence(read.lines), read.orientation_unsure)))
-
-
-def _warnings(mean: float | None, orientation_unsure: bool) -> Iterator[PageWarning]:
-    if mean is None:
-        yield PageWarning(WarningCode.NO_TEXT)
-    elif mean < DOUBTFUL_BELOW:
-        yield PageWarning(WarningCode.LOW_CONFIDENCE, mean)
-    if orientation_unsure:
-        yield PageWarning(WarningCode.ORIENTATION_UNSURE)
+class _Desk(NamedTuple):
+    engine: OcrEngine
+    places: threading.Semaphore

@@ -162,6 +162,7 @@ def failed_record(size: PageSize, code: str, message: str) -> PageRecord:
         engine="",
         models=[],
         lines=[],
+        warnings=[WarningRecord(code=WarningCode.PAGE_FAILED, value=code)],
     )
 
 

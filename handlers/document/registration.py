@@ -9,10 +9,16 @@ from handlers.document.limits import DocumentLimits
 from handlers.document.source import SourceReader
 from handlers.document.tasks import DocumentTasks
 
+INSPECT_TIMEOUT = 300.0
+"""Seconds. Fetching a document is bounded by a setting of its own, and opening one takes some seconds at most."""
+
 RECOGNISE_TIMEOUT = 1_800.0
 """Seconds for the pages of one task, 90 for each of :data:`handlers.document.parameters.PAGES_PER_TASK`. A task of many
 more may come to it, and goes on behind its last page then, free of charge; it fails where one page took all the time.
 """
+
+ASSEMBLE_TIMEOUT = 1_800.0
+"""Seconds. A thousand pages take minutes to write in every format; what was written by then is not written again."""
 
 
 def document_handlers(
@@ -20,14 +26,17 @@ def document_handlers(
 ) -> tuple[TaskHandler, ...]:
     """The document tasks' handlers.
 
-    ``engine_provider`` is called once a task and gives an engine that is ready, or raises
+    ``engine_provider`` is called once a task, where a page needs an engine, and gives one that is ready, or raises
     :class:`core.errors.DependencyMissing`; it keeps what is costly to build.
+
+    All are long-running: a document is opened in the worker's child process alone, which has limits of its own and
+    the packages that it takes.
     """
     tasks = DocumentTasks(engine_provider, sources, limits or DocumentLimits())
     return (
-        task_handler("ocr_inspect", tasks.inspect, timeout=120.0),
+        task_handler("ocr_inspect", tasks.inspect, timeout=INSPECT_TIMEOUT, long_running=True),
         task_handler("ocr_recognise_pages", tasks.recognise_pages, timeout=RECOGNISE_TIMEOUT, long_running=True),
-        task_handler("ocr_assemble", tasks.assemble, timeout=540.0),
+        task_handler("ocr_assemble", tasks.assemble, timeout=ASSEMBLE_TIMEOUT, long_running=True),
     )
 
 

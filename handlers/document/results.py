@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
 from handlers.document.engine import Quality
 from handlers.document.files import Unit
+from handlers.document.pieces import PieceKind
 from handlers.document.records import Origin, PageError, PageRecord, PageStatus, WarningRecord
 from handlers.document.source import Source
 
@@ -26,13 +25,16 @@ class PageSizeRecord(BaseModel):
 
 
 class InspectResult(BaseModel):
-    """``source`` is where the next stages read the document from."""
+    """``source`` is where the next stages read the document from. ``page_count`` is the document's, ``pages`` are those
+    that were chosen.
+    """
 
     model_config = _FROZEN
 
     source: Source
     content_type: str
     bytes: int
+    page_count: int
     pages: list[PageSizeRecord]
 
 
@@ -99,7 +101,7 @@ class Artifact(BaseModel):
 
     model_config = _FROZEN
 
-    kind: Literal["text", "json", "preview"]
+    kind: PieceKind
     name: str
     content_type: str
     bytes: int
@@ -107,16 +109,16 @@ class Artifact(BaseModel):
 
 
 class DocumentWarning(WarningRecord):
-    """A warning of ``page``."""
+    """A warning of ``page``, or of the whole document."""
 
-    page: int
+    page: int | None = None
 
 
 class AssembleResult(BaseModel):
-    """``text`` has the pages' text, each page after the first introduced by a form feed; it is empty
-    where no page has any.
+    """``text`` is the beginning of the output ``text``, and all of it unless ``text_truncated`` is set: each page after
+    the first is introduced by a form feed, and it is empty where no page has any text.
 
-    It is cut to a limit where ``text_truncated`` is set; the artifact of kind ``text`` has all of it.
+    ``engines`` and ``models`` name what gave the text, with versions, in the order of the pages.
     """
 
     model_config = _FROZEN
@@ -124,6 +126,8 @@ class AssembleResult(BaseModel):
     text: str
     text_truncated: bool
     mean_confidence: float | None
+    engines: list[str]
+    models: list[str]
     pages: list[PageSummary]
     warnings: list[DocumentWarning]
     artifacts: list[Artifact]

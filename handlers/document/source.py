@@ -6,7 +6,7 @@ import base64
 import binascii
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, assert_never
 
@@ -24,7 +24,8 @@ from pydantic import (
 from core.errors import BlobNotFound
 from core.ids import JobId
 from core.ports import BlobStore
-from handlers.document.errors import DocumentTooLarge, SourceNotAllowed, SourceNotFound
+from handlers.document.errors import DocumentTooLarge, FetchNotAllowed, SourceNotAllowed, SourceNotFound
+from handlers.document.fetching import Fetcher
 
 OWN_AREA = "documents/"
 """The part of the blob store where the pipeline keeps what it makes, a folder a job."""
@@ -65,7 +66,20 @@ class PathSource(BaseModel):
     path: str = Field(min_length=1, max_length=4_096)
 
 
-_KINDS: dict[str, type[BaseModel]] = {"content_base64": ContentSource, "blob": BlobSource, "path": PathSource}
+class UrlSource(BaseModel):
+    """An address of one of the hosts that documents are fetched from. It may hold a signature, and is shown nowhere."""
+
+    model_config = _CLOSED
+
+    url: str = Field(min_length=1, max_length=2_048, repr=False)
+
+
+_KINDS: dict[str, type[BaseModel]] = {
+    "content_base64": ContentSource,
+    "blob": BlobSource,
+    "path": PathSource,
+    "url": UrlSource,
+}
 
 
 def _kind(value: Any) -> str | None:
@@ -85,28 +99,41 @@ def _of_its_kind(value: Any, union: ValidatorFunctionWrapHandler) -> Any:
 Source = Annotated[
     Annotated[ContentSource, Tag("content_base64")]
     | Annotated[BlobSource, Tag("blob")]
-    | Annotated[PathSource, Tag("path")],
+    | Annotated[PathSource, Tag("path")]
+    | Annotated[UrlSource, Tag("url")],
     Discriminator(
         _kind,
         custom_error_type="source_kind",
-        custom_error_message="source must be an object with exactly one of content_base64, blob and path",
+        custom_error_message="source must be an object with exactly one of content_base64, blob, path and url",
     ),
     WrapValidator(_of_its_kind),
 ]
 
 
 class SourceReader:
-    """Reads sources within ``max_bytes``; paths only under ``roots``, which are resolved once, here."""
+    """Reads sources within ``max_bytes``; paths only under ``roots``, which are resolved once, here; URLs through
+    ``fetcher``, within ``fetch_seconds``.
+    """
 
-    def __init__(self, roots: Sequence[Path] = (), max_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Path] = (),
+        max_bytes: int = 64 * 1024 * 1024,
+        fetcher: Fetcher | None = None,
+        fetch_seconds: float = 60.0,
+    ) -> None:
         self._roots = tuple(root.resolve() for root in roots)
         self._max_bytes = max_bytes
+        self._fetcher = fetcher
+        self._fetch_seconds = fetch_seconds
 
-    def read(self, source: Source, blobs: BlobStore, job_id: JobId) -> bytes:
-        """The document's bytes, for the job ``job_id``.
+    def read(
+        self, source: Source, blobs: BlobStore, job_id: JobId, should_stop: Callable[[], bool] = lambda: False
+    ) -> bytes:
+        """The document's bytes, for the job ``job_id``. ``should_stop`` is asked while a document is fetched.
 
         Raises :class:`SourceNotAllowed`, :class:`SourceNotFound`, :class:`DocumentTooLarge` before more than
-        the limit is in memory, and what the blob store raises.
+        the limit is in memory, what the blob store raises, and what :class:`Fetcher` does.
         """
         match source:
             case ContentSource(content_base64=text):
@@ -116,6 +143,8 @@ class SourceReader:
                 return self._read_blob(name, blobs, job_id)
             case PathSource(path=path):
                 return self._read_file(self._allowed(path))
+            case UrlSource(url=url):
+                return self._fetch(url, should_stop)
             case _:
                 assert_never(source)
 
@@ -127,6 +156,11 @@ class SourceReader:
             return blobs.get(name)
         except BlobNotFound as error:
             raise SourceNotFound("there is no such blob") from error
+
+    def _fetch(self, url: str, should_stop: Callable[[], bool]) -> bytes:
+        if self._fetcher is None:
+            raise FetchNotAllowed("documents are not fetched from anywhere")
+        return self._fetcher.fetch(url, self._max_bytes, self._fetch_seconds, should_stop)
 
     def _allowed(self, path: str) -> Path:
         """The real path behind ``path``, symbolic links followed. Nothing outside the roots is looked at twice."""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from core.context import TaskContext
 from core.outcome import Interrupted
-from handlers.document.decode import decode_image
-from handlers.document.engine import EngineChoice, EngineProvider
-from handlers.document.inspect import inspect_document
+from handlers.document.assemble import Assembly
+from handlers.document.engine import DOUBTFUL_BELOW, EngineChoice, EngineProvider, OcrEngine, mean_confidence, read_page
+from handlers.document.errors import FetchStopped, PageNotFound
+from handlers.document.files import DocumentFile, PagePixels, open_document
 from handlers.document.limits import DocumentLimits
-from handlers.document.parameters import AssembleParameters, InspectParameters, RecognisePagesParameters
-from handlers.document.preview import CONTENT_TYPE as PREVIEW_TYPE
-from handlers.document.preview import draw_preview
-from handlers.document.recognise import JSON_TYPE, PageRecogniser, page_blob
-from handlers.document.records import PageRecord, lines_of
+from handlers.document.page_ledger import PageLedger, was_finished
+from handlers.document.page_store import PageStore
+from handlers.document.parameters import (
+    AssembleParameters,
+    InspectParameters,
+    OnPageError,
+    OutputKind,
+    RecognisePagesParameters,
+)
+from handlers.document.reading import PageQuality, PageReading
+from handlers.document.recognise import PageCrew, Surroundings
 from handlers.document.results import (
-    Artifact,
     AssembleResult,
-    DocumentWarning,
     InspectResult,
     PageSizeRecord,
     PageSummary,
@@ -26,10 +32,9 @@ from handlers.document.results import (
     RecognisePagesResult,
     summary_of,
 )
-from handlers.document.source import SourceReader, job_area, stored_source
-
-PAGE_BREAK = "\n\f"
-TEXT_TYPE = "text/plain; charset=utf-8"
+from handlers.document.selection import selected_pages
+from handlers.document.source import Source, SourceReader, stored_source
+from handlers.document.warnings import PageWarning, WarningCode
 
 
 class DocumentTasks:
@@ -40,119 +45,108 @@ class DocumentTasks:
         self._sources = sources
         self._limits = limits
 
-    def inspect(self, params: InspectParameters, context: TaskContext) -> InspectResult:
+    def inspect(self, params: InspectParameters, context: TaskContext) -> InspectResult | Interrupted:
         """Say what a document is, and keep it where the next stages find it."""
-        data = self._sources.read(params.source, context.blobs, context.job_id)
-        info = inspect_document(data, self._limits)
+        try:
+            data = self._data(params.source, context)
+        except FetchStopped:
+            return Interrupted(context.stop_reason or "")
+        with open_document(data, self._limits, params.password) as file:
+            info = file.info
+            if OutputKind.SEARCHABLE_PDF in params.outputs:
+                _check_searchable(file, data)
+        chosen = selected_pages(params.pages, len(info.pages))
         stored = stored_source(params.source, context.job_id)
         if stored != params.source:
             context.blobs.put(stored.blob, data, info.format.value)
+        sizes = (info.pages[number - 1] for number in chosen)
         return InspectResult(
             source=stored,
             content_type=info.format.value,
             bytes=info.byte_count,
-            pages=[
-                PageSizeRecord(page=page.number, width=page.width, height=page.height, unit=page.unit)
-                for page in info.pages
-            ],
+            page_count=len(info.pages),
+            pages=[PageSizeRecord(page=one.number, width=one.width, height=one.height, unit=one.unit) for one in sizes],
         )
 
     def recognise_pages(
         self, params: RecognisePagesParameters, context: TaskContext
     ) -> RecognisePagesResult | Interrupted:
-        """Read the text of pages, one after the other, and store each, with its positions, as JSON.
+        """Read the text of pages, as many at once as the engine does, and store each, with its positions, as JSON.
 
         A page that an earlier attempt stored is not read again.
         """
-        pages: list[RecognisedPage] = []
-        recogniser = PageRecogniser(
-            context,
-            engine=lambda: self._engine_for(EngineChoice(params.quality)),
-            data=lambda: self._sources.read(params.source, context.blobs, context.job_id),
-            limits=self._limits,
+        store = PageStore(context.blobs, context.job_id)
+        summaries = _read_before(params.pages, context, store)
+        left = [number for number in params.pages if number not in summaries]
+        ledger = PageLedger(context, len(params.pages), left)
+        if left:
+            with self._open(params.source, params.password, context) as file:
+                _check_pages(left, file)
+                crew = PageCrew(self._surroundings(params, context, file, store), ledger)
+                interrupted = crew.run()
+            if interrupted is not None:
+                return interrupted
+            summaries |= crew.summaries
+        return RecognisePagesResult(
+            pages=[
+                RecognisedPage(summary=summaries[number], blob=store.name(number), seconds=ledger.seconds(number))
+                for number in params.pages
+            ]
         )
-        for position, number in enumerate(params.pages, 1):
-            if context.should_stop:
-                return Interrupted(context.stop_reason or "")
-            page = recogniser.read_before(number)
-            if page is None:
-                page = recogniser.read(number)
-                context.report_progress(100 * position / len(params.pages), f"page {position} of {len(params.pages)}")
-            pages.append(page)
-        return RecognisePagesResult(pages=pages)
 
     def assemble(self, params: AssembleParameters, context: TaskContext) -> AssembleResult | Interrupted:
-        """Gather the pages into a text file, one JSON document and preview pictures."""
-        numbers = sorted(set(params.pages))
-        text, summaries, artifacts = self._gather(numbers, context)
-        for number in numbers[: self._limits.max_preview_pages] if params.preview else ():
-            preview = f"preview {number}"
-            if not context.checkpoint.should_skip(preview):
-                self._draw(params, number, context)
-                if context.checkpoint.save_and_stop_if_requested(preview):
-                    return Interrupted(context.stop_reason or "")
-            artifacts.append(_artifact("preview", preview_blob(context, number), PREVIEW_TYPE, context, page=number))
-        limit = self._limits.max_text_characters
-        return AssembleResult(
-            text=text[:limit],
-            text_truncated=len(text) > limit,
-            mean_confidence=overall_confidence(summaries),
-            pages=summaries,
-            warnings=[
-                DocumentWarning(page=page.page, code=warning.code, value=warning.value)
-                for page in summaries
-                for warning in page.warnings
-            ],
-            artifacts=artifacts,
-        )
+        """Gather the pages into the files that were asked for, and pictures of the first of them."""
+        return Assembly(params, context, partial(self._data, params.source, context), self._limits).run()
 
-    def _gather(self, numbers: Sequence[int], context: TaskContext) -> tuple[str, list[PageSummary], list[Artifact]]:
-        """The text and the JSON document as blobs, one page's record at a time in memory as objects."""
-        texts: list[str] = []
-        parts: list[bytes] = []
-        summaries: list[PageSummary] = []
-        for stored, record in _stored_pages(numbers, context):
-            texts.append(record.text)
-            parts.append(stored)
-            summaries.append(summary_of(record))
-        text = PAGE_BREAK.join(texts) if any(texts) else ""
-        document = b'{"version":1,"pages":[' + b",".join(parts) + b"]}"
-        area = job_area(context.job_id)
-        context.blobs.put(f"{area}text.txt", text.encode(), TEXT_TYPE)
-        context.blobs.put(f"{area}document.json", document, JSON_TYPE)
-        artifacts = [
-            _artifact("text", f"{area}text.txt", TEXT_TYPE, context),
-            _artifact("json", f"{area}document.json", JSON_TYPE, context),
-        ]
-        return text, summaries, artifacts
+    def _surroundings(
+        self, params: RecognisePagesParameters, context: TaskContext, file: DocumentFile, store: PageStore
+    ) -> Surroundings:
+        choice = EngineChoice(params.quality, params.languages)
+        fail_fast = params.on_page_error is OnPageError.FAIL
+        return Surroundings(context, file, lambda: self._engine_for(choice), _read, store, _layer_reader, fail_fast)
 
-    def _draw(self, params: AssembleParameters, number: int, context: TaskContext) -> None:
-        data = self._sources.read(params.source, context.blobs, context.job_id)
-        page = decode_image(data, number, self._limits)
-        ((_, record),) = _stored_pages([number], context)
-        picture = draw_preview(page, lines_of(record), self._limits.preview_side)
-        context.blobs.put(preview_blob(context, number), picture, PREVIEW_TYPE)
+    def _open(self, source: Source, password: str | None, context: TaskContext) -> DocumentFile:
+        return open_document(self._data(source, context), self._limits, password)
+
+    def _data(self, source: Source, context: TaskContext) -> bytes:
+        return self._sources.read(source, context.blobs, context.job_id, lambda: context.should_stop)
 
 
-def preview_blob(context: TaskContext, number: int) -> str:
-    return f"{job_area(context.job_id)}preview/{number:04d}.jpg"
+def _read_before(pages: Sequence[int], context: TaskContext, store: PageStore) -> dict[int, PageSummary]:
+    """What earlier attempts read; not what has gone since, or cannot be read."""
+    finished = (number for number in pages if was_finished(number, context.checkpoint))
+    found = ((number, store.find(number)) for number in finished)
+    return {number: summary_of(record) for number, record in found if record is not None}
 
 
-def overall_confidence(pages: Iterable[PageSummary]) -> float | None:
-    """The pages' mean confidence, each weighted by its characters; ``None`` without text."""
-    weighed = [(page.mean_confidence, page.characters) for page in pages if page.mean_confidence is not None]
-    characters = sum(count for _, count in weighed)
-    return round(sum(mean * count for mean, count in weighed) / characters, 4) if characters else None
+def _check_pages(numbers: Sequence[int], file: DocumentFile) -> None:
+    count = len(file.info.pages)
+    if max(numbers) > count:
+        raise PageNotFound(f"the document has no page {max(numbers)}: it has {count}", page=max(numbers), pages=count)
 
 
-def _stored_pages(numbers: Iterable[int], context: TaskContext) -> Iterator[tuple[bytes, PageRecord]]:
-    for number in numbers:
-        stored = context.blobs.get(page_blob(context, number))
-        yield stored, PageRecord.model_validate_json(stored)
+def _check_searchable(file: DocumentFile, data: bytes) -> None:
+    """Raises :class:`handlers.document.errors.CopyNotPermitted`, ahead of the reading."""
+    from handlers.document.pdf.searchable import check_searchable  # noqa: PLC0415 - pikepdf is the worker's alone
+
+    check_searchable(file, data)
 
 
-def _artifact(kind: str, name: str, content_type: str, context: TaskContext, page: int | None = None) -> Artifact:
-    size = context.blobs.size(name)
-    return Artifact.model_validate(
-        {"kind": kind, "name": name, "content_type": content_type, "bytes": size, "page": page}
-    )
+def _read(engine: OcrEngine, page: PagePixels) -> PageReading:
+    read = read_page(engine, page.pixels)
+    mean = mean_confidence(read.lines)
+    warnings: list[PageWarning] = []
+    if mean is None:
+        warnings.append(PageWarning(WarningCode.NO_TEXT))
+    elif mean < DOUBTFUL_BELOW:
+        warnings.append(PageWarning(WarningCode.LOW_CONFIDENCE, mean))
+    if read.orientation_unsure:
+        warnings.append(PageWarning(WarningCode.ORIENTATION_UNSURE))
+    quality = PageQuality(1.0, None, None, None, 0.0, 255.0, None, None, 0.0, None, 0.0)
+    return PageReading(read, quality, tuple(warnings))
+
+
+def _layer_reader() -> str:
+    from handlers.document.pdf.pdfium import reader  # noqa: PLC0415 - as above
+
+    return reader()

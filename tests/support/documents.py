@@ -13,6 +13,7 @@ from core.model import RunRecord
 from core.ports import BlobStore
 from core.scratch import Scratch
 from handlers.document import DocumentLimits, OcrEngine, SourceReader, document_handlers, document_jobs
+from handlers.document.engine import EngineProvider
 from handlers.document.results import OcrDocumentResult
 from testing.clock import FakeClock
 from testing.factories import Registries, create_test_harness
@@ -66,7 +67,7 @@ class Context:
 
 
 def run_job(
-    engine: OcrEngine,
+    engine: OcrEngine | EngineProvider,
     parameters: dict[str, object],
     *,
     blobs: BlobStore | None = None,
@@ -74,7 +75,8 @@ def run_job(
     limits: DocumentLimits | None = None,
 ) -> tuple[OcrDocumentResult, RunRecord]:
     """Run ``ocr_document`` to its end in memory. Raises what a handler raised."""
-    handlers = document_handlers(always(engine), SourceReader(roots), limits)
+    provider = engine if callable(engine) else always(engine)
+    handlers = document_handlers(provider, SourceReader(roots), limits)
     harness, _ = create_test_harness(Registries.of(document_jobs(), handlers), blobs=blobs)
     job_id = harness.submit("ocr_document", parameters).job_id
     harness.drain()

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import CoreMachineError
+from core.errors import CoreMachineError, InvalidParameters
 from core.jobs import Parallelism
 from core.registry import HandlerRegistry, JobRegistry
 from handlers.document import DocumentLimits, SourceReader, document_handlers, document_jobs
-from handlers.document.engine import OcrEngine
+from handlers.document.engine import EngineChoice, OcrEngine, Quality
+from handlers.document.errors import LanguageNotSupported, PageCrashed
 from handlers.document.job import OcrDocumentJob
+from handlers.document.parameters import OutputKind
 from testing.documents import bomb_png, lying_png, sample_page, sample_tiff, truncated
 from testing.memory_blobs import MemoryBlobStore
 from testing.ocr_engines import Crashes, ExhaustsMemory, ReadsNothing, ReadsText, ReturnsGarbage, always
@@ -28,7 +30,7 @@ def test_the_job_and_its_handlers_fit_together() -> None:
 
     assert list(JobRegistry(document_jobs(), handlers)) == ["ocr_document"]
     assert sorted(handlers) == ["ocr_assemble", "ocr_inspect", "ocr_recognise_pages"]
-    assert handlers["ocr_recognise_pages"].long_running
+    assert all(handler.long_running for handler in handlers.values())
     assert [stage.parallelism for stage in OcrDocumentJob.stages] == [
         Parallelism.SINGLE,
         Parallelism.FAN_OUT,
@@ -89,8 +91,8 @@ def test_an_engine_that_broke_fails_the_job(engine: OcrEngine, code: str) -> Non
     assert caught.value.code == code
 
 
-def test_an_engine_that_runs_out_of_memory_fails_the_job() -> None:
-    with pytest.raises(MemoryError):
+def test_a_document_whose_only_page_takes_all_memory_fails_once_it_was_tried_alone() -> None:
+    with pytest.raises(PageCrashed):
         run_job(ExhaustsMemory(), content(sample_page().png))
 
 
@@ -100,7 +102,8 @@ def test_an_engine_that_runs_out_of_memory_fails_the_job() -> None:
         (bomb_png(), "IMAGE_TOO_LARGE"),
         (lying_png(), "DECODE_FAILED"),
         (truncated(sample_page().png), "DECODE_FAILED"),
-        (b"%PDF-1.7", "UNSUPPORTED_FORMAT"),
+        (b"%PDF-1.7", "DECODE_FAILED"),
+        (b"<html>", "UNSUPPORTED_FORMAT"),
         (bytes(3_000_000), "DOCUMENT_TOO_LARGE"),
         (sample_tiff(pages=6)[0], "TOO_MANY_PAGES"),
     ],
@@ -119,3 +122,82 @@ def test_the_engine_is_not_reached_by_a_document_that_is_refused() -> None:
         run_job(engine, content(bomb_png()))
 
     assert engine.pages == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"languages": ["EN"]},
+        {"languages": ["english"]},
+        {"languages": ["en", "en"]},
+        {"languages": ["aa", "ab", "ae", "af", "ak", "am", "an", "ar", "as"]},
+        {"languages": "en"},
+        {"password": ""},
+        {"password": "p" * 128},
+        {"pages": ""},
+        {"pages": "0"},
+        {"pages": "3-1"},
+        {"pages": "1,,2"},
+        {"pages": "1 - 3"},
+        {"pages": [1]},
+        {"outputs": []},
+        {"outputs": ["text", "text"]},
+        {"outputs": ["docx"]},
+        {"pdfa": True},
+        {"on_page_error": "ignore"},
+        {"pages_per_task": 0},
+        {"quality": "best"},
+        {"unknown": 1},
+        {"source": {"url": ""}},
+        {"source": {"url": "https://host.example/a", "blob": "b"}},
+    ],
+)
+def test_what_is_asked_for_wrongly_is_refused_before_there_is_a_job(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidParameters) as caught:
+        run_job(ENGINE, {"source": {"blob": "a"}, **wrong})
+
+    assert "p" * 128 not in str(caught.value.details)
+
+
+def test_every_output_is_made_of_what_was_read() -> None:
+    blobs = MemoryBlobStore()
+
+    result, run = run_job(ENGINE, {**content(sample_page().png), "outputs": [*OutputKind][:5]}, blobs=blobs)
+
+    area = f"documents/{run.job_id}/"
+    assert [artifact.kind for artifact in result.artifacts] == [*[*OutputKind][:5], "thumbnail", "preview"]
+    for artifact in result.artifacts:
+        assert artifact.name.startswith(area)
+        assert blobs.size(artifact.name) == artifact.bytes > 0
+        assert blobs.content_type(artifact.name) == artifact.content_type
+
+
+def test_the_pages_that_were_chosen_are_read_and_no_others() -> None:
+    engine = ReadsText(["a"])
+    blobs = MemoryBlobStore()
+    blobs.put("inbox/scan.tif", sample_tiff(pages=5)[0], "image/tiff")
+
+    result, _ = run_job(engine, {"source": {"blob": "inbox/scan.tif"}, "pages": "2,4-", "preview": False}, blobs=blobs)
+
+    assert [page.page for page in result.pages] == [2, 4, 5]
+    assert len(engine.pages) == 3
+
+
+def test_languages_and_quality_choose_the_engine() -> None:
+    asked: list[EngineChoice] = []
+
+    def provider(choice: EngineChoice) -> OcrEngine:
+        asked.append(choice)
+        return ENGINE
+
+    run_job(provider, {**content(sample_page().png), "quality": "fast", "languages": ["de", "fr"]})
+
+    assert asked == [EngineChoice(Quality.FAST, ("de", "fr"))]
+
+
+def test_a_language_that_nothing_reads_fails_the_job() -> None:
+    def provider(choice: EngineChoice) -> OcrEngine:
+        raise LanguageNotSupported("no engine reads tlh")
+
+    with pytest.raises(LanguageNotSupported):
+        run_job(provider, {**content(sample_page().png), "languages": ["tlh"]})

@@ -1,17 +1,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
 from core.outcome import Interrupted
 from handlers.document import DocumentLimits, SourceReader
 from handlers.document.engine import DOUBTFUL_BELOW, EngineChoice, OcrEngine, Quality
-from handlers.document.errors import OcrFailed, PageNotFound, SourceNotAllowed
-from handlers.document.parameters import AssembleParameters, InspectParameters, RecognisePagesParameters
-from handlers.document.records import PageRecord
-from handlers.document.results import AssembleResult, RecognisedPage, RecognisePagesResult
-from handlers.document.source import BlobSource
+from handlers.document.errors import (
+    DecodeFailed,
+    FetchNotAllowed,
+    FetchStopped,
+    OcrFailed,
+    PageNotFound,
+    SourceNotAllowed,
+)
+from handlers.document.files import PageSize
+from handlers.document.page_ledger import MAX_STRIKES
+from handlers.document.page_store import PageStore
+from handlers.document.parameters import (
+    AssembleParameters,
+    InspectParameters,
+    OnPageError,
+    OutputKind,
+    RecognisePagesParameters,
+)
+from handlers.document.records import PageError, PageRecord, failed_record
+from handlers.document.results import AssembleResult, InspectResult, RecognisedPage, RecognisePagesResult
+from handlers.document.source import BlobSource, UrlSource
 from handlers.document.tasks import DocumentTasks
 from testing.documents import sample_page, sample_tiff
 from testing.memory_blobs import MemoryBlobStore
@@ -20,6 +37,7 @@ from tests.support.documents import JOB, OTHER_JOB, Context
 
 SOURCE = BlobSource(blob="inbox/scan")
 AREA = f"documents/{JOB}/"
+CRASHED = "the scripted engine crashed"
 
 
 def tasks(engine: OcrEngine | None = None, limits: DocumentLimits | None = None) -> DocumentTasks:
@@ -55,6 +73,7 @@ def test_inspecting_a_blob_leaves_it_where_it_is() -> None:
 
     result = tasks().inspect(InspectParameters(source=SOURCE), made.make())
 
+    assert isinstance(result, InspectResult)
     assert result.source == SOURCE
     assert result.content_type == "image/png"
     assert [(page.page, page.width, page.height) for page in result.pages] == [(1, 1240, 1754)]
@@ -112,9 +131,13 @@ def test_a_page_without_text_is_read_and_an_engine_that_broke_is_not() -> None:
 
     (empty,) = recognised(made, 1, ReadsNothing())
 
-    assert (empty.summary.lines, empty.summary.mean_confidence) == (0, None)
+    (broken,) = recognised(made, 1, Crashes())
+
+    assert (empty.summary.status, empty.summary.lines, empty.summary.mean_confidence) == ("no_text", 0, None)
+    assert (broken.summary.status, broken.summary.error) == ("failed", PageError(code="OCR_FAILED", message=CRASHED))
+    strict = RecognisePagesParameters(source=SOURCE, on_page_error=OnPageError.FAIL)
     with pytest.raises(OcrFailed):
-        recognised(made, 1, Crashes())
+        tasks(Crashes()).recognise_pages(strict, Context(blobs=made.blobs).make())
 
 
 def test_a_task_that_was_told_to_stop_does_not_start_to_read() -> None:
@@ -152,7 +175,8 @@ def test_pages_are_put_together_in_order() -> None:
     assert not result.text_truncated
     assert [(artifact.kind, artifact.name, artifact.page) for artifact in result.artifacts] == [
         ("text", f"{AREA}text.txt", None),
-        ("json", f"{AREA}document.json", None),
+        ("analyze_result", f"{AREA}analyze_result.json", None),
+        ("thumbnail", f"{AREA}thumbnail.jpg", None),
         ("preview", f"{AREA}preview/0001.jpg", 1),
         ("preview", f"{AREA}preview/0002.jpg", 2),
         ("preview", f"{AREA}preview/0003.jpg", 3),
@@ -160,8 +184,9 @@ def test_pages_are_put_together_in_order() -> None:
     for artifact in result.artifacts:
         assert made.blobs.size(artifact.name) == artifact.bytes
         assert made.blobs.content_type(artifact.name) == artifact.content_type
-    document = json.loads(made.blobs.get(f"{AREA}document.json"))
-    assert [page["page"] for page in document["pages"]] == [1, 2, 3]
+    document = json.loads(made.blobs.get(f"{AREA}analyze_result.json"))
+    assert [page["pageNumber"] for page in document["pages"]] == [1, 2, 3]
+    assert (result.engines, result.models) == (["scripted"], [])
     assert made.blobs.get(f"{AREA}text.txt").decode() == result.text
 
 
@@ -183,9 +208,9 @@ def test_previews_are_limited_or_left_out() -> None:
     kinds = [artifact.kind for artifact in assembled(made, 3, max_preview_pages=1).artifacts]
     without = tasks().assemble(AssembleParameters(source=SOURCE, pages=[1], preview=False), context_of(made).make())
 
-    assert kinds == ["text", "json", "preview"]
+    assert kinds == ["text", "analyze_result", "thumbnail", "preview"]
     assert isinstance(without, AssembleResult)
-    assert [artifact.kind for artifact in without.artifacts] == ["text", "json"]
+    assert [artifact.kind for artifact in without.artifacts] == ["text", "analyze_result"]
 
 
 def test_pages_without_text_are_named() -> None:
@@ -237,25 +262,167 @@ def test_the_same_pages_give_the_same_bytes() -> None:
     first, second = ({name: each.blobs.get(name) for name in each.blobs.names("documents/")} for each in made)
 
     assert first == second
-    assert len(first) == 6
+    assert len(first) == 7
 
 
-def test_assembling_resumes_after_the_preview_that_was_done() -> None:
+def test_assembling_resumes_after_the_file_that_was_made() -> None:
+    made, whole = context(pages=3), context(pages=3)
+    recognised(made, 3)
+    recognised(whole, 3)
+    params = AssembleParameters(source=SOURCE, pages=[1, 2, 3], outputs=tuple(OutputKind)[:5])
+    undisturbed = tasks().assemble(params, whole.make())
+    result: AssembleResult | Interrupted = Interrupted("")
+    attempts = 0
+    while isinstance(result, Interrupted):
+        made = stopping(context_of(made), attempts)
+        result = tasks().assemble(params, made.make())
+        attempts += 1
+
+    assert attempts == 9
+    assert result == undisturbed
+    assert everything(made) == everything(whole)
+
+
+def test_a_file_that_was_made_is_not_made_again() -> None:
+    made = context()
+    recognised(made, 1)
+    assembled(made, 1)
+    made.blobs.put(f"{AREA}text.txt", b"not made again", "text/plain")
+
+    again = context_of(made)
+    params = AssembleParameters(source=SOURCE, pages=[1])
+    tasks().assemble(params, again.make())
+
+    assert again.blobs.get(f"{AREA}text.txt") == b"not made again"
+
+
+def test_a_file_that_cannot_be_made_is_left_out_with_a_warning() -> None:
+    made = context(pages=2)
+    recognised(made, 2)
+    made.blobs.put(SOURCE.blob, b"no document any more", "image/tiff")
+
+    result = assembled(made, 2)
+
+    assert [artifact.kind for artifact in result.artifacts] == ["text", "analyze_result"]
+    assert [(warning.code, warning.page, warning.value) for warning in result.warnings] == [
+        ("OUTPUT_NOT_MADE", None, "thumbnail: UNSUPPORTED_FORMAT"),
+        ("OUTPUT_NOT_MADE", 1, "preview: UNSUPPORTED_FORMAT"),
+        ("OUTPUT_NOT_MADE", 2, "preview: UNSUPPORTED_FORMAT"),
+    ]
+
+
+def test_a_file_whose_making_kills_its_process_is_given_up() -> None:
+    made = context()
+    recognised(made, 1)
+    made.saved = json.dumps({"phases": [], "data": {"begun": {"thumbnail.jpg": MAX_STRIKES}}})
+
+    result = tasks().assemble(AssembleParameters(source=SOURCE, pages=[1]), made.make())
+
+    assert isinstance(result, AssembleResult)
+    assert [artifact.kind for artifact in result.artifacts] == ["text", "analyze_result", "preview"]
+    assert [(warning.code, warning.value) for warning in result.warnings] == [
+        ("OUTPUT_NOT_MADE", "thumbnail: PAGE_CRASHED")
+    ]
+
+
+def test_each_try_of_a_picture_is_known_before_it_begins() -> None:
+    made, saved = context(), list[str]()
+    recognised(made, 1)
+    made.on_save = lambda: saved.append(str(made.saved))
+
+    tasks().assemble(AssembleParameters(source=SOURCE, pages=[1]), made.make())
+
+    begun = [json.loads(one)["data"].get("begun") for one in saved]
+    assert begun == [None, None, {"thumbnail.jpg": 1}, {}, {"preview/0001.jpg": 1}, {}]
+
+
+def test_a_document_none_of_whose_pages_could_be_read_fails_with_the_first_error() -> None:
+    made = context(pages=2)
+    store = PageStore(made.blobs, JOB)
+    store.put(failed_record(PageSize(1, 10, 10), "DECODE_FAILED", "page 1 is damaged"))
+    store.put(failed_record(PageSize(2, 10, 10), "OCR_FAILED", "the engine broke"))
+
+    with pytest.raises(DecodeFailed, match="page 1 is damaged"):
+        assembled(made, 2)
+
+
+def test_a_page_that_could_not_be_read_keeps_its_place() -> None:
     made = context(pages=3)
     recognised(made, 3)
-    params = AssembleParameters(source=SOURCE, pages=[1, 2, 3])
-    made.on_save = lambda: made.stop.set("shutdown")
+    PageStore(made.blobs, JOB).put(failed_record(PageSize(2, 10, 10), "DECODE_FAILED", "page 2 is damaged"))
 
-    interrupted = tasks().assemble(params, made.make())
+    result = assembled(made, 3)
 
-    assert interrupted == Interrupted("shutdown")
-    assert list(made.blobs.names(f"{AREA}preview/")) == [f"{AREA}preview/0001.jpg"]
-    resumed = context_of(made)
-    resumed.blobs.put(f"{AREA}preview/0001.jpg", b"not drawn again", "image/jpeg")
-    result = tasks().assemble(params, resumed.make())
-    assert isinstance(result, AssembleResult)
-    assert [artifact.kind for artifact in result.artifacts].count("preview") == 3
-    assert resumed.blobs.get(f"{AREA}preview/0001.jpg") == b"not drawn again"
+    assert result.text == "one line\nanother\n\f\n\fone line\nanother"
+    assert [page.status for page in result.pages] == ["read", "failed", "read"]
+    assert [(warning.code, warning.page, warning.value) for warning in result.warnings] == [
+        ("PAGE_FAILED", 2, "DECODE_FAILED")
+    ]
+    assert [artifact.page for artifact in result.artifacts if artifact.kind == "preview"] == [1, 3]
+
+
+def test_only_the_pages_that_were_chosen_are_of_the_result() -> None:
+    made = context(pages=5)
+
+    result = tasks().inspect(InspectParameters(source=SOURCE, pages="4-,2"), made.make())
+
+    assert isinstance(result, InspectResult)
+    assert (result.page_count, [page.page for page in result.pages]) == (5, [2, 4, 5])
+    with pytest.raises(PageNotFound):
+        tasks().inspect(InspectParameters(source=SOURCE, pages="2,6"), made.make())
+
+
+def test_a_document_by_url_is_fetched_once_and_kept_with_the_job() -> None:
+    made, fetched = Context(), list[tuple[str, int, float, bool]]()
+
+    class Fetches:
+        def fetch(self, url: str, max_bytes: int, seconds: float, should_stop: Callable[[], bool]) -> bytes:
+            fetched.append((url, max_bytes, seconds, should_stop()))
+            return sample_page().png
+
+    document = DocumentTasks(always(ReadsText(["a"])), SourceReader((), 9_000_000, Fetches(), 7.0), DocumentLimits())
+    params = InspectParameters(source=UrlSource(url="https://host.example/scan?sig=secret"))
+    result = document.inspect(params, made.make())
+
+    assert isinstance(result, InspectResult)
+    assert result.source == BlobSource(blob=f"{AREA}source")
+    assert fetched == [("https://host.example/scan?sig=secret", 9_000_000, 7.0, False)]
+    assert made.blobs.get(f"{AREA}source") == sample_page().png
+    assert "secret" not in repr(params)
+
+
+def test_a_fetch_that_was_stopped_is_no_failure() -> None:
+    class Stops:
+        def fetch(self, url: str, max_bytes: int, seconds: float, should_stop: Callable[[], bool]) -> bytes:
+            raise FetchStopped("the task was asked to stop")
+
+    made = Context()
+    made.stop.set("shutdown")
+    document = DocumentTasks(always(ReadsText(["a"])), SourceReader(fetcher=Stops()), DocumentLimits())
+
+    result = document.inspect(InspectParameters(source=UrlSource(url="https://host.example/scan")), made.make())
+
+    assert result == Interrupted("shutdown")
+
+
+def test_without_a_fetcher_no_url_is_allowed() -> None:
+    with pytest.raises(FetchNotAllowed):
+        tasks().inspect(InspectParameters(source=UrlSource(url="https://host.example/scan")), Context().make())
+
+
+def stopping(made: Context, phase: int) -> Context:
+    """Told to stop once more phases than so many are finished."""
+    made.on_save = lambda: made.stop.set("shutdown") if len(phases(made)) > phase else None
+    return made
+
+
+def phases(made: Context) -> list[str]:
+    found: list[str] = json.loads(made.saved)["phases"] if made.saved is not None else []
+    return [phase for phase in found if phase != "begun"]
+
+
+def everything(made: Context) -> dict[str, bytes]:
+    return {name: made.blobs.get(name) for name in made.blobs.names("documents/")}
 
 
 def context_of(other: Context) -> Context:
