@@ -44,6 +44,11 @@ if TYPE_CHECKING:
 READY = "worker_ready"
 """The event that says that work is taken, and at which ``url`` the worker answers; others wait for it."""
 
+MAX_CONNECTIONS = 256
+"""At which calls are answered 503, by the server itself, until there are fewer: a quarter of the files that a process
+may usually open, and more than probes, collectors and functions together need.
+"""
+
 HTTP_END_SECONDS = 1
 """How long an answer that is being sent is waited for at the end."""
 
@@ -61,6 +66,7 @@ _SERVER: Mapping[str, Any] = {
     "access_log": False,
     "server_header": False,
     "timeout_graceful_shutdown": HTTP_END_SECONDS,
+    "limit_concurrency": MAX_CONNECTIONS,
 }
 
 _log = logging.getLogger(__name__)
