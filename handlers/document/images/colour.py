@@ -9,6 +9,7 @@ import numpy as np
 from PIL.Image import Image, Resampling, Transpose, fromarray, new
 
 from handlers.document.images.decoders import Picture
+from handlers.document.images.deep import eight_bits
 from handlers.document.images.profiles import lab_converter, profile_converter
 from handlers.document.warnings import PageWarning, WarningCode
 
@@ -34,7 +35,7 @@ Converter: TypeAlias = Callable[[Image], Image]
 
 def upright_pixels(picture: Picture, orientation: int, max_pixels: int) -> tuple[Page, list[PageWarning]]:
     """HxWx3 uint8 BGR, contiguous, of at most ``max_pixels``; and what was passed over."""
-    image = _shrunk(_eight_bits(picture), max_pixels)
+    image = _shrunk(_eight_bits(picture.image), max_pixels)
     if orientation in _UNDO:
         image = image.transpose(_UNDO[orientation])
     warnings: list[PageWarning] = []
@@ -55,11 +56,10 @@ def _shrunk(image: Image, max_pixels: int) -> Image:
     return image if size == image.size else image.resize(size, Resampling.BILINEAR)
 
 
-def _eight_bits(picture: Picture) -> Image:
+def _eight_bits(image: Image) -> Image:
     """A picture whose mode is one of ``L``, ``LA``, ``RGB``, ``RGBA``, ``CMYK`` and ``LAB``."""
-    image = picture.image
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _scaled(picture)
+        return fromarray(eight_bits(np.asarray(image), 65_535.0))
     if image.mode == "1" and "transparency" not in image.info:
         return image.convert("L")
     if image.mode in ("P", "PA") or ("transparency" in image.info and image.mode in ("1", "L", "RGB")):
@@ -68,28 +68,6 @@ def _eight_bits(picture: Picture) -> Image:
     if target is not None:
         return image.convert(target)
     return image if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB") else image.convert("RGB")
-
-
-def _scaled(picture: Picture) -> Image:
-    """Grey of more than 8 bits: whole numbers, or floats of 0..1, 0..255 or 0 to their largest, whichever is the first
-    to fit."""
-    image = picture.image
-    white = picture.white or _white(image)
-    scaled = new("L", image.size)
-    for top, band in _bands(image):
-        levels = np.nan_to_num(np.asarray(band).astype(np.float64)) * (255.0 / white)
-        levels = np.clip(255.0 - levels if picture.inverted else levels, 0.0, 255.0)
-        scaled.paste(fromarray((levels + 0.5).astype(np.uint8)), (0, top))
-    return scaled
-
-
-def _white(image: Image) -> float:
-    if image.mode.startswith("I;16"):
-        return 65_535.0
-    _, largest = image.getextrema()
-    assert isinstance(largest, float | int)
-    steps = (1.0, 255.0) if image.mode == "F" else (65_535.0,)
-    return next((step for step in steps if largest <= step), float(largest)) or 1.0
 
 
 def _to_rgb(mode: str, profile: bytes | None, warnings: list[PageWarning]) -> Converter:

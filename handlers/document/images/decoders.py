@@ -25,9 +25,10 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from core.errors import DependencyMissing
-from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed, ImageTooLarge
+from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed, ImageTooLarge, UnsupportedFormat
 from handlers.document.formats import Format
 from handlers.document.images import tiff
+from handlers.document.images.directory import Directory
 from handlers.document.images.header import ImageHeader
 from handlers.document.images.heif import read_heif
 from handlers.document.images.jpeg import read_jpeg, shrink_steps
@@ -56,20 +57,16 @@ them: it says that this process is short, not that the document is wrong."""
 MAX_PROFILE_BYTES = 8 * 1024 * 1024
 """Profiles of printing presses have 0.5 to 3 MB."""
 
-# libtiff reads what is not compressed as well, and reads the layouts that Pillow's own reader gets wrong: 16 bits a
-# sample in separate planes, and strips of less than their rows.
+# Pillow has a reader of its own for what is not compressed, which takes planes of 16 bits for planes of 8.
 TiffImagePlugin.READ_LIBTIFF = True
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a decoder gave. ``profile`` is an ICC profile. ``white`` is the level of white where a sample has more than
-    8 bits, ``None`` for 65,535 or what the picture shows; ``inverted`` says that 0 is white there."""
+    """What a decoder gave, and its ICC profile."""
 
     image: Image
     profile: bytes | None = None
-    white: float | None = None
-    inverted: bool = False
 
 
 def read_headers(data: bytes, form: Format, limits: DocumentLimits) -> tuple[ImageHeader, ...]:
@@ -137,14 +134,23 @@ def _jpeg(data: bytes, header: ImageHeader, limits: DocumentLimits) -> Picture:
 
 def _tiff(data: bytes, header: ImageHeader, limits: DocumentLimits) -> Picture:
     directory = tiff.page_directory(data, header, limits)
-    image = TiffImagePlugin.TiffImageFile(io.BytesIO(tiff.single_page(data, directory)))
-    deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
-    return Picture(
-        _loaded(image, header),
-        directory.value(tiff.ICC_PROFILE, MAX_PROFILE_BYTES),
-        white=4_095.0 if directory.integer(tiff.BITS, 1) == 12 else None,
-        inverted=deep and directory.integer(tiff.PHOTOMETRIC, 1) == 0,
-    )
+    page = tiff.single_page(data, directory)
+    profile = directory.value(tiff.ICC_PROFILE, MAX_PROFILE_BYTES)
+    if tiff.is_deep(directory):
+        return Picture(_deep_tiff(page, directory, header), profile)
+    try:
+        image = TiffImagePlugin.TiffImageFile(io.BytesIO(page))
+    except SyntaxError as error:
+        raise UnsupportedFormat(f"a TIFF whose samples are laid out in a way of their own: {error}") from error
+    return Picture(_loaded(image, header), profile)
+
+
+def _deep_tiff(page: bytes, directory: Directory, header: ImageHeader) -> Image:
+    from handlers.document.images.deep import read_deep_tiff  # noqa: PLC0415 - only who decodes has OpenCV
+
+    image = read_deep_tiff(page, tiff.sample_bits(directory), directory.integer(tiff.PHOTOMETRIC, 1) == 0)
+    _check_size(image.size, header)
+    return image
 
 
 def _heic(data: bytes, header: ImageHeader, limits: DocumentLimits) -> Picture:

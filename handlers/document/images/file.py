@@ -42,7 +42,7 @@ class ImageFile:
         try:
             from handlers.document.images.colour import upright_pixels  # noqa: PLC0415 - only who decodes has numpy
         except ImportError as error:
-            raise DependencyMissing(f"numpy is not installed: {OCR_INSTALL_HINT}") from error
+            raise DependencyMissing(f"numpy or OpenCV is not installed: {OCR_INSTALL_HINT}") from error
         header = self._header(number)
         with translated(f"page {number}"):
             picture = decode(self._data, self._info.format, header, self._limits)

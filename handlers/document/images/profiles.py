@@ -22,7 +22,9 @@ def profile_converter(mode: str, profile: bytes) -> Callable[[Image], Image]:
         taken = _MODES.get(source.profile.xcolor_space.strip(), "")
         if taken == "RGB" and "sRGB" in (source.profile.profile_description or ""):
             return _as_rgb
-        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), taken, "RGB")
+        # Its table for grey has so few steps that dark ones are 10 levels off.
+        flags = ImageCms.Flags.NOOPTIMIZE if taken == "L" else ImageCms.Flags.NONE
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), taken, "RGB", flags=flags)
     except (ImageCms.PyCMSError, OSError, TypeError) as error:
         raise ValueError("the colour profile is damaged") from error
     if mode != taken and (mode, taken) != ("L", "RGB"):

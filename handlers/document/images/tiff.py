@@ -25,6 +25,8 @@ decoder."""
 _COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32_771, 32_773, 32_946, 34_925, 50_000, 50_001})
 """None, CCITT, LZW, JPEG (old and new), Deflate, PackBits, LZMA, Zstandard, WebP: what Pillow knows by name."""
 
+_UNSIGNED = 1
+
 _NOT_A_PAGE = 1 | 4
 """A smaller copy of another page, or a mask of its transparency (TIFF 6.0, page 36)."""
 
@@ -32,7 +34,8 @@ _ENTRIES_A_PAGE = 64
 
 
 def read_tiff(data: bytes, limits: DocumentLimits) -> tuple[ImageHeader, ...]:
-    """The pages, in the order of the chain of directories, which ends where one comes back.
+    """The pages, in the order of the chain of directories, which ends where one comes back. One that goes astray has
+    lost pages, nobody knows how many, and is damaged.
 
     Raises :class:`DecodeFailed`, :class:`UnsupportedFormat`, :class:`TooManyPages` and :class:`DecodeTooCostly`.
     """
@@ -44,6 +47,19 @@ def read_tiff(data: bytes, limits: DocumentLimits) -> tuple[ImageHeader, ...]:
 def page_directory(data: bytes, header: ImageHeader, limits: DocumentLimits) -> Directory:
     layout, _ = read_layout(data)
     return read_directory(data, layout, header.at, limits)
+
+
+def sample_bits(directory: Directory) -> int:
+    """Bits of the largest sample of a pixel."""
+    return max(directory.integers(BITS, 8), default=1)
+
+
+def is_deep(directory: Directory) -> bool:
+    """Whether Pillow has no mode for the samples, or takes one for another: grey of more than 8 bits, numbers with a
+    sign, floats; and BigTIFF from the big end."""
+    bits, samples = sample_bits(directory), directory.integer(SAMPLES, 1)
+    odd = bits > 8 and (samples == 1 or bits != 16 or directory.integer(SAMPLE_FORMAT, _UNSIGNED) != _UNSIGNED)
+    return odd or (directory.layout.big and directory.layout.order == ">")
 
 
 def single_page(data: bytes, directory: Directory) -> bytes:
@@ -74,13 +90,7 @@ def _chain(data: bytes, limits: DocumentLimits) -> Iterator[tuple[int, Directory
         seen.add(at)
         if len(seen) > limits.max_pages:
             raise TooManyPages(f"the document has more than {limits.max_pages} pages", limit=limits.max_pages)
-        try:
-            directory = read_directory(data, layout, at, limits)
-        except DecodeFailed:
-            # A chain that goes astray after its first page has lost the rest of it, and not what came before.
-            if not entries:
-                raise
-            return
+        directory = read_directory(data, layout, at, limits)
         entries += len(directory.entries)
         if entries > limits.max_parts + _ENTRIES_A_PAGE * len(seen):
             raise DecodeTooCostly(f"the TIFF has more than {limits.max_parts} entries", limit=limits.max_parts)
@@ -106,10 +116,11 @@ def _header(at: int, directory: Directory) -> ImageHeader:
 
 
 def _decoder_bytes(directory: Directory, width: int, height: int) -> int:
-    """Pillow's picture, and libtiff's buffer for one strip or tile."""
-    samples = directory.integer(SAMPLES, 1)
-    bits = max(directory.integers(BITS, 8), default=1)
-    size = 4 if samples > 1 or bits > 16 else 2 if bits > 8 else 1
+    """Pillow's picture, or OpenCV's and what is made of it; and libtiff's buffer for one strip or tile."""
+    samples, bits = directory.integer(SAMPLES, 1), sample_bits(directory)
+    size = 4 if samples > 1 else 1
+    if is_deep(directory):
+        size += max(1, bits // 8) * samples
     across = directory.integer(TILE_WIDTH, width)
     down = directory.integer(TILE_LENGTH, min(directory.integer(ROWS_PER_STRIP, height), height))
     return width * height * size + across * down * samples * bits // 8
