@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from core.context import TaskContext
+from core.errors import DependencyMissing
 from core.outcome import Interrupted
 from handlers.document.assemble import Assembly
-from handlers.document.engine import DOUBTFUL_BELOW, EngineChoice, EngineProvider, OcrEngine, mean_confidence, read_page
-from handlers.document.errors import FetchStopped, PageNotFound
+from handlers.document.engine import EngineChoice, EngineProvider, OcrEngine
+from handlers.document.errors import OCR_INSTALL_HINT, FetchStopped, PageNotFound
 from handlers.document.files import DocumentFile, PagePixels, open_document
 from handlers.document.limits import DocumentLimits
 from handlers.document.page_ledger import PageLedger, was_finished
@@ -21,7 +22,7 @@ from handlers.document.parameters import (
     OutputKind,
     RecognisePagesParameters,
 )
-from handlers.document.reading import PageQuality, PageReading
+from handlers.document.reading import PageReading, ReadingOptions
 from handlers.document.recognise import PageCrew, Surroundings
 from handlers.document.results import (
     AssembleResult,
@@ -34,7 +35,6 @@ from handlers.document.results import (
 )
 from handlers.document.selection import selected_pages
 from handlers.document.source import Source, SourceReader, stored_source
-from handlers.document.warnings import PageWarning, WarningCode
 
 
 class DocumentTasks:
@@ -133,17 +133,11 @@ def _check_searchable(file: DocumentFile, data: bytes) -> None:
 
 
 def _read(engine: OcrEngine, page: PagePixels) -> PageReading:
-    read = read_page(engine, page.pixels)
-    mean = mean_confidence(read.lines)
-    warnings: list[PageWarning] = []
-    if mean is None:
-        warnings.append(PageWarning(WarningCode.NO_TEXT))
-    elif mean < DOUBTFUL_BELOW:
-        warnings.append(PageWarning(WarningCode.LOW_CONFIDENCE, mean))
-    if read.orientation_unsure:
-        warnings.append(PageWarning(WarningCode.ORIENTATION_UNSURE))
-    quality = PageQuality(1.0, None, None, None, 0.0, 255.0, None, None, 0.0, None, 0.0)
-    return PageReading(read, quality, tuple(warnings))
+    try:
+        from handlers.document.reading.whole import read_whole  # noqa: PLC0415 - numpy and cv2 are the worker's
+    except ImportError as error:
+        raise DependencyMissing(f"{error.name} is not installed: {OCR_INSTALL_HINT}") from error
+    return read_whole(engine, page.pixels, ReadingOptions(), page.dpi)
 
 
 def _layer_reader() -> str:

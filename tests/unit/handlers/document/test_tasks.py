@@ -7,7 +7,7 @@ import pytest
 
 from core.outcome import Interrupted
 from handlers.document import DocumentLimits, SourceReader
-from handlers.document.engine import DOUBTFUL_BELOW, EngineChoice, OcrEngine, Quality
+from handlers.document.engine import EngineChoice, OcrEngine, Quality
 from handlers.document.errors import (
     DecodeFailed,
     FetchNotAllowed,
@@ -234,20 +234,20 @@ def test_a_blank_page_among_others_keeps_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "codes"),
+    ("engine", "status", "codes"),
     [
-        (ReadsText(["a"], confidence=DOUBTFUL_BELOW), []),
-        (ReadsText(["a"], confidence=DOUBTFUL_BELOW - 0.01), ["LOW_CONFIDENCE"]),
-        (ReadsText(["a"], orientation_unsure=True), ["ORIENTATION_UNSURE"]),
-        (ReadsText(["a"], confidence=0.3, orientation_unsure=True), ["LOW_CONFIDENCE", "ORIENTATION_UNSURE"]),
+        (ReadsText(["one line", "another"]), "read", []),
+        (ReadsText(["one line", "another"], confidence=0.3), "unreadable", ["LOW_CONFIDENCE", "UNREADABLE"]),
+        (ReadsNothing(), "no_text", ["NO_TEXT"]),
     ],
 )
-def test_a_page_that_may_have_been_read_badly_is_named(engine: OcrEngine, codes: list[str]) -> None:
+def test_a_page_that_may_have_been_read_badly_is_named(engine: OcrEngine, status: str, codes: list[str]) -> None:
     made = context()
     (page,) = recognised(made, 1, engine)
 
     result = assembled(made, 1)
 
+    assert page.summary.status == status
     assert [warning.code for warning in page.summary.warnings] == codes
     assert result.pages == [page.summary]
     assert [(warning.code, warning.page) for warning in result.warnings] == [(code, 1) for code in codes]
