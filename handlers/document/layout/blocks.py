@@ -28,14 +28,19 @@ INDENT = 0.8
 SHORT = 0.6
 """A line that ends a paragraph among full ones reaches no farther into its width."""
 
-TITLE_SIZE, HEADING_SIZE = 1.6, 1.25
-"""How many times as high as the page's text the lines of a title and of a heading are at least."""
+TITLE_SIZE, HEADING_SIZE = 1.6, 1.35
+"""How many times as high as the page's text the lines of a title and of a heading are at least; a detector draws the box
+of a single short word up to 1.3 times as high as that of a line."""
 
 MOST_LINES = 4
 """A title or heading has no more."""
 
-EDGE, EDGE_GAP = 0.1, 0.7
-"""The share of the page's height in which headers and footers stand; what parts them from the text, in line heights."""
+EDGE, NUMBER_EDGE = 0.1, 0.16
+"""The shares of the page's height in which headers and footers stand, and a page number with what is in its row: books
+that were photographed with their margins have them far inside."""
+
+EDGE_GAP = 0.7
+"""In line heights: what parts them from the text."""
 
 FEWEST = 5
 """Lines below which a page says nothing about its edges or its title: a label, a card, a cutting."""
@@ -155,22 +160,29 @@ def _edges(
     if len(inside) < FEWEST:
         return {}
     found: dict[tuple[int, ...], BlockKind] = {}
+    numbers = [boxes[p[0]] for p in paragraphs if len(p) == 1 and _is_page_number(boxes[p[0]])]
     for paragraph in paragraphs:
         members = [boxes[i] for i in paragraph]
         if len(members) > 2 or max(box.height for box in members) > OTHER_SIZE * size:
             continue
-        kind = _edge(members, boxes, height, EDGE_GAP * size)
+        beside_number = any(abs(number.middle - members[0].middle) < size / 2 for number in numbers)
+        share = NUMBER_EDGE if beside_number else EDGE
+        kind = _edge(members, boxes, height, share, EDGE_GAP * size)
         if kind is not None:
-            is_number = len(members) == 1 and _PAGE_NUMBER.fullmatch(members[0].line.text)
+            is_number = len(members) == 1 and _is_page_number(members[0])
             found[paragraph] = BlockKind.PAGE_NUMBER if is_number else kind
     return found
 
 
-def _edge(members: Sequence[Box], boxes: Sequence[Box], height: float, gap: float) -> BlockKind | None:
+def _is_page_number(box: Box) -> bool:
+    return _PAGE_NUMBER.fullmatch(box.line.text) is not None
+
+
+def _edge(members: Sequence[Box], boxes: Sequence[Box], height: float, share: float, gap: float) -> BlockKind | None:
     top, bottom = min(box.top for box in members), max(box.bottom for box in members)
-    if bottom <= EDGE * height and not any(bottom < box.middle and box.top < bottom + gap for box in boxes):
+    if bottom <= share * height and not any(bottom < box.middle and box.top < bottom + gap for box in boxes):
         return BlockKind.HEADER
-    if top >= (1 - EDGE) * height and not any(box.middle < top and box.bottom > top - gap for box in boxes):
+    if top >= (1 - share) * height and not any(box.middle < top and box.bottom > top - gap for box in boxes):
         return BlockKind.FOOTER
     return None
 

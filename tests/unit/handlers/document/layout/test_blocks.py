@@ -59,7 +59,7 @@ def test_a_smaller_heading_is_one_beside_the_title() -> None:
     printer = Printer(0)
     page = [
         piece("The title", 600, 300, 60),
-        piece("1 A section", 200, 420, 34),
+        piece("1 A section", 200, 420, 36),
         *full(printer, 200, 480, 1_300, 4),
     ]
 
@@ -159,6 +159,13 @@ def test_other_text_at_the_edge_is_a_footer(text: str) -> None:
     page = [*full(Printer(0), 200, 300, 1_300, 8), piece(text, 800, 2_100)]
 
     assert kinds(page)[-1] == (BlockKind.FOOTER, 1)
+
+
+def test_a_running_title_beside_a_page_number_may_stand_farther_inside() -> None:
+    page = [piece("117", 200, 300), piece("THE CASTLE", 700, 300), *full(Printer(0), 200, 400, 1_300, 8)]
+
+    assert [kind for kind, _ in kinds(page)] == [BlockKind.PAGE_NUMBER, BlockKind.HEADER, BlockKind.PARAGRAPH]
+    assert [kind for kind, _ in kinds(page[1:])] == [BlockKind.HEADING, BlockKind.PARAGRAPH]
 
 
 def test_a_few_lines_are_paragraphs_whatever_their_place_and_size() -> None:
