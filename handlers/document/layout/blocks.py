@@ -29,8 +29,8 @@ SHORT = 0.6
 """A line that ends a paragraph among full ones reaches no farther into its width."""
 
 TITLE_SIZE, HEADING_SIZE = 1.6, 1.35
-"""How many times as high as the page's text the lines of a title and of a heading are at least; a detector draws the box
-of a single short word up to 1.3 times as high as that of a line."""
+"""How many times as high as the page's text the lines of a title and of a heading are at least. A detector draws the
+box of a single short word up to 1.3 times as high as that of a line."""
 
 MOST_LINES = 4
 """A title or heading has no more."""
