@@ -35,7 +35,7 @@ class ImageFile:
         return self._info
 
     def text_layer(self, number: int) -> TextLayer | None:
-        self._header(number)
+        self.header(number)
         return None
 
     def pixels(self, number: int) -> PagePixels:
@@ -43,7 +43,7 @@ class ImageFile:
             from handlers.document.images.colour import upright_pixels  # noqa: PLC0415 - only who decodes has numpy
         except ImportError as error:
             raise DependencyMissing(f"numpy or OpenCV is not installed: {OCR_INSTALL_HINT}") from error
-        header = self._header(number)
+        header = self.header(number)
         with translated(f"page {number}"):
             picture = decode(self._data, self._info.format, header, self._limits)
             pixels, warnings = upright_pixels(picture, header.orientation, self._limits.max_page_pixels)
@@ -72,7 +72,8 @@ class ImageFile:
     ) -> None:
         self._data = b""
 
-    def _header(self, number: int) -> ImageHeader:
+    def header(self, number: int) -> ImageHeader:
+        """What the file says of page ``number`` before it is decoded. Raises :class:`PageNotFound`."""
         if not 1 <= number <= len(self._headers):
             raise PageNotFound(f"the document has no page {number}", page=number)
         return self._headers[number - 1]

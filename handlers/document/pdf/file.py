@@ -13,7 +13,7 @@ from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed, PageNotFoun
 from handlers.document.files import DocumentInfo, PagePixels, PageSize, TextLayer
 from handlers.document.formats import Format
 from handlers.document.limits import DocumentLimits
-from handlers.document.pdf.geometry import POINTS_PER_INCH
+from handlers.document.pdf.geometry import POINTS_PER_INCH, PageGeometry
 from handlers.document.pdf.glyphs import Glyph, read_glyphs
 from handlers.document.pdf.ink import LOOK_DPI, MAX_LOOK_PIXELS, covered_print
 from handlers.document.pdf.junk import (
@@ -145,6 +145,12 @@ class PdfFile:
         )
         return PagePixels(pixels, size.width, size.height, "inch", 1 / chosen.dpi, chosen.dpi, shrunk, warnings)
 
+    def geometry(self, number: int) -> PageGeometry:
+        """Where page ``number`` is in its user space. Raises :class:`PageNotFound` and :class:`DecodeFailed`."""
+        self._size(number)
+        with self._document.page(number - 1) as page:
+            return page.geometry
+
     def __enter__(self) -> Self:
         return self
 
@@ -177,7 +183,7 @@ class PdfFile:
         """The page at low resolution where its text has to be compared with it."""
         if not glyphs or not needs_a_look(len(glyphs), covered(content.pictures)):
             return None
-        small = resolution(LOOK_DPI, size.width, size.height, DocumentLimits(max_pixels=MAX_LOOK_PIXELS))
+        small = resolution(LOOK_DPI, size.width, size.height, DocumentLimits(max_page_pixels=MAX_LOOK_PIXELS))
         return _rendered(page, small.width, small.height)
 
 

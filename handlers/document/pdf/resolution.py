@@ -35,9 +35,6 @@ SCAN_PIXELS = 20_000_000
 """A4 at 400 dpi, 15.5 megapixels, is read as it is; at 600 dpi it is halved. A finer one has no letter that the half
 has not, and costs four times the time and memory in each step."""
 
-MAX_RENDER_PIXELS = 40_000_000
-"""A0 at 150 dpi. A rendered page is 3 bytes a pixel, whatever the file has."""
-
 
 class Resolution(NamedTuple):
     """``width`` and ``height`` in pixels. ``shrunk`` is the dpi that was wanted by ``dpi``: more than 1 where the
@@ -51,7 +48,7 @@ class Resolution(NamedTuple):
 
 def resolution(wanted: float, width: float, height: float, limits: DocumentLimits) -> Resolution:
     """Of a page of ``width`` x ``height`` inches at ``wanted`` dpi, or less where the limits ask for it."""
-    most = min(limits.max_pixels, MAX_RENDER_PIXELS)
+    most = min(limits.max_pixels, limits.max_page_pixels)
     dpi = min(wanted, math.sqrt(most / (width * height)), limits.max_side / max(width, height))
     columns, rows = (min(limits.max_side, max(1, round(side * dpi))) for side in (width, height))
     while columns * rows > most:
