@@ -18,6 +18,7 @@ from core.errors import (
     StoreInconsistent,
     TransientError,
 )
+from handlers.document.parameters import MAX_PASSWORD
 from infrastructure.settings import SettingsInvalid
 from infrastructure.web.answers import JSON
 from infrastructure.web.errors import InvalidQuery, ServerBusy
@@ -25,6 +26,7 @@ from infrastructure.web.models import ErrorEnvelope
 from infrastructure.web.multipart import FIELD
 from infrastructure.web.refusals import INTERNAL_ERROR, retry_seconds, status_of
 from infrastructure.web.routes import AnyRoute, BodyKind, Success
+from infrastructure.web.uploads import PASSWORD
 from infrastructure.web.views import PREFIX
 
 Json = dict[str, Any]
@@ -57,6 +59,10 @@ _REQUEST_HEADERS: dict[str, Json] = {
         "description": "The same content with a key is another job than without; a key with other content is 409",
     },
     "If-None-Match": {"schema": {"type": "string"}, "description": "ETags that the client has"},
+    PASSWORD: {
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_PASSWORD, "pattern": "^[ -~]+$"},
+        "description": "Of an encrypted PDF; one with other characters goes into the parameters of a job",
+    },
 }
 
 

@@ -17,7 +17,18 @@ from core.limits import check_text
 from core.model import RunStatus, TaskStatus
 from core.paging import MAX_LIMIT, MAX_NUMBER
 from handlers.document.engine import Quality
-from handlers.document.parameters import MAX_PAGES_PER_TASK, PAGES_PER_TASK
+from handlers.document.parameters import (
+    DEFAULT_OUTPUTS,
+    PAGES_PER_TASK,
+    Languages,
+    OnPageError,
+    Outputs,
+    PageErrors,
+    PageSelection,
+    PagesPerTask,
+    Pdfa,
+    Preview,
+)
 from infrastructure.web.errors import InvalidQuery
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -120,12 +131,13 @@ class DocumentQuery(Query):
     quality: Annotated[Quality, Field(description="`accurate` takes the larger models, `fast` the smaller ones")] = (
         Quality.ACCURATE
     )
-    preview: Annotated[Flag, Field(description="Whether to draw pictures of what was read where")] = True
-    pages_per_task: Annotated[
-        int,
-        Field(ge=1, le=MAX_PAGES_PER_TASK, description="How many pages one task reads, one after the other"),
-        _DIGITS_ONLY,
-    ] = PAGES_PER_TASK
+    languages: Annotated[Languages, _WITH_COMMAS] = ()
+    pages: PageSelection | None = Field(default=None, description="As in 1-3,7,12-; none is all of them")
+    outputs: Annotated[Outputs, _WITH_COMMAS] = DEFAULT_OUTPUTS
+    pdfa: Annotated[Pdfa, _TRUE_OR_FALSE] = False
+    preview: Annotated[Preview, _TRUE_OR_FALSE] = True
+    on_page_error: PageErrors = OnPageError.CONTINUE
+    pages_per_task: Annotated[PagesPerTask, _DIGITS_ONLY] = PAGES_PER_TASK
     tenant: Tenant = "default"
 
 

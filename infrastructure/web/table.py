@@ -91,7 +91,7 @@ ROUTES: tuple[AnyRoute, ...] = (
             UploadsBusy,
         ),
         BodyKind.DOCUMENT,
-        headers=IDEMPOTENT,
+        headers=(*IDEMPOTENT, uploads.PASSWORD),
     ),
     Route(
         "livez",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from functools import partial
+
+from starlette.datastructures import Headers
 
 from core.errors import BlobConflict, BlobNotFound
 from core.ports import BlobStore
 from handlers.document.errors import DocumentTooLarge, UnsupportedFormat
 from handlers.document.job import OcrDocumentJob
+from handlers.document.parameters import MAX_PASSWORD
 from handlers.document.source import uploaded_source
 from infrastructure.web.answers import AnyAnswer
 from infrastructure.web.body import declared_length
-from infrastructure.web.errors import EmptyDocument, UploadsBusy
+from infrastructure.web.errors import EmptyDocument, InvalidHeader, UploadsBusy
 from infrastructure.web.jobs import idempotency_key, submitted_answer
 from infrastructure.web.models import NoBody
 from infrastructure.web.multipart import OVERHEAD_BYTES, FilePart
@@ -23,6 +27,9 @@ from infrastructure.web.spool import Spool, too_large
 
 MULTIPART = "multipart/form-data"
 
+PASSWORD = "X-Document-Password"  # noqa: S105 - the header's name
+_PASSWORD = re.compile(rf"[ -~]{{1,{MAX_PASSWORD}}}")
+
 UploadCall = Call[DocumentQuery, NoBody]
 
 
@@ -30,13 +37,13 @@ async def upload(service: Service, call: UploadCall) -> AnyAnswer:
     """What can be refused without the body is refused before it is read."""
     parts = await service.parts()
     parts.machine.jobs.find(OcrDocumentJob.job_type)
-    key = idempotency_key(call.headers)
+    key, password = idempotency_key(call.headers), document_password(call.headers)
     if not service.upload_place(parts.settings.document_max_uploads):
         raise UploadsBusy("every place for an upload is taken; try again")
     spool = Spool(parts.settings.document_max_bytes)
     try:
         await _receive(service, call, spool, parts.settings.document_max_bytes)
-        return await service.threads.run(lambda: _submit(parts, call, spool, key))
+        return await service.threads.run(lambda: _submit(parts, call, spool, key, password))
     finally:
         service.leave_upload_place()
         spool.close()
@@ -73,15 +80,21 @@ async def _read(service: Service, call: UploadCall, spool: Spool, part: FilePart
         part.finish()
 
 
-def _submit(parts: WebParts, call: UploadCall, spool: Spool, key: str | None) -> AnyAnswer:
+def document_password(headers: Headers) -> str | None:
+    """In a header, since addresses are logged on their way. Raises :class:`InvalidHeader`."""
+    given = headers.getlist(PASSWORD)
+    if not given:
+        return None
+    if len(given) > 1 or not _PASSWORD.fullmatch(given[0]):
+        raise InvalidHeader(f"{PASSWORD}: once, 1 to {MAX_PASSWORD} printable ASCII characters", header=PASSWORD)
+    return given[0]
+
+
+def _submit(parts: WebParts, call: UploadCall, spool: Spool, key: str | None, password: str | None) -> AnyAnswer:
     source = uploaded_source(spool.sha256)
     _keep(parts.blobs, source.blob, spool)
-    params = {
-        "source": {"blob": source.blob},
-        "quality": call.query.quality.value,
-        "preview": call.query.preview,
-        "pages_per_task": call.query.pages_per_task,
-    }
+    asked = call.query.model_dump(mode="json", exclude={"filename", "tenant"})
+    params = {"source": {"blob": source.blob}, **asked, "password": password}
     submitted = parts.machine.submit(OcrDocumentJob.job_type, params, tenant=call.query.tenant, idempotency_key=key)
     return submitted_answer(parts, submitted)
 

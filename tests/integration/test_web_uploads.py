@@ -16,7 +16,8 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from core.errors import BlobConflict, BlobStoreUnavailable
-from handlers.document.parameters import OcrDocumentParameters
+from handlers.document.parameters import OcrDocumentParameters, OnPageError, OutputKind
+from handlers.document.source import BlobSource
 from infrastructure.web.multipart import OVERHEAD_BYTES
 from infrastructure.web.openapi import contract
 from infrastructure.web.service import ApiService
@@ -113,7 +114,7 @@ def test_a_document_of_exactly_the_limit_is_taken() -> None:
     ("query", "content", "status", "expected"),
     [
         ("", b"", 400, "EMPTY_DOCUMENT"),
-        ("", b"%PDF-1.7 and so on and so on", 415, "UNSUPPORTED_FORMAT"),
+        ("", b"PK\x03\x04 and so on and so on", 415, "UNSUPPORTED_FORMAT"),
         ("", b"GIF", 415, "UNSUPPORTED_FORMAT"),
         ("?quality=best", PNG, 400, "INVALID_QUERY"),
         ("?preview=1", PNG, 400, "INVALID_QUERY"),
@@ -172,13 +173,40 @@ def test_what_a_form_has_beside_its_document_is_bounded_too() -> None:
     assert (form(OVERHEAD_BYTES - 1_000), form(OVERHEAD_BYTES)) == (202, 413)
 
 
+def test_everything_that_a_job_takes_can_be_asked_for_with_a_document() -> None:
+    world = web_world()
+    asked = "languages=en,de&pages=1&outputs=text,hocr,searchable_pdf&pdfa=true&on_page_error=fail&preview=false"
+    answer = world.client().post(f"/documents?{asked}", content=PNG, headers={"X-Document-Password": "a pass word"})
+    run = world.parts.machine.store.load_run(answer.json()["job_id"], 1)
+
+    assert run is not None
+    assert OcrDocumentParameters.model_validate_json(run.parameters_json) == OcrDocumentParameters(
+        source=BlobSource(blob=NAME),
+        languages=("en", "de"),
+        pages="1",
+        outputs=(OutputKind.TEXT, OutputKind.HOCR, OutputKind.SEARCHABLE_PDF),
+        pdfa=True,
+        on_page_error=OnPageError.FAIL,
+        preview=False,
+        password="a pass word",
+    )
+    assert "a pass word" not in answer.text
+
+
+@pytest.mark.parametrize("password", ["", "p" * 128, "a\tb"])
+def test_a_password_that_no_header_holds_is_refused(password: str) -> None:
+    answer = web_world().client().post("/documents", content=PNG, headers={"X-Document-Password": password})
+
+    assert (answer.status_code, code(answer)) == (400, "INVALID_HEADER")
+
+
 def test_a_refusal_names_the_file() -> None:
     client = web_world().client()
-    by_query = client.post("/documents?filename=a%22b.pdf", content=b"%PDF-1.7 and so on")
-    by_form = client.post("/documents", files={"file": ("c.pdf", b"%PDF-1.7 and so on")})
+    by_query = client.post("/documents?filename=a%22b.docx", content=b"PK\x03\x04 and so on")
+    by_form = client.post("/documents", files={"file": ("c.docx", b"PK\x03\x04 and so on")})
 
-    assert by_query.json()["error"]["details"] == {"filename": 'a"b.pdf'}
-    assert by_form.json()["error"]["details"] == {"filename": "c.pdf"}
+    assert by_query.json()["error"]["details"] == {"filename": 'a"b.docx'}
+    assert by_form.json()["error"]["details"] == {"filename": "c.docx"}
 
 
 @pytest.mark.parametrize("form", [False, True])
