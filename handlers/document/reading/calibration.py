@@ -33,17 +33,17 @@ def calibrated(line: Line, points: Points | None) -> Line:
     """
     words = None if line.words is None else tuple(_calibrated_word(word, line, points) for word in line.words)
     if not words:
-        return replace(line, confidence=_at(line.confidence, points))
+        return replace(line, confidence=at(line.confidence, points))
     characters = sum(len(word.text) for word in words)
     sure = sum(len(word.text) * (word.confidence or 0.0) for word in words)
     return replace(line, confidence=round(sure / characters, _DIGITS), words=words)
 
 
 def _calibrated_word(word: Word, line: Line, points: Points | None) -> Word:
-    return replace(word, confidence=_at(line.confidence if word.confidence is None else word.confidence, points))
+    return replace(word, confidence=at(line.confidence if word.confidence is None else word.confidence, points))
 
 
-def _at(raw: float, points: Points | None) -> float:
+def at(raw: float, points: Points | None) -> float:
     """Held to the first and last point beyond them."""
     if points is None:
         return raw

@@ -55,6 +55,13 @@ def read_whole(engine: OcrEngine, pixels: Page, options: ReadingOptions, dpi: fl
 
     ``dpi`` is that of ``pixels``, where it is known. Raises as :class:`handlers.document.engine.OcrEngine` does.
     """
+    return read_with_evidence(engine, pixels, options, dpi)[0]
+
+
+def read_with_evidence(
+    engine: OcrEngine, pixels: Page, options: ReadingOptions, dpi: float | None = None
+) -> tuple[PageReading, Evidence]:
+    """As :func:`read_whole`, with what its verdict on the page rests on."""
     sight = _seen(pixels, options)
     orientation = orientation_of(engine, sight.ink, sight.skew) if options.orient else Orientation(0, True, None)
     if options.orient:
@@ -64,16 +71,13 @@ def read_whole(engine: OcrEngine, pixels: Page, options: ReadingOptions, dpi: fl
     quality = quality_of(sight.flat.pixels, sight.ink, runs_down=reading.quarters % 2 == 1)
     reading, enhancement = _second_try(engine, reading, quality, options)
     text = _on_given_page(reading, sight, pixels)
-    warnings = [
-        *_outcome(text, sight, quality),
-        *_changes(reading, sight, text),
-        *enhancement,
-        *cautions(quality, dpi),
-    ]
-    order = list(WarningCode)
-    return PageReading(
-        text, quality, tuple(sorted(warnings, key=lambda warning: order.index(WarningCode(warning.code))))
-    )
+    evidence = Evidence(doubt_of(text.lines), missed_share(sight.ink, sight.flat, text.lines), quality.score)
+    warnings = [*_outcome(text, evidence), *_changes(reading, sight, text), *enhancement, *cautions(quality, dpi)]
+    return PageReading(text, quality, tuple(sorted(warnings, key=_place))), evidence
+
+
+def _place(warning: PageWarning) -> int:
+    return list(WarningCode).index(WarningCode(warning.code))
 
 
 def _seen(pixels: Page, options: ReadingOptions) -> _Sight:
@@ -132,18 +136,17 @@ def _angle(reading: Reading, sight: _Sight) -> float:
     return round(angle + 360.0 if angle <= -180.0 else angle - 360.0 if angle > 180.0 else angle, 3)
 
 
-def _outcome(text: PageText, sight: _Sight, quality: PageQuality) -> Iterator[PageWarning]:
+def _outcome(text: PageText, evidence: Evidence) -> Iterator[PageWarning]:
     if not text.lines:
         yield PageWarning(WarningCode.NO_TEXT)
         return
-    doubt, missed = doubt_of(text.lines), missed_share(sight.ink, sight.flat, text.lines)
-    bad = badness(Evidence(doubt, missed, quality.score))
+    bad = badness(evidence)
     if bad >= UNREADABLE_FROM:
         yield PageWarning(WarningCode.UNREADABLE, round(bad, 3))
-    if 1 - doubt < LOW_CONFIDENCE:
-        yield PageWarning(WarningCode.LOW_CONFIDENCE, round(1 - doubt, 3))
-    if missed > PARTLY_READ:
-        yield PageWarning(WarningCode.PARTLY_READ, round(missed, 3))
+    if 1 - evidence.doubt < LOW_CONFIDENCE:
+        yield PageWarning(WarningCode.LOW_CONFIDENCE, round(1 - evidence.doubt, 3))
+    if evidence.missed > PARTLY_READ:
+        yield PageWarning(WarningCode.PARTLY_READ, round(evidence.missed, 3))
 
 
 def _changes(reading: Reading, sight: _Sight, text: PageText) -> Iterator[PageWarning]:
