@@ -23,8 +23,9 @@ from handlers.document.pdf.junk import (
     needs_a_look,
     unmapped_characters,
 )
-from handlers.document.pdf.pdfium import PdfiumDocument, PdfiumPage
+from handlers.document.pdf.pdfium import DamagedPdf, PdfiumDocument, PdfiumPage
 from handlers.document.pdf.pictures import PageContent, covered, read_content
+from handlers.document.pdf.repair import repaired
 from handlers.document.pdf.resolution import resolution, wanted_dpi
 from handlers.document.pdf.text_layer import text_lines
 from handlers.document.pdf.user_units import user_units
@@ -48,12 +49,26 @@ def open_pdf(data: bytes, limits: DocumentLimits, password: str | None = None) -
     :class:`TooManyPages`, :class:`handlers.document.errors.FormNotSupported` and
     :class:`core.errors.DependencyMissing`.
     """
-    document = PdfiumDocument(data, password)
+    document = _document(data, password)
     try:
         return _opened(document, data, limits, password)
     except BaseException:
         document.close()
         raise
+
+
+def _document(data: bytes, password: str | None) -> PdfiumDocument:
+    try:
+        return PdfiumDocument(data, password)
+    except DamagedPdf:
+        return _repaired_document(data, password)
+
+
+def _repaired_document(data: bytes, password: str | None) -> PdfiumDocument:
+    try:
+        return PdfiumDocument(repaired(data, password), None)
+    except DamagedPdf as error:
+        raise DecodeFailed("the PDF is damaged beyond what can be repaired") from error
 
 
 def _opened(document: PdfiumDocument, data: bytes, limits: DocumentLimits, password: str | None) -> PdfFile:

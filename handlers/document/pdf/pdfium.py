@@ -31,6 +31,11 @@ from handlers.document.pdf.geometry import PageGeometry, Rectangle
 
 LOCK = threading.Lock()
 
+
+class DamagedPdf(Exception):
+    """PDFium finds no document in it. What it cannot read may still be repaired."""
+
+
 _FORM_VERSION = 2
 _SEEN_BY_FLATTENING = ("WIDGET", "FREETEXT", "STAMP")
 
@@ -89,7 +94,7 @@ class PdfiumDocument:
 
     def __init__(self, data: bytes, password: str | None) -> None:
         """Raises :class:`PasswordRequired`, :class:`PasswordWrong`, :class:`DecodeFailed`, :class:`NoPages`,
-        :class:`FormNotSupported` and :class:`core.errors.DependencyMissing`."""
+        :class:`FormNotSupported`, :class:`DamagedPdf` and :class:`core.errors.DependencyMissing`."""
         self._lib = library()
         self._data = data  # PDFium reads where it lies
         self._flattened: set[int] = set()
@@ -199,4 +204,4 @@ def _load(lib: ModuleType, data: bytes, password: str | None) -> Any:
         raise PasswordWrong("the password does not open the document")
     if error == lib.FPDF_ERR_SECURITY:
         raise DecodeFailed("the document is encrypted in a way that is not supported")
-    raise DecodeFailed("the PDF is damaged beyond what can be repaired")
+    raise DamagedPdf("the PDF is damaged")

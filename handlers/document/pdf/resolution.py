@@ -31,6 +31,9 @@ MIN_SCAN_DPI = 50.0
 
 MAX_SCAN_DPI = 600.0
 
+_ROUNDING = 1e-3
+"""A picture's size on the page is rounded, so that one of 1,200 dpi is of 1,200.0001."""
+
 SCAN_PIXELS = 20_000_000
 """A4 at 400 dpi, 15.5 megapixels, is read as it is; at 600 dpi it is halved. A finer one has no letter that the half
 has not, and costs four times the time and memory in each step."""
@@ -68,7 +71,7 @@ def wanted_dpi(content: PageContent, glyphs: Sequence[Glyph], width: float, heig
 
 def _whole_part(native: float, width: float, height: float) -> float:
     """The scan's own resolution, or a whole part of it: every pixel of the result is a mean of whole pixels."""
-    divisor = math.ceil(native / MAX_SCAN_DPI)
+    divisor = math.ceil(native / MAX_SCAN_DPI - _ROUNDING)
     while (native / divisor) ** 2 * width * height > SCAN_PIXELS and native / divisor > SMALL_PRINT_DPI:
         divisor += 1
     return native / divisor
