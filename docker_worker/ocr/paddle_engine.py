@@ -1,198 +1,109 @@
-"""PaddleOCR on onnxruntime. The only module that imports ``paddleocr``, when an engine is built and not before.
+"""PaddleOCR as an :class:`handlers.document.engine.OcrEngine`. Its networks are loaded when an engine is built, and no
+package that computes is imported before.
 
-PaddleX and onnxruntime read settings from the environment when they are imported, so these are set there too.
-PaddleX looks for the distribution ``opencv-contrib-python``: docker_worker/opencv_contrib_shim stands in for it and
-brings the headless build. It is not part of docker_worker/requirements.txt; ``OCR_INSTALL_HINT`` names both.
+What is done before and between the networks is here and in the modules beside: the classes that paddleocr has for
+whole pages read one on one thread, and each piece of text by itself.
 """
 
 from __future__ import annotations
 
-import atexit
-import importlib
-import logging
-import os
-import shutil
-import stat
-import tempfile
 import threading
-from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-from core.errors import DependencyMissing
-from docker_worker.models import model_dir
-from docker_worker.ocr.paddle_result import Origin, better_reading, page_text_of, turned_in_doubt
+from docker_worker.ocr.cores import page_threads
+from docker_worker.ocr.languages import check_languages
+from docker_worker.ocr.networks import load_networks
+from docker_worker.ocr.paddle_package import Translation
 from handlers.document.engine import EngineChoice, PageText, Quality, Turn
-from handlers.document.errors import OCR_INSTALL_HINT, OcrFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from docker_worker.ocr.detection import Box
+    from docker_worker.ocr.networks import Networks
     from handlers.document.engine import Page
 
-ORIENTATION_MODEL = "PP-LCNet_x1_0_doc_ori"
-MODEL_SIZES = {Quality.ACCURATE: "small", Quality.FAST: "tiny"}
-
-DETECTION_SIDE = 1280
-"""The longer side of what detection sees, in pixels. Without a limit a 12-megapixel photo takes 2 to 5 GB."""
-
-CLASSIFIED_ASPECT = 50
-"""The longest side over the shortest up to which a page's orientation is looked for. The classifier's page is first
-scaled to 256 pixels on its shorter side, which makes 6 GB of a strip of 30,000 pixels."""
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class PaddleOcrEngine:
-    """:class:`handlers.document.engine.OcrEngine` by PaddleOCR: page orientation, detection, recognition.
-
-    ``model_root`` holds the models as ``docker_worker.models`` lays them out. ``cache_dir`` is a writable
-    folder for PaddleX's own files (default: :func:`default_cache`). PaddleX asks for it once a process, so
-    the first engine's counts, and an operator's ``PADDLE_PDX_CACHE_HOME`` before it. A page that is turned upright
-    and then read badly is read again as it came, and the better reading kept. One page is read at a time, on one
-    thread; a process that does nothing else takes 0.6 (fast) to 0.8 GB (accurate) at its peak.
+    """Reads with ``networks``, on ``concurrency`` threads of its own that all pages share: one page alone is read on
+    all of them.
     """
 
-    def __init__(self, model_root: Path, quality: Quality = Quality.ACCURATE, cache_dir: Path | None = None) -> None:
-        """Load the models, which takes seconds.
+    def __init__(self, networks: Networks, concurrency: int) -> None:
+        import cv2  # noqa: PLC0415
 
-        Raises :class:`core.errors.DependencyMissing` where a package or model is not installed, and
-        :class:`OcrFailed` where the engine cannot be built from them.
-        """
-        size = MODEL_SIZES[quality]
-        names = (f"PP-OCRv6_{size}_det", f"PP-OCRv6_{size}_rec", ORIENTATION_MODEL)
-        detection, recognition, orientation = (model_dir(model_root, name) for name in names)
-        paddleocr = _import_paddleocr(cache_dir)
-        self._lock = threading.Lock()
-        self._foreign_errors = _foreign_errors()
-        self._engine = f"paddleocr {paddleocr.__version__}"
-        self._models = names
-        with self._translated("be built"):
-            self._pipeline = paddleocr.PaddleOCR(
-                engine="onnxruntime",
-                device="cpu",
-                engine_config={"intra_op_num_threads": 1, "inter_op_num_threads": 1, "enable_cpu_mem_arena": False},
-                text_detection_model_name=names[0],
-                text_detection_model_dir=str(detection),
-                text_recognition_model_name=names[1],
-                text_recognition_model_dir=str(recognition),
-                doc_orientation_classify_model_name=names[2],
-                doc_orientation_classify_model_dir=str(orientation),
-                use_doc_orientation_classify=True,
-                use_doc_unwarping=False,
-                use_textline_orientation=False,
-                text_det_limit_type="max",
-                text_det_limit_side_len=DETECTION_SIDE,
-                text_recognition_batch_size=1,
-                return_word_box=True,
-            )
+        # Each page has its thread: threads of OpenCV's beside them would only wait for a core.
+        cv2.setNumThreads(1)
+        self._networks = networks
+        self._concurrency = concurrency
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="ocr")
+        self._translation = Translation()
 
-    concurrency = 1
+    @property
+    def concurrency(self) -> int:
+        return self._concurrency
 
     def turn(self, page: Page) -> Turn:
-        """Reading turns the page itself."""
-        return Turn(0, 0.0)
+        from docker_worker.ocr.orientation import page_turn  # noqa: PLC0415
+
+        with self._translation.to_ocr_failed("tell how the page is turned"):
+            return self._threads.submit(page_turn, page, self._networks.classify).result()
 
     def read(self, page: Page) -> PageText:
-        height, width = int(page.shape[0]), int(page.shape[1])
-        if max(height, width) > CLASSIFIED_ASPECT * min(height, width):
-            return self._read(page, classify=False)
-        turned = self._read(page, classify=True)
-        if not turned_in_doubt(turned):
-            return turned
-        return better_reading(turned, self._read(page, classify=False))
+        from docker_worker.ocr.detection import text_boxes  # noqa: PLC0415
+        from docker_worker.ocr.recognition import read_boxes  # noqa: PLC0415
 
-    def _read(self, page: Page, *, classify: bool) -> PageText:
-        height, width = int(page.shape[0]), int(page.shape[1])
-        with self._lock, self._translated("read the page"):
-            results = self._pipeline.predict(page, use_doc_orientation_classify=classify)
-        return page_text_of(results, Origin(width, height, self._engine, self._models), classified=classify)
+        with self._translation.to_ocr_failed("read the page"):
+            boxes = sorted(text_boxes(page, self._networks.detect, self._run), key=_height_and_side)
+            lines = read_boxes(page, boxes, self._networks, self._run)
+        return PageText(
+            lines=tuple(lines),
+            width=int(page.shape[1]),
+            height=int(page.shape[0]),
+            angle=0.0,
+            engine=self._networks.engine,
+            models=self._networks.models,
+        )
 
-    @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except self._foreign_errors as error:
-            raise OcrFailed(f"PaddleOCR could not {what}: {_class_name(error)}") from error
+    def _run(self, function: Callable[[A], B], items: Iterable[A]) -> Iterable[B]:
+        return self._threads.map(function, items)
+
+
+def _height_and_side(box: Box) -> tuple[float, float]:
+    left, top = box.mean(axis=0)
+    return float(top), float(left)
 
 
 class PaddleEngines:
     """The engines of this process, one a quality, each built when it is first asked for.
 
-    They read whatever language they can, and are not asked which.
+    ``model_root`` holds the models as ``docker_worker.models`` lays them out. ``cache_dir`` is a writable folder for
+    PaddleX's own files (default: :func:`docker_worker.ocr.paddle_package.default_cache`). PaddleX asks for it once a
+    process, so the first engine's counts, and an operator's ``PADDLE_PDX_CACHE_HOME`` before it.
     """
 
-    def __init__(self, model_root: Path, cache_dir: Path | None = None) -> None:
-        self._build: Callable[[Quality], PaddleOcrEngine] = lambda quality: PaddleOcrEngine(
-            model_root, quality, cache_dir
-        )
+    def __init__(self, model_root: Path, cache_dir: Path | None = None, concurrency: int | None = None) -> None:
+        self._model_root = model_root
+        self._cache_dir = cache_dir
+        self._concurrency = concurrency
         self._lock = threading.Lock()
         self._engines: dict[Quality, PaddleOcrEngine] = {}
 
     def __call__(self, choice: EngineChoice) -> PaddleOcrEngine:
-        """Raises as :class:`PaddleOcrEngine` does, each time anew."""
-        quality = choice.quality
+        """Raises :class:`handlers.document.errors.LanguageNotSupported`; and what
+        :func:`docker_worker.ocr.networks.load_networks` does, each time anew.
+        """
+        check_languages(choice.languages)
         with self._lock:
-            engine = self._engines.get(quality)
+            engine = self._engines.get(choice.quality)
             if engine is None:
-                engine = self._engines[quality] = self._build(quality)
+                engine = self._engines[choice.quality] = self._build(choice.quality)
             return engine
 
-
-def default_cache() -> Path:
-    """A folder of this user's own under the system's temporary one.
-
-    PaddleX unpickles files from its cache, so a folder that others could have made or may write to is not
-    used; then it is a fresh one, which is removed when the process exits.
-    """
-    if hasattr(os, "getuid"):
-        folder = Path(tempfile.gettempdir()) / f"coremachine-paddlex-{os.getuid()}"
-        with suppress(OSError):
-            folder.mkdir(mode=0o700, exist_ok=True)
-            status = folder.lstat()
-            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022:
-                return folder
-    fresh = Path(tempfile.mkdtemp(prefix="coremachine-paddlex-"))
-    atexit.register(shutil.rmtree, fresh, ignore_errors=True)
-    return fresh
-
-
-def _import_paddleocr(cache_dir: Path | None) -> Any:
-    """The package, quiet, offline, and with its files in ``cache_dir``. Raises :class:`DependencyMissing`."""
-    # onnxruntime looks up its maker's host and writes to the temporary folder as soon as it is imported.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    os.environ["PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK"] = "True"
-    if "PADDLE_PDX_CACHE_HOME" not in os.environ:
-        os.environ["PADDLE_PDX_CACHE_HOME"] = str(cache_dir or default_cache())
-    try:
-        importlib.import_module("onnxruntime")
-        package = importlib.import_module("paddleocr")
-    except ImportError as error:
-        raise DependencyMissing(f"{error.name or 'paddleocr'} is not installed: {OCR_INSTALL_HINT}") from error
-    for name in ("paddlex", "paddleocr"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    return package
-
-
-def _class_name(error: Exception) -> str:
-    """With its module where it is not a built-in class: OpenCV's is called ``error``."""
-    module, name = type(error).__module__, type(error).__qualname__
-    return name if module == "builtins" else f"{module}.{name}"
-
-
-def _foreign_errors() -> tuple[type[Exception], ...]:
-    """What PaddleX, OpenCV and onnxruntime raise. The last two have trees of their own, right under Exception."""
-    cv2 = importlib.import_module("cv2")
-    native = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    onnxruntime = (value for value in vars(native).values() if isinstance(value, type) and issubclass(value, Exception))
-    return (
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        cv2.error,
-        *onnxruntime,
-    )
+    def _build(self, quality: Quality) -> PaddleOcrEngine:
+        networks = load_networks(self._model_root, quality, self._cache_dir)
+        return PaddleOcrEngine(networks, self._concurrency or page_threads())

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
+import numpy as np
 import pytest
 
 from core.errors import DependencyMissing
 from docker_worker.models import DEFAULT_ROOT
-from docker_worker.ocr.paddle_engine import PaddleEngines, PaddleOcrEngine, _class_name, default_cache
-from handlers.document.engine import EngineChoice, Quality
-from handlers.document.errors import OCR_INSTALL_HINT
+from docker_worker.ocr import paddle_engine
+from docker_worker.ocr.paddle_engine import PaddleEngines, PaddleOcrEngine
+from handlers.document.engine import EngineChoice, Quality, read_page
+from handlers.document.errors import LanguageNotSupported, OcrFailed
+from tests.support.networks import paper, reads_grey, scripted_networks, sees_dark
+
+if TYPE_CHECKING:
+    from docker_worker.ocr.networks import Networks, Tensor
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -25,133 +31,132 @@ def test_importing_the_module_imports_no_engine_and_sets_nothing() -> None:
         "found = {'paddleocr', 'paddlex', 'onnxruntime', 'cv2', 'numpy'} & set(sys.modules)\n"
         "print(sorted(found), dict(os.environ) == before)\n"
     )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PADDLE")}
 
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-W", "error", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
 
     assert done.stdout.strip() == "[] True"
 
 
-def test_without_models_it_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(DependencyMissing, match=r"docker_worker\.models"):
-        PaddleOcrEngine(tmp_path)
+def test_a_page_is_read_upright_and_as_it_stands() -> None:
+    page = paper(400, 600)
+    page[100:140, 100:400] = 0
+    page[200:240, 100:500] = 80
+
+    read = read_page(PaddleOcrEngine(scripted_networks(), 2), page)
+
+    assert sorted(line.text for line in read.lines) == ["a", "b"]
+    assert (read.width, read.height, read.angle) == (600, 400, 0.0)
+    assert (read.engine, read.models) == ("scripted 1", ("detection", "recognition"))
 
 
-@pytest.mark.parametrize("missing", ["paddleocr", "onnxruntime"])
-def test_without_a_package_it_says_what_to_install(missing: str) -> None:
-    script = (
-        f"import sys; sys.modules[{missing!r}] = None\n"
-        "from pathlib import Path\n"
-        "from docker_worker.models import DEFAULT_ROOT\n"
-        "from docker_worker.ocr.paddle_engine import PaddleOcrEngine\n"
-        "from core.errors import DependencyMissing\n"
-        "try: PaddleOcrEngine(DEFAULT_ROOT)\n"
-        "except DependencyMissing as error: print(error)\n"
+def test_a_page_without_ink_has_no_lines() -> None:
+    assert read_page(PaddleOcrEngine(scripted_networks(), 1), paper(40, 60)).lines == ()
+
+
+@pytest.mark.parametrize("broken", ["detection", "recognition"])
+def test_a_network_that_breaks_is_the_engines_failure(broken: str) -> None:
+    def breaks(tensor: Tensor) -> Tensor:
+        raise RuntimeError("a secret")
+
+    networks = scripted_networks(
+        detect=breaks if broken == "detection" else sees_dark,
+        recognise=breaks if broken == "recognition" else reads_grey,
     )
+    page = paper(400, 600)
+    page[100:140, 100:400] = 0
 
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-
-    assert done.stdout.strip() == f"{missing} is not installed: {OCR_INSTALL_HINT}"
-
-
-def test_onnxruntime_is_told_to_send_nothing_before_it_is_imported() -> None:
-    script = (
-        "import os, sys\n"
-        "class Finder:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'onnxruntime':\n"
-        "            print(os.environ.get('ORT_DISABLE_TELEMETRY'))\n"
-        "            raise SystemExit\n"
-        "sys.meta_path.insert(0, Finder())\n"
-        "from docker_worker.models import DEFAULT_ROOT\n"
-        "from docker_worker.ocr.paddle_engine import PaddleOcrEngine\n"
-        "PaddleOcrEngine(DEFAULT_ROOT)\n"
-    )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
-
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout.strip() == "1"
+    with pytest.raises(OcrFailed, match="RuntimeError") as caught:
+        PaddleOcrEngine(networks, 1).read(page)
+    assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docker_worker/opencv_contrib_shim/README.md"])
-def test_what_it_says_to_install_is_what_the_documents_say(page: str) -> None:
-    assert OCR_INSTALL_HINT in (ROOT / page).read_text("utf-8")
+def test_memory_that_is_not_there_is_said_as_it_is() -> None:
+    def exhausts(tensor: Tensor) -> Tensor:
+        raise MemoryError
+
+    page = paper(400, 600)
+    page[100:140, 100:400] = 0
+
+    with pytest.raises(MemoryError):
+        PaddleOcrEngine(scripted_networks(detect=exhausts), 1).read(page)
 
 
-def test_the_cache_is_a_folder_of_this_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PaddleX unpickles what it finds there."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_what_is_no_page_is_the_engines_failure() -> None:
+    engine = PaddleOcrEngine(scripted_networks(), 1)
 
-    first = default_cache()
-
-    assert first.parent == tmp_path
-    assert first.stat().st_mode & 0o077 == 0
-    assert default_cache() == first
-    first.chmod(0o755)
-    assert default_cache() == first
-    first.chmod(0o777)
-    assert default_cache() != first
-    first.rmdir()
-    first.symlink_to(tmp_path)
-    assert default_cache() != first
+    with pytest.raises(OcrFailed):
+        engine.read(np.zeros((20, 20), np.uint8))
+    with pytest.raises(OcrFailed):
+        engine.turn(np.zeros((20, 20), np.uint8))
 
 
-def test_a_cache_that_was_made_because_the_usual_one_will_not_do_is_gone_after_the_process(tmp_path: Path) -> None:
-    (tmp_path / f"coremachine-paddlex-{os.getuid()}").write_text("in the way")
-    script = (
-        "from docker_worker.ocr.paddle_engine import default_cache\n"
-        "folder = default_cache()\n"
-        "(folder / 'kept').mkdir()\n"
-        "print(folder)\n"
-    )
+def test_the_networks_run_on_as_many_threads_as_it_says_and_no_more() -> None:
+    """Two pages at once, each of which waits in the network for the other; a third waits for its turn."""
+    both = threading.Barrier(2, timeout=30)
+    running, most = 0, 0
+    lock = threading.Lock()
 
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    def detect(tensor: Tensor) -> Tensor:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        both.wait()
+        with lock:
+            running -= 1
+        return sees_dark(tensor)
 
-    made = Path(done.stdout.strip())
-    assert made.parent == tmp_path
-    assert [path.name for path in tmp_path.iterdir()] == [f"coremachine-paddlex-{os.getuid()}"]
+    engine = PaddleOcrEngine(scripted_networks(detect=detect), 2)
+    page = paper(400, 600)
+    page[100:140, 100:400] = 0
+    texts: list[str] = []
+    readers = [threading.Thread(target=lambda: texts.append(engine.read(page).text)) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(30)
+
+    assert engine.concurrency == 2
+    assert most == 2
+    assert texts == ["a"] * 4
 
 
-def test_a_foreign_class_is_named_with_its_module() -> None:
-    """OpenCV's only class is ``error``."""
-    assert _class_name(cv2.error("secret")) == "cv2.error"
-    assert _class_name(ValueError("secret")) == "ValueError"
+def built(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, Quality]]:
+    calls: list[tuple[Path, Quality]] = []
+
+    def load(root: Path, quality: Quality, cache: Path | None) -> Networks:
+        calls.append((root, quality))
+        return scripted_networks()
+
+    monkeypatch.setattr(paddle_engine, "load_networks", load)
+    return calls
 
 
 def test_an_engine_is_built_once_a_quality(monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[tuple[Path, Quality]] = []
+    calls = built(monkeypatch)
+    engines = PaddleEngines(DEFAULT_ROOT, concurrency=3)
 
-    def build(self: PaddleOcrEngine, root: Path, quality: Quality, cache: Path | None) -> None:
-        built.append((root, quality))
+    fast = engines(EngineChoice(Quality.FAST))
 
-    monkeypatch.setattr(PaddleOcrEngine, "__init__", build)
-    engines = PaddleEngines(DEFAULT_ROOT)
+    assert fast is engines(EngineChoice(Quality.FAST, ("en", "zh")))
+    assert fast is not engines(EngineChoice(Quality.ACCURATE))
+    assert fast.concurrency == 3
+    assert calls == [(DEFAULT_ROOT, Quality.FAST), (DEFAULT_ROOT, Quality.ACCURATE)]
 
-    assert engines(EngineChoice(Quality.FAST)) is engines(EngineChoice(Quality.FAST))
-    assert engines(EngineChoice(Quality.FAST)) is not engines(EngineChoice(Quality.ACCURATE))
-    assert built == [(DEFAULT_ROOT, Quality.FAST), (DEFAULT_ROOT, Quality.ACCURATE)]
+
+def test_a_language_that_is_not_read_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = built(monkeypatch)
+
+    with pytest.raises(LanguageNotSupported, match="ru"):
+        PaddleEngines(DEFAULT_ROOT)(EngineChoice(languages=("en", "ru")))
+    assert calls == []
 
 
 def test_an_engine_that_could_not_be_built_is_tried_again(tmp_path: Path) -> None:
     engines = PaddleEngines(tmp_path)
 
     for _ in range(2):
-        with pytest.raises(DependencyMissing):
+        with pytest.raises(DependencyMissing, match=r"docker_worker\.models"):
             engines(EngineChoice(Quality.FAST))
