@@ -60,7 +60,7 @@ def _add_page(pdf: pikepdf.Pdf, spec: PageSpec, font: pikepdf.Object) -> None:
         page.obj.Rotate = spec.rotate
     if spec.user_unit is not None:
         page.obj.UserUnit = spec.user_unit
-    resources = Dictionary(Font=Dictionary(F1=font))
+    resources = Dictionary(Font=Dictionary(F1=font)) if b"/F1" in spec.content else Dictionary()
     if spec.image is not None:
         resources.XObject = Dictionary(I1=image_object(pdf, spec.image))
     page.obj.Resources = resources

@@ -23,6 +23,11 @@ PAGE_INCHES = 11.69
 LIKELY_DPI = (72.0, 600.0)
 """Between these a page of unknown size is as long as A4; a smaller picture is smaller, a larger one larger."""
 
+TEMPLATE_DPI = 100.0
+TEMPLATE_INCHES = 20.0
+"""Cameras write 72 dpi and screens 96 whatever the picture is. Fewer dots than this on a page longer than this are such
+a template."""
+
 SIDE_POINTS = (3.0, 14_400.0)
 """The least and the most that a page's side may be (ISO 32000-1, annex C; ISO 19005-2, 6.1.13)."""
 
@@ -126,9 +131,10 @@ class _Book:
 
 def _points(size: PageSize, dpi: float | None) -> tuple[float, float]:
     """Width and height of the page: by the file's resolution, or as long as A4."""
-    if dpi is None:
-        dpi = min(max(max(size.width, size.height) / PAGE_INCHES, LIKELY_DPI[0]), LIKELY_DPI[1])
-    dpi = max(dpi, POINTS_PER_INCH * max(size.width, size.height) / SIDE_POINTS[1])
+    longer = max(size.width, size.height)
+    if dpi is None or (dpi < TEMPLATE_DPI and longer > TEMPLATE_INCHES * dpi):
+        dpi = min(max(longer / PAGE_INCHES, LIKELY_DPI[0]), LIKELY_DPI[1])
+    dpi = max(dpi, POINTS_PER_INCH * longer / SIDE_POINTS[1])
     width, height = (
         min(max(POINTS_PER_INCH * side / dpi, SIDE_POINTS[0]), SIDE_POINTS[1]) for side in (size.width, size.height)
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from core.errors import DependencyMissing
 from handlers.document.errors import OCR_INSTALL_HINT, CopyNotPermitted, DecodeFailed
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import pikepdf
 
 _FONT = "CoreMachineText"
+
+_VERSION = "1.4"
+"""What the text's font and the metadata are of (ISO 32000-1, annex E)."""
 
 
 def check_copy(file: PdfFile, data: bytes) -> None:
@@ -70,10 +74,20 @@ class _Layers:
             return
         place = placement(self._file.geometry(record.page), record.width, record.height)
         page = self._pdf.pages[record.page - 1]
-        name = page.add_resource(self._font, pikepdf.Name.Font, prefix=_FONT)
-        text = invisible_text(lines_of(record), place, self._codes, str(name).removeprefix("/"))
+        name = self._font_name(page)
+        page.add_resource(self._font, pikepdf.Name.Font, pikepdf.Name(f"/{name}"), replace_existing=True)
+        text = invisible_text(lines_of(record), place, self._codes, name)
         page.contents_add(text, prepend=True)
         self.count += 1
+
+    def _font_name(self, page: pikepdf.Page) -> str:
+        """One that is free in the page's resources, or that has the font: pages may share them."""
+        fonts: Any = page.resources.get("/Font", {})
+        names = (f"{_FONT}{number}" for number in itertools.count())
+        return next(name for name in names if self._is_free(fonts.get(f"/{name}")))
+
+    def _is_free(self, font: pikepdf.Object | None) -> bool:
+        return font is None or font.objgen == self._font.objgen
 
     def finish(self) -> None:
         """The font with its map, now that all characters are known."""
@@ -144,6 +158,7 @@ def _save(pdf: pikepdf.Pdf, out: BinaryIO, *, pdfa: bool) -> None:
     level = pikepdf.StreamDecodeLevel.generalized if pdfa else pikepdf.StreamDecodeLevel.none
     pdf.save(
         out,
+        min_version=_VERSION,
         encryption=False,
         deterministic_id=True,
         stream_decode_level=level,
