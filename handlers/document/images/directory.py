@@ -50,8 +50,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
+    """``count`` is of the entries that are there, of which some may have the same tag. ``next`` is where the next
+    directory is, 0 where there is none."""
+
     data: bytes
     layout: Layout
+    count: int
     entries: dict[int, Entry]
     next: int
 
@@ -115,7 +119,7 @@ def read_directory(data: bytes, layout: Layout, at: int, limits: DocumentLimits)
     end = start + count * size
     offset = "Q" if layout.big else "I"
     following = layout.unpack(offset, data, end)[0] if end + struct.calcsize("=" + offset) <= len(data) else 0
-    return Directory(data, layout, entries, following)
+    return Directory(data, layout, count, entries, following)
 
 
 def _entry(data: bytes, layout: Layout, position: int, kind: int, count: int) -> Entry:

@@ -91,7 +91,7 @@ def _chain(data: bytes, limits: DocumentLimits) -> Iterator[tuple[int, Directory
         if len(seen) > limits.max_pages:
             raise TooManyPages(f"the document has more than {limits.max_pages} pages", limit=limits.max_pages)
         directory = read_directory(data, layout, at, limits)
-        entries += len(directory.entries)
+        entries += directory.count
         if entries > limits.max_parts + _ENTRIES_A_PAGE * len(seen):
             raise DecodeTooCostly(f"the TIFF has more than {limits.max_parts} entries", limit=limits.max_parts)
         yield at, directory

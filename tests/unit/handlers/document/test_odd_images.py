@@ -1,12 +1,11 @@
-"""Files that break decoders: each is decoded to a sane page or refused with one of our codes, in bounded time.
+"""Files that broke decoders: each is decoded to a sane page or refused with one of our codes, in bounded time.
 
-The generated ones are always walked; with ``COREMACHINE_DATA`` naming a data folder, ``odd_images`` in it too.
+With ``COREMACHINE_DATA`` naming a data folder, ``odd_images`` in it is walked.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import time
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import pytest
 from core.errors import CoreMachineError
 from handlers.document.files import open_document
 from handlers.document.limits import DocumentLimits
-from testing.documents import SamplePage, sample_page, tiff_of, truncated
 
 LIMITS = DocumentLimits(max_pixels=4_000_000, max_pages=20)
 CODES = {"DECODE_FAILED", "IMAGE_TOO_LARGE", "TOO_MANY_PAGES", "UNSUPPORTED_FORMAT", "DECODE_TOO_COSTLY"}
@@ -43,21 +41,6 @@ def decoded(data: bytes) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 def _expected(error: CoreMachineError) -> str:
     assert error.code in CODES, error
     return error.code
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff"])
-def test_a_document_with_changed_bytes_is_decoded_or_refused(kind: str, seed: int) -> None:
-    draw = random.Random(f"{kind} {seed}")
-    small = sample_page(seed).image.resize((124, 175))
-    whole = {"png": SamplePage(small, "").png, "jpeg": SamplePage(small, "").jpeg, "tiff": tiff_of([small, small])}[
-        kind
-    ]
-    for _ in range(60):
-        data = bytearray(whole)
-        for _ in range(draw.choice((1, 3, 20))):
-            data[draw.randrange(8, min(len(data), draw.choice((64, 1_000, 1_000_000))))] = draw.randrange(256)
-        decoded(bytes(data) if draw.random() < 0.8 else truncated(bytes(data), draw.random()))
 
 
 @pytest.mark.skipif("COREMACHINE_DATA" not in os.environ, reason="COREMACHINE_DATA names no data folder")
