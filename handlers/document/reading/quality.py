@@ -36,6 +36,7 @@ _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _BLOCK = 8
 _BLOCK_LINES, _BLOCK_BAND, _BLOCK_BANDS = 160, 16, 8
 _LEAST_STEPS = 0.0005
+_RULES_SHARE = 0.06
 
 
 def quality_of(page: Page, ink: Ink, runs_down: bool) -> PageQuality:
@@ -132,8 +133,7 @@ def _noise(page: Page) -> float:
 
 
 def _blockiness(page: Page) -> float:
-    """How much oftener a lone step in grey, pixels being alike on either side of it, falls on one column and row in
-    eight than on the others."""
+    """How much oftener a lone step in grey, pixels being alike on either side, falls on one column and row in eight."""
     height, width = page.shape[:2]
     rows = page[:: max(1, height // _BLOCK_LINES), :, 1]
     starts = np.linspace(0, max(0, width - _BLOCK_BAND), _BLOCK_BANDS).astype(int)
@@ -148,7 +148,9 @@ def _phase_excess(lines: npt.NDArray[np.uint8]) -> float:
     steps = np.asarray(cv2.absdiff(lines[:, 1 : whole + 3], lines[:, : whole + 2]), np.uint8)
     inner = np.maximum(steps[:, :-2], steps[:, 2:])
     lone = (steps[:, 1:-1] >= 2) & (steps[:, 1:-1] > 2 * inner)
-    phases = lone.mean(axis=0).reshape(-1, _BLOCK).mean(axis=0)
+    # Rules and frames fill a few columns with steps.
+    shares = np.sort(lone.mean(axis=0).reshape(-1, _BLOCK), axis=0)
+    phases = shares[: math.ceil(len(shares) * (1 - _RULES_SHARE))].mean(axis=0)
     largest = int(np.argmax(phases))
     others = float(np.median(np.delete(phases, largest)))
     return float(phases[largest]) / max(others, _LEAST_STEPS) - 1.0

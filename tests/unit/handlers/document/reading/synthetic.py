@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from handlers.document.engine import Page
 
 WORDS = (
-    "harbour lane printers the of and minister invoice total Saturday morning weather quiet letters small notes order "
-    "price paper yellow under never window garden house people"
-).split()
+    *("harbour", "lane", "printers", "the", "of", "and", "minister", "invoice", "total", "Saturday", "morning"),
+    *("weather", "quiet", "letters", "small", "notes", "order", "price", "paper", "yellow", "under", "never", "window"),
+)
 
 
 def letter(seed: int) -> Page:
@@ -106,13 +106,14 @@ def turned(page: Page, degrees: float) -> Page:
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1)
     cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
     wide, high = int(height * sine + width * cosine) + 2, int(height * cosine + width * sine) + 2
-    turn[:, 2] += (wide - width) / 2, (high - height) / 2
+    turn[0, 2] += (wide - width) / 2
+    turn[1, 2] += (high - height) / 2
     paper = tuple(int(value) for value in np.median(page[:40, :40].reshape(-1, 3), axis=0))
     return np.asarray(cv2.warpAffine(page, turn, (wide, high), flags=cv2.INTER_CUBIC, borderValue=paper), np.uint8)
 
 
 def photographed(page: Page, seed: int, spread: float = 60.0) -> tuple[Page, npt.NDArray[np.float32]]:
-    """The page on a dark, structured table, its corners ``spread`` pixels off a rectangle at most, and these corners."""
+    """The page on a dark, structured table, its corners up to ``spread`` pixels off a rectangle, and these corners."""
     draw = random.Random(seed)
     height, width = page.shape[:2]
     table_top = np.asarray(np.clip(_texture(seed, height + 400, width + 400) * 0.4 + 20, 0, 255), np.uint8)

@@ -83,7 +83,9 @@ def test_quarter_turns_change_no_pixel() -> None:
     assert np.allclose(twice.back, np.eye(3))
 
 
-@pytest.mark.parametrize(("quarters", "degrees", "angle"), [(0, 5.0, 5.0), (1, -3.0, 87.0), (2, 2.0, -178.0), (2, 0.0, 180.0)])
+@pytest.mark.parametrize(
+    ("quarters", "degrees", "angle"), [(0, 5.0, 5.0), (1, -3.0, 87.0), (2, 2.0, -178.0), (2, 0.0, 180.0)]
+)
 def test_the_angle_is_quarter_turns_and_skew_together(quarters: int, degrees: float, angle: float) -> None:
     plane = turned_back(rotated_back(dotted(), degrees), quarters)
     assert angle_of(plane.back, plane.width, plane.height) == pytest.approx(angle, abs=1e-6)
