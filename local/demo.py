@@ -102,7 +102,7 @@ def _ends_at_sigterm() -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description="Reads a document and shows its text.")
-    parser.add_argument("file", nargs="?", type=Path, help="JPEG, PNG or TIFF (default: a sample page)")
+    parser.add_argument("file", nargs="?", type=Path, help="an image or a PDF (default: a sample page)")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder for the pictures (default: %(default)s)")
     parser.add_argument("--ocr-engine", choices=("paddle", "test"), help="test reads a fixed text at once")
     return parser

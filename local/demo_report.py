@@ -11,6 +11,7 @@ from typing import Any
 from local.client.records import EventLine, JobStatus
 
 RULE = "-" * 72
+MOST_WARNINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,30 @@ def report(result: Mapping[str, Any], times: Times, known_text: str | None = Non
         lines.append("Cut         the text above is not all; the file of the text is")
     if known_text is not None:
         lines.append(f"Accuracy    {_accuracy(text, known_text)}")
+    lines += list(_warnings(result["warnings"]))
+    lines += list(_files(result["artifacts"]))
     stages = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.stages.items())
     lines.append(f"Time        {stages}; {times.total:.2f} s in all")
     if "recognise_seconds" in result:
         lines.append(f"Reading     {result['recognise_seconds']:.2f} s of that, without loading the engine")
     return "\n".join(lines)
+
+
+def _warnings(warnings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for warning in warnings[:MOST_WARNINGS]:
+        value = "" if warning["value"] is None else f" {warning['value']}"
+        where = "" if warning["page"] is None else f" on page {warning['page']}"
+        yield f"Warning     {warning['code']}{value}{where}"
+    if len(warnings) > MOST_WARNINGS:
+        yield f"Warnings    {len(warnings) - MOST_WARNINGS} more"
+
+
+def _files(artifacts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The files of the whole document; pictures of pages are told of as they are saved."""
+    for artifact in artifacts:
+        if artifact["page"] is None:
+            name = PurePosixPath(artifact["name"]).name
+            yield f"Artifact    {name} ({artifact['bytes']:,} bytes)"
 
 
 def pictures(result: Mapping[str, Any]) -> Iterator[Picture]:

@@ -97,9 +97,16 @@ def _escape_what_the_terminal_has_not() -> None:
 
 
 def _add_ocr(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="JPEG, PNG or TIFF")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an image or a PDF")
     parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="folder (default: %(default)s)")
     parser.add_argument("--quality", choices=("accurate", "fast"), help="which models (default: the service's)")
+    parser.add_argument("--languages", metavar="en,de", help="what the documents are written in (default: any)")
+    parser.add_argument("--pages", metavar="1-3,7", help="which pages (default: all)")
+    parser.add_argument(
+        "--outputs",
+        metavar="KINDS",
+        help="of text,analyze_result,hocr,alto,markdown,searchable_pdf (default: the first two)",
+    )
     parser.add_argument("--jobs", type=_at_least_one, default=4, metavar="N", help="at once (default: %(default)s)")
     parser.add_argument("--no-preview", action="store_true", help="no pictures of what was read where")
     parser.add_argument("--again", action="store_true", help="read anew what was read before")
@@ -110,6 +117,9 @@ def _ocr(api: Api, options: argparse.Namespace, output: Output, wait: Wait) -> i
     wanted = Options(
         output=options.output,
         quality=options.quality,
+        languages=options.languages,
+        pages=options.pages,
+        outputs=options.outputs,
         preview=not options.no_preview,
         tenant=options.tenant,
         again=options.again,

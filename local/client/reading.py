@@ -36,6 +36,9 @@ class Options:
 
     output: Path
     quality: str | None = None
+    languages: str | None = None
+    pages: str | None = None
+    outputs: str | None = None
     preview: bool = True
     tenant: str | None = None
     again: bool = False
@@ -135,7 +138,8 @@ class Reading:
     def _read(self, document: Document) -> Outcome:
         options = self.options
         self._told.put(Row(document.name, document.shown, "sending"))
-        asked = {"quality": options.quality, "preview": options.preview, "tenant": options.tenant}
+        names = ("quality", "languages", "pages", "outputs", "preview", "tenant")
+        asked = {name: getattr(options, name) for name in names}
         self._sending[document.name] = document.shown
         try:
             submitted = self.api.upload(document.path, asked, uuid4().hex if options.again else None)

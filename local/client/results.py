@@ -20,7 +20,14 @@ from local.client.records import Artifact
 from local.client.text import printable
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
-_ENDINGS = {"text": ".txt", "json": ".json"}
+_ENDINGS = {
+    "text": ".txt",
+    "analyze_result": ".json",
+    "markdown": ".md",
+    "hocr": ".hocr.html",
+    "alto": ".alto.xml",
+    "searchable_pdf": ".searchable.pdf",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +130,7 @@ def _suffix(name: str) -> str:
 
 def _warning(found: object) -> str:
     if isinstance(found, dict):
-        return f"{found.get('code', 'WARNING')} on page {found.get('page', '?')}"
+        value = found.get("value")
+        told = f"{found.get('code', 'WARNING')}" + (f" {value}" if value is not None else "")
+        return told + (f" on page {found['page']}" if found.get("page") is not None else "")
     return str(found)

@@ -11,7 +11,8 @@ TIMES = Times({"inspect": 0.25, "recognise": 1.2}, 1.5)
 
 
 def result(**given: Any) -> dict[str, Any]:
-    return {"text": "Dear reader", "text_truncated": False, "mean_confidence": 0.987, "artifacts": [], **given}
+    empty: dict[str, Any] = {"warnings": [], "artifacts": []}
+    return {"text": "Dear reader", "text_truncated": False, "mean_confidence": 0.987, **empty, **given}
 
 
 def event(sequence: int, kind: str, second: str, stage: int | None = None) -> EventLine:
@@ -41,6 +42,27 @@ def test_a_page_without_text_says_so() -> None:
     text = report(result(text="", mean_confidence=None), TIMES)
     assert "(no text was found)" in text
     assert "Confidence  none" in text
+
+
+def test_warnings_and_the_files_of_the_document_are_told() -> None:
+    warnings = [
+        {"code": "SKEW_CORRECTED", "value": 1.5, "page": 2},
+        {"code": "NO_TEXT", "value": None, "page": 3},
+        {"code": "OUTPUT_NOT_MADE", "value": "searchable_pdf: DECODE_FAILED", "page": None},
+    ]
+    artifacts = [
+        {"kind": "text", "name": "documents/j/text.txt", "bytes": 1234, "page": None},
+        {"kind": "preview", "name": "documents/j/preview/0001.jpg", "bytes": 1, "page": 1},
+    ]
+    told = report(result(warnings=warnings, artifacts=artifacts), TIMES).splitlines()
+
+    assert [line for line in told if line.startswith(("Warning", "Artifact"))] == [
+        "Warning     SKEW_CORRECTED 1.5 on page 2",
+        "Warning     NO_TEXT on page 3",
+        "Warning     OUTPUT_NOT_MADE searchable_pdf: DECODE_FAILED",
+        "Artifact    text.txt (1,234 bytes)",
+    ]
+    assert "Warnings    2 more" in report(result(warnings=warnings * 4), TIMES)
 
 
 def test_a_cut_text_says_so() -> None:

@@ -162,14 +162,15 @@ def test_what_is_asked_for_wrongly_is_refused_before_there_is_a_job(wrong: dict[
 def test_every_output_is_made_of_what_was_read() -> None:
     blobs = MemoryBlobStore()
 
-    result, run = run_job(ENGINE, {**content(sample_page().png), "outputs": [*OutputKind][:5]}, blobs=blobs)
+    result, run = run_job(ENGINE, {**content(sample_page().png), "outputs": [*OutputKind], "pdfa": True}, blobs=blobs)
 
     area = f"documents/{run.job_id}/"
-    assert [artifact.kind for artifact in result.artifacts] == [*[*OutputKind][:5], "thumbnail", "preview"]
+    assert [artifact.kind for artifact in result.artifacts] == [*OutputKind, "thumbnail", "preview"]
     for artifact in result.artifacts:
         assert artifact.name.startswith(area)
         assert blobs.size(artifact.name) == artifact.bytes > 0
         assert blobs.content_type(artifact.name) == artifact.content_type
+    assert blobs.get(f"{area}searchable.pdf").startswith(b"%PDF-")
 
 
 def test_the_pages_that_were_chosen_are_read_and_no_others() -> None:
