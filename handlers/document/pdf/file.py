@@ -101,6 +101,7 @@ class _Look:
     lines: tuple[Line, ...]
     junk: Junk | None
     dpi: float
+    is_invisible: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class _Kept:
 
     junk: Junk | None
     dpi: float
+    is_invisible: bool
 
 
 class PdfFile:
@@ -149,7 +151,7 @@ class PdfFile:
         :class:`DecodeFailed` and :class:`core.errors.DependencyMissing`. :class:`MemoryError` passes through.
         """
         size = self._size(number)
-        kept = self._kept.get(number) or self._keep(number, self._look(number))
+        kept = self._known(number)
         chosen = resolution(kept.dpi, size.width, size.height, self._limits)
         with self._document.page(number - 1) as page:
             pixels = _rendered(page, chosen.width, chosen.height)
@@ -159,6 +161,13 @@ class PdfFile:
             *([PageWarning(WarningCode.TEXT_LAYER_JUNK, kept.junk.value)] if kept.junk else []),
         )
         return PagePixels(pixels, size.width, size.height, "inch", 1 / chosen.dpi, chosen.dpi, shrunk, warnings)
+
+    def has_invisible_junk(self, number: int) -> bool:
+        """Whether page ``number`` has text that is not to be trusted and all of which is invisible: a poor earlier
+        OCR. Raises as :meth:`text_layer`."""
+        self._size(number)
+        kept = self._known(number)
+        return kept.junk is not None and kept.is_invisible
 
     def geometry(self, number: int) -> PageGeometry:
         """Where page ``number`` is in its user space. Raises :class:`PageNotFound` and :class:`DecodeFailed`."""
@@ -179,8 +188,10 @@ class PdfFile:
             raise PageNotFound(f"the document has no page {number}", page=number)
         return self._info.pages[number - 1]
 
-    def _keep(self, number: int, look: _Look) -> _Kept:
-        return self._kept.setdefault(number, _Kept(look.junk, look.dpi))
+    def _known(self, number: int) -> _Kept:
+        if number not in self._kept:
+            self._look(number)
+        return self._kept[number]
 
     def _look(self, number: int) -> _Look:
         size = self._size(number)
@@ -190,8 +201,8 @@ class PdfFile:
             pixels = self._small(page, glyphs, content, size)
         lines = text_lines(glyphs, size.width, size.height, unit)
         dpi = wanted_dpi(content, glyphs, size.width, size.height, unit)
-        look = _Look(lines, _junk(glyphs, lines, content, pixels, size), dpi)
-        self._keep(number, look)
+        look = _Look(lines, _junk(glyphs, lines, content, pixels, size), dpi, _is_invisible(glyphs))
+        self._kept[number] = _Kept(look.junk, look.dpi, look.is_invisible)
         return look
 
     def _small(self, page: PdfiumPage, glyphs: list[Glyph], content: PageContent, size: PageSize) -> Page | None:
@@ -216,6 +227,10 @@ def _junk(
         if leaves_uncovered(share, covered(content.pictures)):
             return Junk.UNCOVERED
     return None
+
+
+def _is_invisible(glyphs: list[Glyph]) -> bool:
+    return all(glyph.invisible or glyph.generated for glyph in glyphs)
 
 
 def _rendered(page: PdfiumPage, width: int, height: int) -> Page:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _FONT = "CoreMachineText"
 
+_SHOWS_TEXT = frozenset({"Tj", "TJ", "'", '"'})
+
 _VERSION = "1.4"
 """What the text's font and the metadata are of (ISO 32000-1, annex E)."""
 
@@ -38,7 +40,8 @@ def check_copy(file: PdfFile, data: bytes) -> None:
 def write_original_pages(
     file: PdfFile, data: bytes, pages: Iterator[PageRecord], out: BinaryIO, *, pdfa: bool
 ) -> tuple[PageWarning, ...]:
-    """All pages of ``data`` are kept. Where there is nothing to add, the file is written as it is.
+    """All pages of ``data`` are kept. Where there is nothing to add, the file is written as it is. The invisible text
+    of a poor earlier OCR gives way to the new one, or a search would find both.
 
     An encrypted document is written without encryption where whoever opened it may change it: encryption is made of
     random numbers, so the same document would not give the same bytes. Raises as :func:`check_copy`.
@@ -74,6 +77,8 @@ class _Layers:
             return
         place = placement(self._file.geometry(record.page), record.width, record.height)
         page = self._pdf.pages[record.page - 1]
+        if self._file.has_invisible_junk(record.page):
+            _take_text_out(self._pdf, page)
         name = self._font_name(page)
         page.add_resource(self._font, pikepdf.Name.Font, pikepdf.Name(f"/{name}"), replace_existing=True)
         text = invisible_text(lines_of(record), place, self._codes, name)
@@ -97,6 +102,17 @@ class _Layers:
         for key, value in font.items():
             self._font[key] = value
         lower_claim(self._pdf)
+
+
+def _take_text_out(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+    """Leave out what shows text, on a page that shows none that is seen. Where it cannot be told apart it stays."""
+    import pikepdf  # noqa: PLC0415 - the function app has none
+
+    try:
+        kept = [found for found in pikepdf.parse_content_stream(page) if str(found.operator) not in _SHOWS_TEXT]
+    except pikepdf.PdfParsingError:
+        return
+    page.obj.Contents = pdf.make_stream(pikepdf.unparse_content_stream(kept))
 
 
 @contextmanager

@@ -111,6 +111,18 @@ def test_a_font_of_the_same_name_is_not_taken_over() -> None:
     assert sorted(text_of(twice)) == sorted("firstsecond")
 
 
+@pytest.mark.parametrize(("mode", "kept"), [(3, ""), (0, "st1mp")])
+def test_the_invisible_text_of_a_poor_earlier_reading_gives_way(mode: int, kept: str) -> None:
+    picture = Image.fromarray(np.random.default_rng(4).integers(0, 256, (400, 300), np.uint8))
+    content = b"q 300 0 0 400 0 0 cm /I1 Do Q\n" + shown("st1mp", 20, 380, mode=mode)
+    data = make_pdf(PageSpec(content, image=picture))
+
+    pdf, _ = copied(data, [read(1)])
+
+    assert text_of(pdf) == "Lesung" + kept
+    assert pictures(pdf) == pictures(data)
+
+
 class TestEncryption:
     @staticmethod
     def locked(*, may_change: bool) -> bytes:

@@ -50,7 +50,7 @@ def test_words_end_at_spaces_and_lines_at_line_ends() -> None:
     assert [line.text for line in found] == ["to be or", "not to"]
     of_first = list(found[0].words or ())
     assert [word.text for word in of_first] == ["to", "be", "or"]
-    assert found[0].polygon == ((100, 100), (142, 100), (142, 112), (100, 112))
+    assert list(found[0].polygon) == [(100, 100), (142, 100), (142, 112), (100, 112)]
     assert of_first[1].polygon == ((115, 100), (127, 100), (127, 112), (115, 112))
 
 
