@@ -14,6 +14,7 @@ from statistics import median
 from handlers.document.engine import Line
 from handlers.document.layout.block import Block, BlockKind
 from handlers.document.layout.box import Box, box_of, line_height, slope_of
+from handlers.document.layout.edges import Edges
 from handlers.document.layout.tables import tables
 
 WIDER_PITCH = 1.4
@@ -35,22 +36,13 @@ box of a single short word up to 1.3 times as high as that of a line."""
 MOST_LINES = 4
 """A title or heading has no more."""
 
-EDGE, NUMBER_EDGE = 0.1, 0.16
-"""The shares of the page's height in which headers and footers stand, and a page number with what is in its row: books
-that were photographed with their margins have them far inside."""
-
-EDGE_GAP = 0.7
-"""In line heights: what parts them from the text."""
+RECENT = 20
+"""So many lines of a paragraph say whether the next is of it."""
 
 FEWEST = 5
-"""Lines below which a page says nothing about its edges or its title: a label, a card, a cutting."""
+"""Lines below which a page says nothing about its title."""
 
 _MARKER = re.compile(r"(?:[\u2022\u25e6\u25aa\u25cf\u2023\u00b7*\u2013-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
-_PAGE_NUMBER = re.compile(
-    r"[\s\-\u2013\u2014\[(.|]*(?:(?:page|p\.|seite|p\u00e1gina|p\u00e1g\.)\s*)?"
-    r"(?:\d{1,4}|(?=[ivxlc])c{0,3}(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3}))(?:\s*(?:/|of|de|von)\s*\d{1,4})?[\s\-\u2013\u2014\]).|]*",
-    re.IGNORECASE,
-)
 
 
 def blocks(lines: Sequence[Line], width: float, height: float) -> tuple[Block, ...]:
@@ -65,11 +57,12 @@ def blocks(lines: Sequence[Line], width: float, height: float) -> tuple[Block, .
     found = tables(boxes, size)
     in_table = {index for table in found for index in table.lines}
     paragraphs = list(_paragraphs(boxes, in_table, size))
-    edges = _edges(paragraphs, boxes, height, size)
-    title = _title([p for p in paragraphs if p not in edges], boxes, height, size)
+    edge = Edges(boxes, height, size)
+    edges = {paragraph: edge.kind(paragraph) for paragraph in paragraphs}
+    title = _title([paragraph for paragraph, kind in edges.items() if kind is None], boxes, height, size)
     for paragraph in paragraphs:
-        kind = edges.get(paragraph) or (BlockKind.TITLE if paragraph == title else _kind(paragraph, boxes, size))
-        found.append(Block(kind, paragraph))
+        kind = BlockKind.TITLE if paragraph == title else _kind(paragraph, boxes, size)
+        found.append(Block(edges[paragraph] or kind, paragraph))
     return tuple(sorted(found, key=lambda block: block.lines))
 
 
@@ -114,7 +107,8 @@ def _is_under(above: Box, below: Box) -> bool:
 
 
 def _begins(boxes: Sequence[Box], block: Sequence[int], index: int, pitch: float) -> bool:
-    """Whether line ``index`` begins a paragraph after the lines ``block``."""
+    """Whether line ``index`` begins a paragraph after the lines ``block``, the last of which tell."""
+    block = block[-RECENT:]
     above, box = boxes[block[-1]], boxes[index]
     height = median(boxes[i].height for i in block)
     low, high = sorted((height, box.height))
@@ -150,41 +144,6 @@ def _ended(boxes: Sequence[Box], block: Sequence[int]) -> bool:
     *full, last = (boxes[i] for i in block)
     left, right = min(box.left for box in full), max(box.right for box in full)
     return min(box.right for box in full) >= right - (right - left) / 10 and last.right < left + SHORT * (right - left)
-
-
-def _edges(
-    paragraphs: Sequence[tuple[int, ...]], boxes: Sequence[Box], height: float, size: float
-) -> dict[tuple[int, ...], BlockKind]:
-    """What stands at the upper and the lower edge of the page, apart from all else, and no larger than the text."""
-    inside = [box for box in boxes if EDGE * height < box.middle < (1 - EDGE) * height]
-    if len(inside) < FEWEST:
-        return {}
-    found: dict[tuple[int, ...], BlockKind] = {}
-    numbers = [boxes[p[0]] for p in paragraphs if len(p) == 1 and _is_page_number(boxes[p[0]])]
-    for paragraph in paragraphs:
-        members = [boxes[i] for i in paragraph]
-        if len(members) > 2 or max(box.height for box in members) > OTHER_SIZE * size:
-            continue
-        beside_number = any(abs(number.middle - members[0].middle) < size / 2 for number in numbers)
-        share = NUMBER_EDGE if beside_number else EDGE
-        kind = _edge(members, boxes, height, share, EDGE_GAP * size)
-        if kind is not None:
-            is_number = len(members) == 1 and _is_page_number(members[0])
-            found[paragraph] = BlockKind.PAGE_NUMBER if is_number else kind
-    return found
-
-
-def _is_page_number(box: Box) -> bool:
-    return _PAGE_NUMBER.fullmatch(box.line.text) is not None
-
-
-def _edge(members: Sequence[Box], boxes: Sequence[Box], height: float, share: float, gap: float) -> BlockKind | None:
-    top, bottom = min(box.top for box in members), max(box.bottom for box in members)
-    if bottom <= share * height and not any(bottom < box.middle and box.top < bottom + gap for box in boxes):
-        return BlockKind.HEADER
-    if top >= (1 - share) * height and not any(box.middle < top and box.bottom > top - gap for box in boxes):
-        return BlockKind.FOOTER
-    return None
 
 
 def _title(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TypeAlias
 
@@ -21,34 +21,31 @@ _TALL = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where a piece stands. ``left_edge`` and ``right_edge`` are the tops and bottoms of its two short sides."""
+    """Where a piece stands. ``left_edge`` and ``right_edge`` are the tops and bottoms of its two short sides, and
+    ``height`` is their mean length, less than 0 where a polygon is upside down.
+    """
 
     line: Line
     left: float
     right: float
     left_edge: tuple[float, float]
     right_edge: tuple[float, float]
+    top: float = field(init=False)
+    bottom: float = field(init=False)
+    middle: float = field(init=False)
+    height: float = field(init=False)
 
-    @property
-    def top(self) -> float:
-        return min(self.left_edge[0], self.right_edge[0])
-
-    @property
-    def bottom(self) -> float:
-        return max(self.left_edge[1], self.right_edge[1])
-
-    @property
-    def middle(self) -> float:
-        return (sum(self.left_edge) + sum(self.right_edge)) / 4
+    def __post_init__(self) -> None:
+        (top_l, bottom_l), (top_r, bottom_r) = self.left_edge, self.right_edge
+        # A frozen record sets what it derives past its own guard; asked for as often as these are, properties are slow.
+        object.__setattr__(self, "top", min(top_l, top_r))
+        object.__setattr__(self, "bottom", max(bottom_l, bottom_r))
+        object.__setattr__(self, "middle", (top_l + bottom_l + top_r + bottom_r) / 4)
+        object.__setattr__(self, "height", (bottom_l - top_l + bottom_r - top_r) / 2)
 
     @property
     def width(self) -> float:
         return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        """The mean of the two short sides, less than 0 where a polygon is upside down."""
-        return (self.left_edge[1] - self.left_edge[0] + self.right_edge[1] - self.right_edge[0]) / 2
 
     @property
     def runs_down(self) -> bool:
@@ -61,13 +58,6 @@ SortKey: TypeAlias = tuple[float, float, float, float, str, float]
 def from_above(box: Box) -> SortKey:
     """A total order of boxes that differ, so that no result depends on the order in which pieces came."""
     return (box.middle, box.left, box.right, box.height, box.line.text, box.line.confidence)
-
-
-def boxes_of(pieces: Iterable[Line]) -> list[Box]:
-    """The pieces' boxes, sorted by :func:`from_above`."""
-    lines = list(pieces)
-    slope = slope_of(lines)
-    return sorted((box_of(line, slope) for line in lines), key=from_above)
 
 
 def slope_of(lines: Iterable[Line]) -> float:

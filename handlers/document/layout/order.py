@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from handlers.document.engine import Line
-from handlers.document.layout.box import Box, boxes_of, line_height, on_its_side
+from handlers.document.layout.box import Box, box_of, from_above, line_height, on_its_side, slope_of
 from handlers.document.layout.columns import columns
 from handlers.document.layout.gutters import gutters
+from handlers.document.layout.merged import parted
 from handlers.document.layout.rows import joined, rows
 
 FEWEST = 6
@@ -35,14 +36,19 @@ def ordered(pieces: Iterable[Line], width: float, height: float) -> tuple[Line, 
 
     The page stands upright within some degrees, and is ``width`` x ``height`` in the unit of the polygons, whichever it
     is. Pieces that run downwards on a page whose others do not come last; where most do, lines are taken to run
-    downwards and to follow each other from the right to the left.
+    downwards and to follow each other from the right to the left. On a page that is wider than high, mostly two pages
+    side by side, titles and numbers at the edges are of their columns.
     """
-    boxes = boxes_of(pieces)
+    lines = list(pieces)
+    slope = slope_of(lines)
+    boxes = parted(sorted((box_of(line, slope) for line in lines), key=from_above), slope)
+    boxes.sort(key=from_above)
     downwards = [box for box in boxes if box.runs_down]
     across = [box for box in boxes if not box.runs_down]
     if _characters(downwards) > _characters(across):
         return tuple(_region([on_its_side(box) for box in boxes], DEEPEST))
-    return (*_page(across, height), *(box.line for box in sorted(downwards, key=lambda box: (box.left, box.top))))
+    page = _page(across, height) if width <= height else _region(across, DEEPEST)
+    return (*page, *(box.line for box in sorted(downwards, key=lambda box: (box.left, box.top))))
 
 
 def _characters(boxes: Iterable[Box]) -> int:

@@ -8,9 +8,9 @@ import pytest
 
 from handlers.document.engine import Line, Quad
 from handlers.document.layout import ordered
-from tests.support.printed import HEIGHT, PITCH, SIZE, WIDTH, Printer, piece, texts
+from tests.support.printed import HEIGHT, PITCH, SIZE, WIDTH, Printer, piece, texts, with_words
 
-SEEDS = range(8)
+SEEDS = range(4)
 STEP = SIZE * PITCH
 
 
@@ -85,6 +85,95 @@ def test_a_note_in_the_margin_is_not_read_into_the_text_beside_it(seed: int) -> 
 
     assert [text for text in found if text in texts(body)] == texts(body)
     assert found[-5:] == texts(note)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_articles_of_two_columns_each_stand_side_by_side_under_their_own_headlines(seed: int) -> None:
+    printer = Printer(seed)
+    lefts = [100 + 360 * column for column in range(4)]
+    page = [piece("THE NEWS OF THE WORLD TODAY", 300, 80, 70)]
+    for first, lines, second in ((0, 22, 25), (2, 35, 12)):
+        x = lefts[first]
+        page += [piece(printer.text(30), x + 10, 200, 40, 640)]
+        page += [line for left in lefts[first : first + 2] for line in printer.paragraphs(left, 270, 330, lines)]
+        page += [piece(printer.text(20), x + 5, 270 + (lines + 1) * STEP, 38, 560)]
+        page += [
+            line
+            for left in lefts[first : first + 2]
+            for line in printer.paragraphs(left, 270 + (lines + 3) * STEP, 330, second)
+        ]
+
+    assert read(page, seed) == texts(page)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_short_entries_of_an_index_are_read_column_by_column(seed: int) -> None:
+    printer = Printer(seed)
+    page = [
+        piece(f"{printer.word()}, {printer.word()}, {printer.random.randint(1, 300)}", 120 + c * 500, 200 + n * STEP)
+        for c in range(3)
+        for n in range(45)
+    ]
+
+    assert read(page, seed) == texts(page)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_term_stands_before_the_lines_that_explain_it(seed: int) -> None:
+    printer = Printer(seed)
+    page, y = [], 200.0
+    for _ in range(9):
+        count = printer.random.randint(1, 4)
+        page.append(piece(printer.text(10), 120, y))
+        page += [piece(printer.text(60), 420, y + n * STEP, width=900 if n < count - 1 else 400) for n in range(count)]
+        y += (count + 0.7) * STEP
+
+    assert read(page, seed) == texts(page)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_pages_side_by_side_are_read_one_after_the_other_with_their_numbers(seed: int) -> None:
+    printer = Printer(seed)
+    left = [piece("104", 120, 80), piece("A TITLE", 500, 80), *printer.paragraphs(120, 160, 900, 50)]
+    right = [piece("THE OTHER", 1_500, 80), piece("105", 2_100, 80), *printer.paragraphs(1_300, 160, 900, 50)]
+
+    assert texts(ordered(printer.shuffled([*left, *right]), 2_400, 1_800)) == texts([*left, *right])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("rows", [(7, 20, 21), (0, 39), tuple(range(0, 40, 3))])
+def test_lines_of_two_columns_that_were_found_as_one_are_parted(seed: int, rows: tuple[int, ...]) -> None:
+    printer = Printer(seed)
+    left = [with_words(line) for line in printer.paragraphs(120, 160, 700, 40)]
+    right = [with_words(line) for line in printer.paragraphs(850, 160, 700, 40)]
+    pieces = [line for n in range(40) for line in ([both(left[n], right[n])] if n in rows else [left[n], right[n]])]
+
+    found = ordered(printer.shuffled(pieces), WIDTH, HEIGHT)
+
+    assert texts(found) == texts([*left, *right])
+    assert [line.words for line in found] == [line.words for line in (*left, *right)]
+    for line, expected in zip(found, (*left, *right), strict=True):
+        assert line.polygon[0] == pytest.approx(expected.polygon[0], abs=2)
+        assert line.polygon[2] == pytest.approx(expected.polygon[2], abs=2)
+
+
+def both(left: Line, right: Line) -> Line:
+    polygon = (left.polygon[0], right.polygon[1], right.polygon[2], left.polygon[3])
+    words = (*(left.words or ()), *(right.words or ()))
+    return Line(f"{left.text} {right.text}", 0.9, polygon, words)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_wide_spaces_of_a_justified_page_part_no_line(seed: int) -> None:
+    """Every line has a gap of two letters' height somewhere."""
+    printer = Printer(seed)
+    page = []
+    for n in range(40):
+        left = with_words(piece(printer.text(30), 150, 200 + n * STEP))
+        right = with_words(piece(printer.text(20), left.polygon[1][0] + 2 * SIZE, 200 + n * STEP))
+        page.append(both(left, right))
+
+    assert read(page, seed) == texts(page)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -4,6 +4,8 @@ import random
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from handlers.document.engine import Line, Quad, Word
 from handlers.document.layout import ordered
@@ -104,3 +106,32 @@ def test_a_piece_of_no_height_breaks_nothing() -> None:
         "b",
         "c",
     ]
+
+
+places = st.floats(-5, 300, allow_nan=False, width=16)
+pieces = st.builds(
+    lambda text, x, y, width, height, lean: Line(
+        text, 0.5, ((x, y), (x + width, y + lean), (x + width, y + lean + height), (x, y + height))
+    ),
+    st.text("ab1. ", min_size=1, max_size=8).filter(lambda text: bool(text.strip())),
+    places,
+    places,
+    st.floats(0, 120, width=16),
+    st.floats(0, 30, width=16),
+    st.floats(-4, 4, width=16),
+)
+
+
+@given(st.lists(pieces, max_size=40), st.randoms(use_true_random=False))
+@settings(max_examples=80, deadline=None)
+def test_pieces_wherever_they_stand_give_the_same_in_any_order_and_each_is_there_once(
+    given_pieces: list[Line], chooser: random.Random
+) -> None:
+    shuffled = chooser.sample(given_pieces, len(given_pieces))
+
+    found = ordered(given_pieces, 300, 300)
+
+    assert ordered(shuffled, 300, 300) == found
+    assert sorted(" ".join(line.text for line in found).split()) == sorted(
+        " ".join(line.text for line in given_pieces).split()
+    )
