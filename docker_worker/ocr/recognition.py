@@ -11,7 +11,7 @@ import numpy as np
 from docker_worker.ocr.characters import decode
 from docker_worker.ocr.crops import LINE_HEIGHT, cut, sides, turned
 from docker_worker.ocr.words import line_of
-from handlers.document.engine import Line
+from handlers.document.engine import DOUBTFUL_BELOW, Line, mean_confidence
 
 if TYPE_CHECKING:
     from docker_worker.ocr.detection import Box
@@ -32,6 +32,9 @@ BATCH_WIDTH = 1280
 
 PADDING_SHARE = 0.1
 """Of a crop's width: more is not padded to read it together with a wider one."""
+
+STAIN = 0.5
+"""The confidence below which a piece is none of text. On scanned books ornaments are read with 0.1 to 0.5."""
 
 TALL, VERY_TALL = 1.5, 4.0
 """The height of a box over its width from which its text may run downwards or upwards, and from which it does."""
@@ -62,7 +65,18 @@ def read_boxes(page: Page, boxes: Sequence[Box], networks: Networks, run: Map) -
     best = _best(_read_all(crops, networks, run))
     wider = [_again(page, found) for found in best.values() if _is_crowded(found)]
     best = _best([*best.values(), *_read_all(wider, networks, run)])
-    return [best[piece].line for piece in sorted(best)]
+    return without_stains([best[piece].line for piece in sorted(best)])
+
+
+def without_stains(lines: Sequence[Line]) -> list[Line]:
+    """What is read badly amid text that is read well is an ornament or a stain: detection marks these too.
+
+    Where little is read well, all is kept: then it is the page that is bad.
+    """
+    mean = mean_confidence(tuple(lines))
+    if mean is None or mean < DOUBTFUL_BELOW:
+        return list(lines)
+    return [line for line in lines if line.confidence >= STAIN]
 
 
 def _read_all(crops: Sequence[Crop], networks: Networks, run: Map) -> list[Found]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from docker_worker.ocr.crops import LINE_HEIGHT
-from docker_worker.ocr.recognition import BATCH_WIDTH, PADDING_SHARE, SQUEEZE, Crop, batches, read_boxes
+from docker_worker.ocr.recognition import BATCH_WIDTH, PADDING_SHARE, SQUEEZE, Crop, batches, read_boxes, without_stains
+from handlers.document.engine import Line
 from tests.support.networks import LETTERS, STEP, each, paper, reads_grey, scripted_networks
 
 if TYPE_CHECKING:
@@ -123,6 +124,17 @@ def test_a_crowded_line_is_read_again_with_more_room() -> None:
 
     assert widths == [128, 16 * 18]
     assert line.confidence == pytest.approx(0.5 + 0.288)
+
+
+def read_with(*confidences: float) -> list[float]:
+    quad = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+    return [line.confidence for line in without_stains([Line("text", sure, quad, ()) for sure in confidences])]
+
+
+def test_an_ornament_amid_good_text_is_left_out_and_a_bad_page_is_kept_whole() -> None:
+    assert read_with(0.95, 0.97, 0.3, 0.99, 0.98) == [0.95, 0.97, 0.99, 0.98]
+    assert read_with(0.3, 0.45, 0.9) == [0.3, 0.45, 0.9]
+    assert read_with() == []
 
 
 def test_nothing_to_read_is_nothing() -> None:
