@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from core.context import TaskContext
@@ -10,7 +11,7 @@ from core.errors import DependencyMissing
 from core.outcome import Interrupted
 from handlers.document.assemble import Assembly
 from handlers.document.engine import EngineChoice, EngineProvider, OcrEngine
-from handlers.document.errors import OCR_INSTALL_HINT, FetchStopped, PageNotFound
+from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed, FetchStopped, PageNotFound
 from handlers.document.files import DocumentFile, PagePixels, open_document
 from handlers.document.limits import DocumentLimits
 from handlers.document.page_ledger import PageLedger, was_finished
@@ -126,10 +127,13 @@ def _check_pages(numbers: Sequence[int], file: DocumentFile) -> None:
 
 
 def _check_searchable(file: DocumentFile, data: bytes) -> None:
-    """Raises :class:`handlers.document.errors.CopyNotPermitted`, ahead of the reading."""
+    """Raises :class:`handlers.document.errors.CopyNotPermitted`, ahead of the reading. A damaged document of which no
+    copy can be made is read all the same.
+    """
     from handlers.document.pdf.searchable import check_searchable  # noqa: PLC0415 - pikepdf is the worker's alone
 
-    check_searchable(file, data)
+    with suppress(DecodeFailed):
+        check_searchable(file, data)
 
 
 def _read(engine: OcrEngine, page: PagePixels) -> PageReading:
