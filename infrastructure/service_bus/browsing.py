@@ -14,6 +14,7 @@ from core.ports import DeadLetter
 from infrastructure.service_bus.errors import closed, guarded
 from infrastructure.service_bus.messages import dead
 from infrastructure.service_bus.sending import Connects
+from infrastructure.service_bus.tracked import Tracked
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ class Browser:
     def __init__(self, connection: Connects) -> None:
         self._connection = connection
         self._client: ServiceBusClient | None = None
-        self._receivers: dict[tuple[str, bool], ServiceBusReceiver] = {}
+        self._receivers: dict[tuple[str, bool], Tracked[ServiceBusReceiver]] = {}
         self._thread = ThreadPoolExecutor(1, "service-bus-browser")
 
     def peek(self, queue: str, limit: int, after: int = 0) -> Sequence[Peeked]:
@@ -72,8 +73,9 @@ class Browser:
         found = self._receivers.get((queue, is_dead))
         if found is None:
             sub_queue = ServiceBusSubQueue.DEAD_LETTER if is_dead else None
-            found = self._receivers[queue, is_dead] = self._client.get_queue_receiver(queue, sub_queue=sub_queue)
-        return found.__enter__()
+            receiver = self._client.get_queue_receiver(queue, sub_queue=sub_queue)
+            found = self._receivers[queue, is_dead] = Tracked(receiver)
+        return found.open()
 
     def _disconnect(self) -> None:
         """Each takes the SDK half a second, so all at once."""

@@ -17,6 +17,7 @@ from core.model import OutboundMessage
 from core.ports import Clock
 from infrastructure.service_bus.errors import closed, guarded
 from infrastructure.service_bus.packing import Load, Room, packed, room_of, size_over
+from infrastructure.service_bus.tracked import Tracked
 
 GATHERED = 4_000
 """Messages that are packed at a time, unless one call has more."""
@@ -62,7 +63,7 @@ class QueueSender:
         self._clock = clock
         self._room: Room | None = None
         self._client: ServiceBusClient | None = None
-        self._sender: ServiceBusSender | None = None
+        self._sender: Tracked[ServiceBusSender] | None = None
         self._news = Condition()
         self._waiting: list[Call] = []
         self._closing = False
@@ -167,10 +168,10 @@ class QueueSender:
         if self._client is None:
             self._client = self._connection.client()
         if self._sender is None:
-            self._sender = self._client.get_queue_sender(self._queue)
-        self._sender.__enter__()
-        self._room = room_of(self._sender)
-        return self._sender
+            self._sender = Tracked(self._client.get_queue_sender(self._queue))
+        sender = self._sender.open()
+        self._room = room_of(sender)
+        return sender
 
     def _disconnect(self) -> None:
         sender, client = self._sender, self._client

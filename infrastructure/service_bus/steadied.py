@@ -20,6 +20,8 @@ from typing import Any
 
 from azure.servicebus import ServiceBusReceiver
 
+from infrastructure.service_bus.tracked import Tracked
+
 GAP_SECONDS = 0.005
 """How long after the first message others are waited for."""
 
@@ -29,12 +31,13 @@ class Steadied:
 
     def __init__(self, receiver: ServiceBusReceiver) -> None:
         self.receiver = receiver
+        self._tracked = Tracked(receiver)
         self._handler: Any = None
         _set(receiver, "_further_pull_receive_timeout", GAP_SECONDS)
 
     def open(self) -> ServiceBusReceiver:
         """Connects where there is no connection, or where it was lost."""
-        self.receiver.__enter__()
+        self._tracked.open()
         handler = getattr(self.receiver, "_handler", None)
         if handler is not self._handler:
             self._handler = handler
@@ -43,7 +46,7 @@ class Steadied:
         return self.receiver
 
     def close(self) -> None:
-        self.receiver.close()
+        self._tracked.close()
 
     @property
     def connected(self) -> bool:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import gc
 import itertools
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -646,6 +650,37 @@ def test_waits_can_be_ended_while_what_was_received_is_settled(emulator: Running
         assert pool.submit(bus.receive, queue, 1).result(timeout=10) == []
         pool.submit(bus.complete, held).result(timeout=30)
         assert [one.message_id for one in bus.peek(queue, 10)] == ["2"]
+
+
+@pytest.fixture
+def sockets(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
+    """Those that the SDK has made since."""
+    made: list[socket.socket] = []
+
+    def connect(*arguments: Any) -> socket.socket:
+        made.append(socket.create_connection(*arguments))
+        return made[-1]
+
+    with_connect = SimpleNamespace(**{**vars(socket), "create_connection": connect})
+    monkeypatch.setattr("azure.servicebus._pyamqp._transport.socket", with_connect)
+    return made
+
+
+@pytest.mark.parametrize("used_again", [False, True])
+def test_connections_that_were_lost_leave_no_socket_open(
+    emulator: RunningEmulator, sockets: list[socket.socket], queue: str, used_again: bool
+) -> None:
+    times = 2 if used_again else 1
+    with bus_on(emulator) as bus:
+        for number in range(times):
+            bus.send(messages(queue, str(number)))
+            bus.peek(queue, 1)
+            with suppress(BusUnavailable):  # as a receive says that finds its connection lost
+                bus.receive(queue, 1)
+            cut_all_connections(emulator)
+
+    assert len(sockets) > 2 * times
+    assert [one for one in sockets if one.fileno() != -1] == []
 
 
 def test_closing_sends_what_was_handed_in_and_ends_the_waits(
