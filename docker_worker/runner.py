@@ -16,7 +16,7 @@ from threading import Event, Lock
 
 from core.context import StopReason
 from core.errors import HandlerLost
-from core.outcome import Failed, Outcome
+from core.outcome import Failed, Interrupted, Outcome
 from core.runner import HandlerCall
 from core.scratch import Scratch
 from core.system import SystemClock
@@ -253,6 +253,7 @@ class ChildRunner:
         that came near its limit may keep what it took, and would fail task after task.
         """
         ran_out = isinstance(outcome, Failed) and outcome.error.code == OUT_OF_MEMORY
+        ran_out = ran_out or outcome == Interrupted(StopReason.MEMORY)
         ran_out = ran_out or call.stop.reason == StopReason.MEMORY or child.nearly_full
         worn = child.tasks >= self._limits.max_tasks or child.growth > self._limits.max_growth_bytes
         if child.process.usable and (ran_out or worn):

@@ -368,6 +368,16 @@ def test_a_sudden_allocation_fails_in_the_handler_and_the_child_is_made_anew(mad
     assert runner.stats().recycled == 1
 
 
+def test_a_handler_that_stopped_for_want_of_memory_leaves_its_process_to_nobody(
+    made: Callable[..., ChildRunner],
+) -> None:
+    runner = made(LIMITS)
+
+    assert runner(wish("is_interrupted", text="memory")) == Interrupted("memory")
+    assert works(runner)
+    assert runner.stats().recycled == 1
+
+
 def test_more_files_than_a_task_may_have_kill_it(made: Callable[..., ChildRunner], tmp_path: Path) -> None:
     runner = made(replace(LIMITS, scratch_bytes=MIB, scratch_root=tmp_path))
 

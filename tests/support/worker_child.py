@@ -274,7 +274,7 @@ def asks_again(wish: Wish, context: TaskContext) -> RetryLater | Granted:
 
 
 def is_interrupted(wish: Wish, context: TaskContext) -> Interrupted | Granted:
-    return Interrupted("half \ud800 and \0")
+    return Interrupted(wish.text or "half \ud800 and \0")
 
 
 def looks(wish: Wish, context: TaskContext) -> Granted:
