@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL.Image import Image, fromarray
-
 from handlers.document.files import open_document
 from handlers.document.limits import DocumentLimits
 
@@ -17,8 +15,3 @@ def decode_page(data: bytes, number: int, limits: DocumentLimits) -> Page:
     """Page ``number`` (from 1) as HxWx3 uint8 BGR. Raises as :func:`open_document` and what it opens."""
     with open_document(data, limits) as document:
         return document.pixels(number).pixels
-
-
-def decode_image(data: bytes, number: int, limits: DocumentLimits) -> Image:
-    """Page ``number`` (from 1) as a Pillow image of mode ``RGB``. Raises as :func:`decode_page`."""
-    return fromarray(decode_page(data, number, limits)[:, :, ::-1])

@@ -84,7 +84,7 @@ class DocumentFile(Protocol):
         ...
 
     def pixels(self, number: int) -> PagePixels:
-        """Page ``number`` (from 1) as pixels.
+        """Page ``number`` (from 1) as pixels. Of an image of which a part is missing nothing is given: it is damaged.
 
         Raises :class:`handlers.document.errors.PageNotFound`, :class:`handlers.document.errors.ImageTooLarge`
         before anything is decoded, :class:`handlers.document.errors.DecodeFailed`, and

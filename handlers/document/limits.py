@@ -19,7 +19,7 @@ class DocumentLimits:
       to ``max_shrunk_pixels``, unless it has more than ``max_expansion`` pixels for each of its bytes: photos and
       scans have 2 to 40.
     - ``max_side`` in pixels: 30,000 is 127 cm at 600 dpi, and what is longer is a strip that no engine reads.
-    - ``max_decoder_bytes``: what decoding a page may take in memory, of which the result is a part.
+    - ``max_decoder_bytes``: what decoding a page may take in memory, by its header, before the page is made of it.
     - ``max_parts``: segments, chunks, boxes, blocks or entries of one list in a file, which are read one by one. A
       document of 64 MiB in the longest possible segments of a JPEG has 1,024.
     - ``max_nesting`` of parts in parts, ``max_scans`` of a JPEG (encoders write about ten, libtiff stops at 100). These

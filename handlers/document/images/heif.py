@@ -15,8 +15,8 @@ from handlers.document.limits import DocumentLimits
 
 _CODED = b"hvc1"
 _DERIVED = frozenset({b"grid", b"iden", b"iovl"})
-_ALPHA_BYTES, _PIXEL_BYTES = 3, 14
-"""Bytes a pixel: planes of up to 10 bits, the picture made of them, and its copies."""
+_CODED_BYTES, _PIXEL_BYTES = 2, 8
+"""Bytes a pixel: of what is coded, its planes; of the picture, what libheif makes of them and Pillow's copy."""
 
 _SLACK = 64
 """How much more than the picture a coded one may have each way, in pixels: its last blocks are padded."""
@@ -50,7 +50,7 @@ def read_heif(data: bytes, limits: DocumentLimits) -> ImageHeader:
     width, height = _size(meta, meta.primary)
     pixels = _Cost(data, meta, limits).of(meta.primary)
     turned = _turned(meta.of(meta.primary), width, height)
-    return ImageHeader(*turned, width * height * _PIXEL_BYTES + pixels * _ALPHA_BYTES)
+    return ImageHeader(*turned, width * height * _PIXEL_BYTES + pixels * _CODED_BYTES)
 
 
 class _Cost:
