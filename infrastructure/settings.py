@@ -75,6 +75,62 @@ class Settings(BaseModel):
         80_000_000, gt=0, le=178_956_970, alias="DOCUMENT_MAX_PIXELS", description="The largest page, in pixels"
     )
     document_max_pages: int = Field(1_000, gt=0, le=100_000, alias="DOCUMENT_MAX_PAGES", description="Pages a document")
+    document_max_shrunk_pixels: int = Field(
+        250_000_000,
+        gt=0,
+        alias="DOCUMENT_MAX_SHRUNK_PIXELS",
+        description="The largest page, in pixels, of a format that can be decoded to a fraction of its size: JPEG",
+    )
+    document_max_page_pixels: int = Field(
+        24_000_000,
+        gt=0,
+        alias="DOCUMENT_MAX_PAGE_PIXELS",
+        description="A larger page is shrunk to this before it is read",
+    )
+    document_max_side: int = Field(
+        30_000, gt=0, alias="DOCUMENT_MAX_SIDE", description="The longest side of a page, in pixels"
+    )
+    document_max_expansion: int = Field(
+        64,
+        gt=0,
+        alias="DOCUMENT_MAX_EXPANSION",
+        description="Pixels that a page over DOCUMENT_MAX_PIXELS has for a byte",
+    )
+    document_max_decoder_bytes: int = Field(
+        512 * 1024 * 1024, gt=0, alias="DOCUMENT_MAX_DECODER_BYTES", description="Memory that decoding a page may take"
+    )
+    document_max_parts: int = Field(
+        20_000, gt=0, alias="DOCUMENT_MAX_PARTS", description="Segments, chunks or blocks that a document may have"
+    )
+    document_max_nesting: int = Field(
+        8, gt=0, le=100, alias="DOCUMENT_MAX_NESTING", description="How deep its parts may be nested"
+    )
+    document_max_scans: int = Field(
+        100, gt=0, alias="DOCUMENT_MAX_SCANS", description="Scans that a progressive JPEG may have"
+    )
+    document_max_text_characters: int = Field(
+        100_000,
+        ge=0,
+        alias="DOCUMENT_MAX_TEXT_CHARACTERS",
+        description="Text in a job's result; its file has all of it",
+    )
+    document_max_preview_pages: int = Field(
+        20, ge=0, alias="DOCUMENT_MAX_PREVIEW_PAGES", description="Pages of a document of which there are pictures"
+    )
+    document_preview_side: int = Field(
+        1_600,
+        gt=0,
+        le=10_000,
+        alias="DOCUMENT_PREVIEW_SIDE",
+        description="The longer side of such a picture, in pixels",
+    )
+    document_task_seconds: float = Field(
+        1_800.0,
+        gt=0,
+        le=86_400,
+        alias="DOCUMENT_TASK_SECONDS",
+        description="How long a task may read pages, or write what was read, before it is stopped and goes on anew",
+    )
     ocr_model_root: str = Field(
         ".models", min_length=1, alias="OCR_MODEL_ROOT", description="The folder of the OCR models"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from core.operations import JobOperations
@@ -23,15 +24,19 @@ def build_registries(settings: Settings, engine_provider: EngineProvider) -> tup
     ``engine_provider`` gives the OCR engine when a page is first read; it may raise
     :class:`core.errors.DependencyMissing`.
     """
-    limits = DocumentLimits(
-        max_bytes=settings.document_max_bytes,
-        max_pixels=settings.document_max_pixels,
-        max_pages=settings.document_max_pages,
-    )
+    limits = document_limits(settings)
     fetcher = HttpFetcher.from_settings(settings)
     sources = SourceReader(settings.source_roots, limits.max_bytes, fetcher, settings.document_fetch_seconds)
-    handlers = HandlerRegistry([*hello_world_handlers(), *document_handlers(engine_provider, sources, limits)])
+    documents = document_handlers(engine_provider, sources, limits, settings.document_task_seconds)
+    handlers = HandlerRegistry([*hello_world_handlers(), *documents])
     return JobRegistry([*hello_world_jobs(), *document_jobs()], handlers), handlers
+
+
+def document_limits(settings: Settings) -> DocumentLimits:
+    """Each limit is the setting of its name, behind ``document_``."""
+    return DocumentLimits(
+        **{limit.name: getattr(settings, f"document_{limit.name}") for limit in fields(DocumentLimits)}
+    )
 
 
 def build_backend(settings: Settings, engine_provider: EngineProvider, *, wait_seconds: float = 0.0) -> Backend:

@@ -12,17 +12,18 @@ from handlers.document.tasks import DocumentTasks
 INSPECT_TIMEOUT = 300.0
 """Seconds. Fetching a document is bounded by a setting of its own, and opening one takes some seconds at most."""
 
-RECOGNISE_TIMEOUT = 1_800.0
-"""Seconds for the pages of one task, 90 for each of :data:`handlers.document.parameters.PAGES_PER_TASK`. A task of many
-more may come to it, and goes on behind its last page then, free of charge; it fails where one page took all the time.
+TASK_SECONDS = 1_800.0
+"""For the pages of one task, 90 for each of :data:`handlers.document.parameters.PAGES_PER_TASK`, and for the files of a
+document, of which a thousand pages take minutes. A task that comes to it goes on anew behind what was done, free of
+charge.
 """
-
-ASSEMBLE_TIMEOUT = 1_800.0
-"""Seconds. A thousand pages take minutes to write in every format; what was written by then is not written again."""
 
 
 def document_handlers(
-    engine_provider: EngineProvider, sources: SourceReader, limits: DocumentLimits | None = None
+    engine_provider: EngineProvider,
+    sources: SourceReader,
+    limits: DocumentLimits | None = None,
+    task_seconds: float = TASK_SECONDS,
 ) -> tuple[TaskHandler, ...]:
     """The document tasks' handlers.
 
@@ -35,8 +36,8 @@ def document_handlers(
     tasks = DocumentTasks(engine_provider, sources, limits or DocumentLimits())
     return (
         task_handler("ocr_inspect", tasks.inspect, timeout=INSPECT_TIMEOUT, long_running=True),
-        task_handler("ocr_recognise_pages", tasks.recognise_pages, timeout=RECOGNISE_TIMEOUT, long_running=True),
-        task_handler("ocr_assemble", tasks.assemble, timeout=ASSEMBLE_TIMEOUT, long_running=True),
+        task_handler("ocr_recognise_pages", tasks.recognise_pages, timeout=task_seconds, long_running=True),
+        task_handler("ocr_assemble", tasks.assemble, timeout=task_seconds, long_running=True),
     )
 
 
