@@ -87,8 +87,12 @@ class Strip:
         return self.line_width >= PROSE_WIDTH and filled >= PROSE_FILL * len(widths)
 
     @property
-    def is_column(self) -> bool:
+    def is_wide_prose(self) -> bool:
         """Prose that is no column of a table, whatever stands beside it."""
+        return self.is_prose and self.line_width >= FULL_WIDTH
+
+    @property
+    def is_column(self) -> bool:
         return self.is_prose and (self.is_close or self.line_width >= FULL_WIDTH)
 
     @property
@@ -117,7 +121,7 @@ class Strip:
 def columns(boxes: Sequence[Box], height: float) -> list[list[Box]]:
     """``boxes`` parted into columns, from left to right; one where they are none. ``height`` is that of a line."""
     strips = _strips(boxes, height)
-    cuts = _cuts(strips, height)
+    cuts = _cuts(strips, [box for box in boxes if _is_terse(box.line.text)], height)
     parts: list[list[Box]] = [[] for _ in range(len(cuts) + 1)]
     for box in boxes:
         middle = (box.left + box.right) / 2
@@ -139,7 +143,7 @@ def _strips(boxes: Sequence[Box], height: float) -> list[Strip]:
     return [Strip(group, height) for group in groups]
 
 
-def _cuts(strips: Sequence[Strip], height: float) -> list[float]:
+def _cuts(strips: Sequence[Strip], numbers: Sequence[Box], height: float) -> list[float]:
     """Positions in x at which columns are parted.
 
     A strip of few lines between two columns is a stray piece. The columns are judged over it, and parted at its wider
@@ -148,7 +152,7 @@ def _cuts(strips: Sequence[Strip], height: float) -> list[float]:
     cuts: list[float] = []
     large = [index for index, strip in enumerate(strips) if not strip.is_small]
     for index, following in pairwise(large):
-        if _are_columns(strips[index], strips[following], height):
+        if _are_columns(strips[index], strips[following], height, numbers):
             between = strips[index : following + 1]
             cuts.append(max(_gaps(between))[1])
     for side, inner in _notes(large, len(strips)):
@@ -171,14 +175,17 @@ def _notes(large: Sequence[int], count: int) -> list[tuple[int, int]]:
     return left + [(index, large[-1]) for index in (large[-1] + 1,) if index < count]
 
 
-def _are_columns(a: Strip, b: Strip, height: float) -> bool:
+def _are_columns(a: Strip, b: Strip, height: float, numbers: Sequence[Box]) -> bool:
+    """``numbers`` are the numbers about: narrow text that stands in rows with as many as it has is of their table."""
     if a.is_terse or b.is_terse or a.is_labels:
         return False
-    if a.is_column and b.is_column:
-        return True
     if not a.in_rows_with(b):
         return b.left - a.right >= NOTE_GAP * height or a.is_prose or b.is_prose
-    return a.is_list and b.is_list
+    if a.is_wide_prose and b.is_wide_prose:
+        return True
+    if not (a.is_column and b.is_column) and not (a.is_list and b.is_list):
+        return False
+    return 2 * len(numbers) < len(a.lines) or not Strip(list(numbers), height).in_rows_with(a)
 
 
 def _is_note(note: Strip, text: Strip, height: float) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from handlers.document.layout.box import Box
 
-LEAST_WIDTH = 0.4
+LEAST_WIDTH = 0.25
 """In line heights. Detectors grow their boxes by some tenths on each side, so that a printed gutter of one em shows
 as less."""
 
