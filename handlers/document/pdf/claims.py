@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from handlers.document.errors import DecodeFailed
 from handlers.document.pdf.glyphless import FONT_NAME
 from handlers.document.pdf.pdfa import PRODUCER
+from handlers.document.pdf.qpdf import translated
 
 if TYPE_CHECKING:
     import pikepdf
@@ -57,8 +59,16 @@ def obstacles(pdf: pikepdf.Pdf) -> tuple[str, ...]:
     """Why the file may not claim PDF/A-2b, the first of each page; none where it may."""
     if _claimed(pdf, "part") == "2":
         return ()
-    found = [next(_in_document(pdf), None), *(next(_in_page(page), None) for page in pdf.pages)]
+    found = [_first(_in_document(pdf)), *(_first(_in_page(page)) for page in pdf.pages)]
     return tuple(dict.fromkeys(reason for reason in found if reason is not None))
+
+
+def _first(reasons: Iterator[str]) -> str | None:
+    try:
+        with translated():
+            return next(reasons, None)
+    except DecodeFailed:
+        return "a damaged object"
 
 
 def claim(pdf: pikepdf.Pdf, intent: pikepdf.Object) -> None:

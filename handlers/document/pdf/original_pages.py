@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 import itertools
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from core.errors import DependencyMissing
-from handlers.document.errors import OCR_INSTALL_HINT, CopyNotPermitted, DecodeFailed
+from handlers.document.errors import CopyNotPermitted, DecodeFailed
 from handlers.document.pdf.claims import claim, lower_claim, obstacles
 from handlers.document.pdf.file import PdfFile
 from handlers.document.pdf.glyphless import Codes, write_font
 from handlers.document.pdf.pdfa import write_output_intent
+from handlers.document.pdf.qpdf import open_copy, translated
 from handlers.document.pdf.text_stream import invisible_text, placement
 from handlers.document.pdf.writer import PdfWriter, Reference
 from handlers.document.records import PageRecord, lines_of
@@ -49,14 +48,20 @@ def write_original_pages(
     with _opened(file, data) as pdf:
         layers = _Layers(file, pdf)
         for record in pages:
-            layers.add(record)
-        if not layers.count and not pdfa and not pdf.get_warnings():
-            out.write(data)
-            return ()
-        layers.finish()
-        found = (*_changed(pdf), *(_claimed(pdf) if pdfa else ()))
-        _save(pdf, out, pdfa=pdfa)
-        return found
+            with translated():
+                layers.add(record)
+        with translated():
+            return _finished(pdf, layers, data, out, pdfa=pdfa)
+
+
+def _finished(pdf: pikepdf.Pdf, layers: _Layers, data: bytes, out: BinaryIO, *, pdfa: bool) -> tuple[PageWarning, ...]:
+    if not layers.count and not pdfa and not pdf.get_warnings():
+        out.write(data)
+        return ()
+    layers.finish()
+    found = (*_changed(pdf), *(_claimed(pdf) if pdfa else ()))
+    _save(pdf, out, pdfa=pdfa)
+    return found
 
 
 class _Layers:
@@ -117,18 +122,12 @@ def _take_text_out(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
 
 @contextmanager
 def _opened(file: PdfFile, data: bytes) -> Iterator[pikepdf.Pdf]:
-    try:
-        import pikepdf  # noqa: PLC0415 - the function app has none
-    except ImportError as error:
-        raise DependencyMissing(f"pikepdf is not installed: {OCR_INSTALL_HINT}") from error
-    # pikepdf warns of what it meets in damaged files. The filter is for the process, as that of Pillow's warnings.
-    warnings.filterwarnings("ignore", module=r"pikepdf\.")
-    try:
-        with pikepdf.open(io.BytesIO(data), password=file.password or "") as pdf:
+    with translated():
+        pdf = open_copy(data, file.password)
+    with pdf:
+        with translated():
             _check(file, pdf)
-            yield pdf
-    except (pikepdf.PdfError, pikepdf.DependencyError) as error:
-        raise DecodeFailed("the PDF cannot be written again: it is damaged") from error
+        yield pdf
 
 
 def _check(file: PdfFile, pdf: pikepdf.Pdf) -> None:

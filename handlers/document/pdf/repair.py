@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import io
 
-from core.errors import DependencyMissing
-from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed
+from handlers.document.pdf.qpdf import open_copy, translated
 
 
 def repaired(data: bytes, password: str | None) -> bytes:
     """The document without its encryption and its damage. Raises :class:`DecodeFailed` where there is none, and
     :class:`core.errors.DependencyMissing`."""
-    try:
-        import pikepdf  # noqa: PLC0415 - the function app has none
-    except ImportError as error:
-        raise DependencyMissing(f"pikepdf is not installed: {OCR_INSTALL_HINT}") from error
     out = io.BytesIO()
-    try:
-        with pikepdf.open(io.BytesIO(data), password=password or "") as pdf:
-            pdf.save(out, encryption=False, deterministic_id=True)
-    except (pikepdf.PdfError, pikepdf.DependencyError, ValueError, RuntimeError) as error:
-        raise DecodeFailed("the PDF is damaged beyond what can be repaired") from error
+    with translated(), open_copy(data, password) as pdf:
+        pdf.save(out, encryption=False, deterministic_id=True)
     return out.getvalue()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
 
-from core.errors import DependencyMissing
-from handlers.document.errors import OCR_INSTALL_HINT
+from handlers.document.errors import DecodeFailed
+from handlers.document.pdf.qpdf import open_copy, translated
 
 MAX_USER_UNIT = 1_000.0
 """A page of 200 inches, the most without a UserUnit, is then five kilometres long."""
@@ -17,15 +16,16 @@ def user_units(data: bytes, password: str | None, count: int) -> tuple[float, ..
     if b"/UserUnit" not in data and b"/ObjStm" not in data:
         return (1.0,) * count
     try:
-        import pikepdf  # noqa: PLC0415 - the function app has none
-    except ImportError as error:
-        raise DependencyMissing(f"pikepdf is not installed: {OCR_INSTALL_HINT}") from error
-    try:
-        with pikepdf.open(io.BytesIO(data), password=password or "") as pdf:
-            found = [_sensible(page.obj.get("/UserUnit", 1)) for page in pdf.pages]
-    except (pikepdf.PdfError, ValueError, RuntimeError):
+        with translated():
+            found = _read(data, password)
+    except DecodeFailed:
         return (1.0,) * count
     return tuple((found + [1.0] * count)[:count])
+
+
+def _read(data: bytes, password: str | None) -> list[float]:
+    with open_copy(data, password) as pdf:
+        return [_sensible(page.obj.get("/UserUnit", 1)) for page in pdf.pages]
 
 
 def _sensible(value: object) -> float:

@@ -36,7 +36,8 @@ def copied(
 
 
 def pictures(data: bytes) -> list[bytes]:
-    with open_pdf(data, LIMITS) as file:
+    """At one resolution: that of a page which is read depends on the text that it brings."""
+    with open_pdf(data, DocumentLimits(max_page_pixels=60_000)) as file:
         return [file.pixels(page.number).pixels.tobytes() for page in file.info.pages]
 
 
@@ -160,6 +161,31 @@ def test_a_damaged_file_is_written_whole() -> None:
 
     assert qpdf_findings(pdf) == []
     assert pictures(pdf) == pictures(whole)
+
+
+def test_a_file_that_lost_its_end_is_written_whole() -> None:
+    whole = make_pdf(PageSpec(b"5 5 90 90 re f"), object_stream_mode=pikepdf.ObjectStreamMode.disable)
+    data = whole[: whole.rindex(b"trailer")]
+
+    pdf, _ = copied(data, [read(1)])
+
+    assert qpdf_findings(pdf) == []
+    assert pictures(pdf) == pictures(whole)
+    assert text_of(pdf) == "Lesung"
+
+
+def test_objects_that_are_not_what_they_should_be_are_no_crash() -> None:
+    with pikepdf.open(io.BytesIO(make_pdf(PageSpec()))) as pdf:
+        pdf.pages[0].obj.Resources = Dictionary(XObject=Dictionary(X=5), Font=7)
+        data = saved(pdf)
+    out = io.BytesIO()
+
+    with open_pdf(data, LIMITS) as file:
+        found = write_searchable(file, data, iter([]), out, True)
+
+    assert [(warning.code, warning.value) for warning in found] == [("PDFA_NOT_CLAIMED", "a damaged object")]
+    with pytest.raises(DecodeFailed):
+        copied(data, [read(1)])
 
 
 def test_pages_that_are_not_clear_are_not_guessed() -> None:
