@@ -195,3 +195,47 @@ def test_a_bmp_and_a_gif_are_what_was_put_in(mode: str) -> None:
     assert np.array_equal(page_of(encoded(image, "BMP")).pixels, wanted)
     if mode != "RGB":
         assert np.array_equal(page_of(encoded(image, "GIF")).pixels, wanted)
+
+
+PRESS = {(255, 0, 0, 0): (55, -37, -50), (0, 255, 0, 0): (48, 60, -3), (0, 0, 255, 0): (89, -5, 93)}
+"""L*a*b* of single inks, about as a press prints them; paper and black are neutral."""
+
+
+def press_profile() -> bytes:
+    """A printer's profile (ICC.1, 8.4) whose table (``mft1``, 10.11) has the corners of the inks alone."""
+    corners = b""
+    for inks in np.ndindex(2, 2, 2, 2):
+        key = tuple(255 * ink for ink in inks)
+        light, a, b = PRESS.get(key, (100 if not any(inks) else 20 if not inks[3] else 5, 0, 0))
+        corners += bytes((round(light * 2.55), a + 128, b + 128))
+    straight = bytes(range(256))
+    matrix = struct.pack(">9i", *(65_536 * (n % 4 == 0) for n in range(9)))
+    table = b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + matrix + straight * 4 + corners + straight * 3
+    table += b"\0" * (-len(table) % 4)
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63_190, 65_536, 54_061)
+    start = 128 + 4 + 24
+    tags = struct.pack(">I4sII4sII", 2, b"A2B0", start, len(table), b"wtpt", start + len(table), len(white))
+    head = struct.pack(">I4sI4s4s4s", start + len(table) + len(white), b"test", 0x02400000, b"prtr", b"CMYK", b"Lab ")
+    head = (head.ljust(36, b"\0") + b"acsp").ljust(68, b"\0") + struct.pack(">3i", 63_190, 65_536, 54_061)
+    return head.ljust(128, b"\0") + tags + table + white
+
+
+def lab_as_srgb(light: float, a: float, b: float) -> npt.NDArray[np.floating]:
+    """By the definitions: CIE 15 for L*a*b* at D50, the inverse of sRGB's matrix adapted to D50, and sRGB's curve."""
+    y = (light + 16) / 116
+    powers = np.array([y + a / 500, y, y - b / 200])
+    xyz = np.where(powers > 6 / 29, powers**3, 3 * (6 / 29) ** 2 * (powers - 4 / 29)) * [0.9642, 1.0, 0.8249]
+    matrix = [[3.1339, -1.6169, -0.4906], [-0.9788, 1.9161, 0.0335], [0.0719, -0.2290, 1.4052]]
+    return srgb_level(np.clip(np.array(matrix) @ xyz, 0, 1))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "TIFF"])
+@pytest.mark.parametrize("inks", [(0, 0, 0, 0), *PRESS])
+def test_inks_are_what_their_profile_says(form: str, inks: tuple[int, int, int, int]) -> None:
+    options: dict[str, object] = {"quality": 100, "subsampling": 0} if form == "JPEG" else {}
+    data = encoded(Image.new("CMYK", (16, 16), inks), form, icc_profile=press_profile(), **options)
+    found = page_of(data)
+
+    assert found.warnings == ()
+    wanted = lab_as_srgb(*PRESS.get(inks, (100, 0, 0)))
+    assert np.abs(found.pixels[8, 8, ::-1] - wanted).max() <= 4
