@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from docker_worker.ocr.cores import page_threads
+from docker_worker.ocr.heap import give_back
 from docker_worker.ocr.languages import check_languages
 from docker_worker.ocr.networks import load_networks
 from docker_worker.ocr.paddle_package import Translation
@@ -60,6 +61,7 @@ class PaddleOcrEngine:
         with self._translation.to_ocr_failed("read the page"):
             boxes = sorted(text_boxes(page, self._networks.detect, self._run), key=_height_and_side)
             lines = read_boxes(page, boxes, self._networks, self._run)
+        give_back()
         return PageText(
             lines=tuple(lines),
             width=int(page.shape[1]),
