@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING
 
 from PIL import ImageDraw, ImageFont
@@ -53,7 +54,7 @@ def draw_overlay(pixels: Page, record: PageRecord, side: int) -> bytes:
     for number, block in enumerate(placed.blocks, 1):
         corners = _scaled(placed.around(block.lines), scale)
         _frame(draw, corners, _ORDER, stroke)
-        _label(draw, corners[0], str(number), size)
+        _label(draw, corners, str(number), size)
     return _jpeg(picture)
 
 
@@ -63,12 +64,17 @@ def _frame(
     draw.line([*corners, corners[0]], fill=shade, width=width, joint="curve")
 
 
-def _label(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, size: int) -> None:
-    """``text``, white on blue, left of and above ``corner`` as far as the picture goes."""
+def _label(draw: ImageDraw.ImageDraw, corners: list[tuple[float, float]], text: str, size: int) -> None:
+    """``text``, white on blue, before the block's first line as the block lies, and inside of the picture."""
     font = ImageFont.load_default(size)
-    width = draw.textlength(text, font) + size / 2
-    left, top = max(0.0, corner[0] - width), max(0.0, corner[1] - size / 2)
-    draw.rectangle((left, top, left + width, top + 1.2 * size), fill=(*_ORDER, 220))
+    width, height = draw.textlength(text, font) + size / 2, 1.2 * size
+    (x, y), (end_x, end_y) = corners[:2]
+    length = math.hypot(x - end_x, y - end_y) or 1.0
+    out_x, out_y = (x - end_x) / length, (y - end_y) / length
+    away = abs(out_x) * width / 2 + abs(out_y) * height / 2
+    left = max(0.0, x + out_x * away - width / 2)
+    top = max(0.0, y + out_y * away - height / 2)
+    draw.rectangle((left, top, left + width, top + height), fill=(*_ORDER, 220))
     draw.text((left + size / 4, top), text, fill="white", font=font)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from handlers.document.engine import Line, Word
 from handlers.document.output.pictures import colour, draw_overlay, thumbnail
-from tests.support.printed import box, piece, with_words
+from tests.support.printed import box
 from tests.support.records import failed_page, printed_page, record, unusual_page
 
 
@@ -69,14 +69,28 @@ def test_colours_fall_from_green_over_amber_to_red() -> None:
     assert colour(0.0) == colour(0.79)
 
 
-def test_a_blocks_number_stands_at_its_corner() -> None:
+@pytest.mark.parametrize(
+    ("angle", "turns", "corner"),
+    [(0.0, 0, (360, 385, 400, 420)), (90.0, 1, (385, 360, 420, 400)), (180.0, 2, (400, 385, 440, 420))],
+)
+def test_a_blocks_number_stands_before_its_first_line_as_that_lies(
+    angle: float, turns: int, corner: tuple[int, int, int, int]
+) -> None:
+    """The text begins at (400, 400), and is turned about it."""
+    a, b, c, d = ((0, 0), (400, 0), (400, 40), (0, 40))
+    polygon = [(400 + x, 400 + y) for x, y in (turned(point, turns) for point in (a, b, c, d))]
+    line = Line("a line", 1.0, (polygon[0], polygon[1], polygon[2], polygon[3]))
     empty = opened(draw_overlay(page(1_700, 2_200), record(1, []), 2_200))
-    one = opened(draw_overlay(page(1_700, 2_200), record(1, [with_words(piece("a line", 400, 400))]), 2_200))
+    one = opened(draw_overlay(page(1_700, 2_200), record(1, [line], angle=angle), 2_200))
 
-    corner = (360, 385, 400, 420)
     assert np.asarray(empty.crop(corner)).min() > 240
     distance = np.abs(np.asarray(one.crop(corner)).astype(int) - (40, 80, 200)).sum(axis=2)
     assert (distance < 60).sum() > 100
+
+
+def turned(point: tuple[int, int], turns: int) -> tuple[int, int]:
+    x, y = point
+    return {0: (x, y), 1: (-y, x), 2: (-x, -y)}[turns]
 
 
 @pytest.mark.parametrize("found", [printed_page(1), unusual_page(2), failed_page(3), printed_page(1, "inch")])
