@@ -2,10 +2,12 @@
 
 import gc
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.forgotten import forgotten
 from tests.support.postgres import (
     blank_postgres_database,
     own_postgres_database,
@@ -54,3 +56,16 @@ def pytest_collection_finish() -> None:
     """Modules and thousands of tests stay to the end: no collection of garbage has to walk them again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """What the tests of a file forgot to close fails its last one, and not a test that happens to run later.
+
+    When all that holds on to it is over: fixtures, and the log that was captured.
+    """
+    yield
+    if nextitem is None or nextitem.path != item.path:
+        getattr(item, "funcargs", {}).clear()
+        if told := forgotten():
+            pytest.fail(f"left open by the tests of {item.path.name}: {'; '.join(told)}", pytrace=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
+from core.errors import LockLost
 from core.ports import MessageBus
 from infrastructure.service_bus.bus import AzureServiceBus
 from testing.contracts.message_bus import OTHER_QUEUE, QUEUE, BusUnderTest, MessageBusContract
@@ -25,7 +26,6 @@ RULES = QueueRules(duplicate_window=timedelta(minutes=10))
 def emulator() -> Iterator[RunningEmulator]:
     with run_emulator({QUEUE: RULES, OTHER_QUEUE: RULES}) as emulator:
         yield emulator
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +35,17 @@ def shared(emulator: RunningEmulator) -> Iterator[AzureServiceBus]:
 
 
 @pytest.fixture
-def emptied(emulator: RunningEmulator, shared: AzureServiceBus) -> Iterator[MessageBus]:
+def emptied(emulator: RunningEmulator, shared: AzureServiceBus) -> MessageBus:
     """Nothing is left of the test before, nor remembered of it."""
     emulator.advance(3_600)
     for queue in (QUEUE, OTHER_QUEUE):
         while messages := shared.receive(queue, 100):
             for message in messages:
-                shared.complete(message)
+                with suppress(LockLost):  # of one that had arrived before the leap of time
+                    shared.complete(message)
         shared.move_dead_letters(queue, len, 1_000, RULES.message_bytes)
         assert not shared.peek(queue, 1)
-    yield shared
-    gc.collect()
+    return shared
 
 
 class TestAzureServiceBus(MessageBusContract):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import subprocess
@@ -49,13 +48,6 @@ QUEUES = {name: QueueRules(lock_duration=timedelta(seconds=60)) for name in ("jo
 
 def settings(**given: str) -> Settings:
     return Settings.from_environment(given)
-
-
-@pytest.fixture(autouse=True)
-def swept() -> Iterator[None]:
-    """The SDK leaves sockets open where a connection fails; they are found here, and not in another's test."""
-    yield
-    gc.collect()
 
 
 def execute(database: Database, statement: LiteralString) -> None:

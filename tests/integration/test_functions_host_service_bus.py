@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import queue
 import threading
@@ -54,10 +53,11 @@ class Broker:
 @pytest.fixture
 def broker() -> Iterator[Broker]:
     rules = QueueRules(lock_duration=timedelta(seconds=60), max_delivery_count=3)
-    with run_emulator({"q": rules, "short": replace(rules, lock_duration=timedelta(seconds=5))}) as emulator:
-        with ServiceBusClient.from_connection_string(emulator.connection_string, retry_total=0) as client:
-            yield Broker(emulator, client)
-        gc.collect()
+    with (
+        run_emulator({"q": rules, "short": replace(rules, lock_duration=timedelta(seconds=5))}) as emulator,
+        ServiceBusClient.from_connection_string(emulator.connection_string, retry_total=0) as client,
+    ):
+        yield Broker(emulator, client)
 
 
 SETTINGS = HostSettings(service_bus=ServiceBusSettings(max_concurrent_calls=4))

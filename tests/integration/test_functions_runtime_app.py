@@ -6,7 +6,6 @@ emulator's queues, and timers that are due. The database, the broker and the sto
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -49,7 +48,6 @@ def environment(postgres_database: Database) -> Iterator[dict[str, str]]:
             "AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string,
             "ENABLE_TEST_ENDPOINTS": "true",
         }
-        gc.collect()
 
 
 @pytest.fixture

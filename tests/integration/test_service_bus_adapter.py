@@ -5,7 +5,6 @@ Opening a connection takes the SDK half a second, so that most tests share them;
 
 from __future__ import annotations
 
-import gc
 import itertools
 import socket
 import threading
@@ -76,7 +75,6 @@ def faults() -> Faults:
 def emulator(faults: Faults) -> Iterator[RunningEmulator]:
     with run_emulator(QUEUES, faults=faults) as emulator:
         yield emulator
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +94,6 @@ def once(emulator: RunningEmulator) -> Iterator[AzureServiceBus]:
 def nothing_goes_wrong_on(faults: Faults) -> Iterator[None]:
     yield
     faults.expect()
-    gc.collect()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ queue of its own. Time is skipped, never waited for, except where the SDK itself
 from __future__ import annotations
 
 import asyncio
-import gc
 import itertools
 import json
 import ssl
@@ -103,13 +102,6 @@ def stack() -> Iterator[Stack]:
         yield stack
         stack.close()
         client.close()
-
-
-@pytest.fixture(autouse=True)
-def sockets_forgotten() -> Iterator[None]:
-    """Where they are expected to be."""
-    yield
-    gc.collect()
 
 
 def receive(receiver: ServiceBusReceiver, count: int = 1) -> list[Any]:

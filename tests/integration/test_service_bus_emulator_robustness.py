@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import signal
@@ -27,13 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 QUEUE = "tasks"
 CROWD = 1000
 WAIT = 30.0  # seconds at most for an answer
-
-
-@pytest.fixture(autouse=True)
-def sockets_forgotten() -> Iterator[None]:
-    """Where they are expected to be."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -54,7 +53,6 @@ def emulator(faults: Faults) -> Iterator[RunningEmulator]:
     rules = QueueRules(lock_duration=timedelta(seconds=LOCK_SECONDS), max_delivery_count=10)
     with run_emulator(dict.fromkeys([*QUEUES, *THREE], rules), faults=faults) as emulator:
         yield emulator
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +65,6 @@ def bus(emulator: RunningEmulator) -> Iterator[AzureServiceBus]:
 def nothing_goes_wrong_on(faults: Faults) -> Iterator[None]:
     yield
     faults.expect()
-    gc.collect()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -43,7 +42,6 @@ def faults() -> Faults:
 def emulator(faults: Faults) -> Iterator[RunningEmulator]:
     with run_emulator(dict.fromkeys(("jobs", "tasks", "long-running-tasks"), RULES), faults=faults) as emulator:
         yield emulator
-    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import io
 import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +41,6 @@ def doctor(*arguments: object) -> tuple[int, str, str]:
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-
-
-@pytest.fixture(autouse=True)
-def swept() -> Iterator[None]:
-    """The SDK leaves sockets open where a connection fails; they are found here, and not in another's test."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -24,13 +23,6 @@ pytestmark = [pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"), pyt
 
 OWN = {"tasks": queue("tasks", deliveries=3)}
 REFUSED = "azure.servicebus.management.ServiceBusAdministrationClient.get_queue"
-
-
-@pytest.fixture(autouse=True)
-def swept() -> Iterator[None]:
-    """The SDK forgets sockets; they are found here, and not in another's test."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
