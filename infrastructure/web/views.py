@@ -35,6 +35,8 @@ PREFIX = "/api"
 MAX_INLINE = 4 * 1024 * 1024
 """Characters of parameters and results in a page of tasks, its first task not counted."""
 
+HIDDEN = "(not shown)"
+
 MAX_LETTER_BODY = 16 * 1024
 """Characters of a dead letter's body."""
 
@@ -112,6 +114,24 @@ def task_views(tasks: Sequence[TaskRecord], room: int = MAX_INLINE) -> list[Task
     return views
 
 
+def without_secrets(value: Any) -> Any:
+    """Parameters as they are shown: no password, and no address beyond its path, since a query may be a signature."""
+    if isinstance(value, list):
+        return [without_secrets(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _shown(name, one) for name, one in value.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, str) and name == "password":
+        return HIDDEN
+    if isinstance(value, str) and name == "url":
+        address, mark, _ = value.partition("?")
+        return address + mark + HIDDEN if mark else address
+    return without_secrets(value)
+
+
 def _task(task: TaskRecord, *, fits: bool) -> TaskReply:
     return TaskReply(
         task_id=task.task_id,
@@ -120,7 +140,7 @@ def _task(task: TaskRecord, *, fits: bool) -> TaskReply:
         task_type=task.task_type,
         status=task.status,
         attempt=task.attempt,
-        parameters=json.loads(task.parameters_json) if fits else None,
+        parameters=without_secrets(json.loads(task.parameters_json)) if fits else None,
         result=_loaded(task.result_json) if fits else None,
         omitted=[] if fits else ["parameters"] if task.result_json is None else ["parameters", "result"],
         error=_error(task.error),

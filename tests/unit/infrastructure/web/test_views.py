@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.ids import JobId, task_id_for
 from core.listing import DeadLetterRecord, NewDeadLetter
 from core.model import TaskRecord, TaskStatus
-from infrastructure.web.views import MAX_LETTER_BODY, letter_view, links_of, task_views
+from infrastructure.web.views import MAX_LETTER_BODY, letter_view, links_of, task_views, without_secrets
 from testing.clock import EPOCH
 
 JOB = JobId("a" * 64)
@@ -63,4 +63,20 @@ def test_links_are_of_the_run() -> None:
     assert links.self == f"/api/jobs/status/{JOB}?run=3"
     assert {links.events, links.tasks, links.result} == {
         f"/api/jobs/{JOB}/{part}?run=3" for part in ("events", "tasks", "result")
+    }
+
+
+def test_passwords_and_signatures_in_addresses_are_not_shown() -> None:
+    parameters = {
+        "source": {"url": "https://host.example/scan.pdf?sig=secret"},
+        "password": "secret",
+        "pages": [1, {"password": "secret"}],
+        "other": {"url": "https://host.example/plain", "password": None},
+    }
+
+    assert without_secrets(parameters) == {
+        "source": {"url": "https://host.example/scan.pdf?(not shown)"},
+        "password": "(not shown)",
+        "pages": [1, {"password": "(not shown)"}],
+        "other": {"url": "https://host.example/plain", "password": None},
     }
