@@ -80,10 +80,18 @@ def drawn_chunks(data: bytes, limits: DocumentLimits) -> bytes:
     :class:`zlib.error`.
     """
     _check_data(data, limits)
-    kept = [(start - 8, end + 4) for kind, start, end in chunks(data, limits) if kind in _DRAWN]
-    if _START + sum(end - start for start, end in kept) + len(_END) == len(data):
+    kept = [(kind, start, end) for kind, start, end in chunks(data, limits) if kind in _DRAWN]
+    if _START + sum(12 + end - start for _, start, end in kept) + len(_END) == len(data):
         return data
-    return b"".join((data[:_START], *(data[start:end] for start, end in kept), _END))
+    return b"".join((data[:_START], *(_whole_chunk(data, *chunk) for chunk in kept), _END))
+
+
+def _whole_chunk(data: bytes, kind: bytes, start: int, end: int) -> bytes:
+    """The chunk as it is; one that the file's end cuts off, of which all that is needed is there, with an end."""
+    if end + 4 <= len(data):
+        return data[start - 8 : end + 4]
+    body = data[start:end]
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def _described(data: bytes) -> tuple[int, int, int, int]:
