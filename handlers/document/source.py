@@ -159,7 +159,9 @@ class SourceReader:
 
     def _fetch(self, url: str, should_stop: Callable[[], bool]) -> bytes:
         if self._fetcher is None:
-            raise FetchNotAllowed("documents are not fetched from anywhere")
+            raise FetchNotAllowed(
+                "documents are fetched from no host; the setting DOCUMENT_FETCH_HOSTS lists those that may be"
+            )
         return self._fetcher.fetch(url, self._max_bytes, self._fetch_seconds, should_stop)
 
     def _allowed(self, path: str) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from handlers.document import DocumentLimits
-from infrastructure.settings import Settings
+from infrastructure.settings import Settings, SettingsInvalid
 from infrastructure.wiring import build_registries, document_limits
 from testing.ocr_engines import ReadsNothing, always
 
@@ -23,6 +23,11 @@ def test_each_limit_of_documents_is_a_setting(name: str) -> None:
     set_to_seven = Settings.from_environment({f"DOCUMENT_{name.upper()}": "7"})
 
     assert getattr(document_limits(set_to_seven), name) == 7
+
+
+def test_a_list_of_hosts_that_cannot_be_is_told_at_the_start() -> None:
+    with pytest.raises(SettingsInvalid):
+        build_registries(Settings.from_environment({"DOCUMENT_FETCH_HOSTS": "http://"}), always(ReadsNothing()))
 
 
 def test_the_time_of_a_task_is_a_setting() -> None:
