@@ -62,7 +62,7 @@ def test_words_are_gathered_to_lines_with_boxes_and_confidences() -> None:
     assert first.text == "पुरानी चक्की"
     assert first.words is not None
     assert [word.confidence for word in first.words] == [0.965, 0.4]
-    assert first.polygon == ((10, 10), (130, 10), (130, 34), (10, 34))
+    assert first.polygon == ((10.0, 10.0), (130.0, 10.0), (130.0, 34.0), (10.0, 34.0))
     assert 0.4 < first.confidence < 0.965
     assert second.text == "हैं"
 
@@ -70,7 +70,7 @@ def test_words_are_gathered_to_lines_with_boxes_and_confidences() -> None:
 def test_a_box_is_held_to_the_page() -> None:
     (line,) = lines_of(HEAD + "5\t1\t1\t1\t1\t1\t-3\t10\t400\t20\t50\tx\n", 300, 200)
 
-    assert line.polygon == ((0, 10), (300, 10), (300, 30), (0, 30))
+    assert line.polygon == ((0.0, 10.0), (300.0, 10.0), (300.0, 30.0), (0.0, 30.0))
 
 
 @pytest.mark.parametrize(
