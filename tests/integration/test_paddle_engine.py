@@ -17,9 +17,9 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmarks.ocr import main, normalised, score
 from docker_worker.models import DEFAULT_ROOT
 from docker_worker.ocr.paddle_engine import PaddleEngines
-from handlers.document.decode import decode_page
 from handlers.document.engine import EngineChoice, OcrEngine, PageText, Quality, read_page
 from handlers.document.errors import OcrFailed
+from handlers.document.files import open_document
 from handlers.document.layout import ordered
 from handlers.document.limits import DocumentLimits
 from handlers.document.reading import ReadingOptions
@@ -51,7 +51,8 @@ def sample() -> SamplePage:
 
 
 def pixels(sample: SamplePage) -> Page:
-    return decode_page(sample.png, 1, DocumentLimits())
+    with open_document(sample.png, DocumentLimits()) as document:
+        return document.pixels(1).pixels
 
 
 def short_page() -> Page:

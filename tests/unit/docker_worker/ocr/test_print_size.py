@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from docker_worker.ocr.print_size import measure_print
-from handlers.document.decode import decode_page
+from handlers.document.files import open_document
 from handlers.document.limits import DocumentLimits
 from testing.documents import sample_page
 from tests.support.networks import paper
@@ -48,7 +48,8 @@ def test_faint_ink_is_not_cut_off() -> None:
 @pytest.mark.parametrize("inverted", [False, True])
 @pytest.mark.parametrize("scale", [1.0, 2.5])
 def test_letters_are_measured_in_pixels_of_the_page(scale: float, inverted: bool) -> None:
-    page = decode_page(sample_page(7).png, 1, DocumentLimits())
+    with open_document(sample_page(7).png, DocumentLimits()) as document:
+        page = document.pixels(1).pixels
     plain = measure_print(page)
     shown = cv2.resize(page, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
