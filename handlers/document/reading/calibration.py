@@ -15,7 +15,15 @@ from handlers.document.engine import Line, Word
 
 Points: TypeAlias = Sequence[tuple[float, float]]
 
-CALIBRATIONS: Mapping[str, Points] = {}
+_PP_OCRV6: Points = (
+    *((0.676, 0.216), (0.885, 0.499), (0.940, 0.672), (0.969, 0.778), (0.984, 0.819)),
+    *((0.991, 0.881), (0.994, 0.901), (0.996, 0.920), (0.998, 0.955), (1.000, 0.986)),
+)
+"""Fitted on 38,159 words of 133 pages that the tiny model read (``--quality fast --count 112`` and the printed pages):
+an error of 0.019 on pages that were not fitted on, where the model's own confidences have 0.058. On 10,659 words of 29
+pages that the small model read it leaves 0.006, its own confidences 0.035."""
+
+CALIBRATIONS: Mapping[str, Points] = {"PP-OCRv6_small_rec": _PP_OCRV6, "PP-OCRv6_tiny_rec": _PP_OCRV6}
 """By the recognition model's name."""
 
 _DIGITS = 4

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from handlers.document.engine import Line
 
-UNREADABLE_FROM = 0.5
-"""The likelihood from which a page is unreadable: that more than a fifth of its words is wrong or missing."""
+UNREADABLE_FROM = 0.46
+"""The likelihood from which a page is unreadable: one good page of twenty has it, where most are spoilt somehow."""
 
-_BIAS, _DOUBT, _MISSED, _QUALITY = -4.0, 20.0, 4.0, 2.0
+_BIAS, _DOUBT, _MISSED, _QUALITY = -3.31, 11.76, 6.24, 2.30
+"""Of 133 pages, 26 of them bad (``--quality fast --count 112`` and the printed pages)."""
 
 
 @dataclass(frozen=True, slots=True)

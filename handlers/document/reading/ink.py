@@ -22,9 +22,10 @@ MEASURED_SIDE = 1200
 
 _ENOUGH = 40
 _DARK_PAGE = 110
+_PLAINLY_MORE = 1.4
 
 _WINDOW_SHARE = 1 / 24
-_MIN_DEPTH = 14
+_LEAST_DEPTH, _ENOUGH_DEPTH, _DEPTH_OF_NOISE = 6.0, 14.0, 4.0
 _DEPTH_SHARE = 0.35
 
 
@@ -123,9 +124,11 @@ def _binarised(grey: Grey) -> Mask:
     window = max(15, round(max(grey.shape) * _WINDOW_SHARE)) | 1
     mean = cv2.boxFilter(grey, cv2.CV_16S, (window, window), borderType=cv2.BORDER_REPLICATE)
     depth = mean - grey.astype(np.int16)
-    standing_out = depth[depth > _MIN_DEPTH]
+    noise = _DEPTH_OF_NOISE * float(np.median(np.abs(depth[::4, ::4])))
+    least = min(max(noise, _LEAST_DEPTH), _ENOUGH_DEPTH)
+    standing_out = depth[depth > least]
     if not standing_out.size:
         return np.zeros_like(grey)
     histogram = np.bincount(standing_out, minlength=256)
     usual = int(np.searchsorted(np.cumsum(histogram), 0.8 * standing_out.size))
-    return np.where(depth > max(_MIN_DEPTH, _DEPTH_SHARE * usual), 255, 0).astype(np.uint8)
+    return np.where(depth > max(least, _DEPTH_SHARE * usual), 255, 0).astype(np.uint8)
