@@ -16,7 +16,7 @@ RUN = "$$VENV/bin/python"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-postgres image-test check bench lock
+.PHONY: help setup demo test test-all test-postgres image-test check bench gallery lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ bench: setup ## the benchmarks against their goals; DATA=folder adds the OCR acc
 	$(RUN) -m benchmarks.stack --check || missed=1; \
 	$(if $(DATA),$(RUN) -m benchmarks.ocr --check --data "$$DATA" || missed=1;) \
 	exit $$missed
+
+gallery: setup ## pages beside what was read on them, to look at: build/gallery/index.html; DATA=folder adds yours
+	@$(RUN) -m benchmarks.gallery $${DATA:+--data "$$DATA"}
 
 COMPILE = $(RUN) -m uv pip compile pyproject.toml --quiet
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.ocr import main, normalised, score
+from benchmarks.ocr_scores import score
 from docker_worker.models import DEFAULT_ROOT
 from docker_worker.ocr.paddle_engine import PaddleEngines
 from handlers.document.engine import EngineChoice, OcrEngine, PageText, Quality, read_page
@@ -63,7 +63,7 @@ def short_page() -> Page:
 
 
 def error_rate(sample: SamplePage, read: str) -> float:
-    return score("sample", sample.text, read, 0.0, 0.0).cer_percent
+    return score(sample.text, read).cer_percent
 
 
 def in_order(read: PageText) -> str:
@@ -204,30 +204,3 @@ def test_the_engine_prints_nothing_and_writes_only_where_it_may(capfd: pytest.Ca
     assert capfd.readouterr() == ("", "")
     assert ({path.name for path in home.iterdir()} if home.is_dir() else set()) == before
     assert Path(os.environ["PADDLE_PDX_CACHE_HOME"]).is_dir()
-
-
-def test_texts_are_compared_by_their_characters_and_not_their_spacing() -> None:
-    assert normalised("cafe\u0301  au\nlait, sa\u00ac\n") == "caf\u00e9 au lait, sa-"
-    assert score("page", "abcd", "abxd", 0.0, 0.0).cer_percent == 25.0
-    assert score("page", "", "ab", 0.0, 0.0).cer_percent == 200.0
-
-
-@pytest.mark.parametrize("wrong", ["no folder", "no pages", "a text that is not UTF-8", "no models", "no picture"])
-def test_a_benchmark_of_nothing_says_why_in_one_line_and_is_bad_usage(
-    wrong: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--data", str(tmp_path), "--quality", "fast"]
-    if wrong == "no folder":
-        arguments[1] = str(tmp_path / "nope")
-    elif wrong != "no pages":
-        (tmp_path / "page.png").write_bytes(b"not a picture" if wrong == "no picture" else sample_page(SEED).png)
-        (tmp_path / "page.txt").write_bytes(b"\xff" if wrong == "a text that is not UTF-8" else b"text")
-    if wrong == "no models":
-        arguments += ["--models", str(tmp_path)]
-
-    code = main(arguments)
-
-    out, err = capfd.readouterr()
-    assert (code, out) == (2, "")
-    assert err.startswith("benchmarks.ocr: ")
-    assert err.count("\n") == 1
