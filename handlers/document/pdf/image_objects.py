@@ -2,6 +2,7 @@
 
 - JPEG as it is (DCTDecode), unless it is arithmetically coded or of CMYK, which PDF/A's sRGB does not cover.
 - PNG without its wrapping (FlateDecode with PNG's predictors), unless it is interlaced or transparent.
+- TIFF's strip where it is one and of CCITT's group 4.
 - Black and white in CCITT's group 4, a tenth of what Flate gives.
 - All else losslessly, as Flate with PNG's predictors, up to a budget of bytes, and above it as JPEG of quality
   :data:`JPEG_QUALITY` without sub-sampling: a photo from HEIC would grow tenfold without loss.
@@ -16,6 +17,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL.Image import Dither, Image, fromarray
+
+from handlers.document.images.directory import Directory, read_directory, read_layout
+from handlers.document.limits import DocumentLimits
 
 if TYPE_CHECKING:
     from handlers.document.engine import Page
@@ -43,8 +47,10 @@ _MAX_PROFILE = 4 << 20
 _PNG_COLOURS = {0: 1, 2: 3, 3: 1}
 _PNG_START = 8
 
-_STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTES, _PHOTOMETRIC = 273, 278, 279, 262
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
+_STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _OPTIONS = 273, 277, 278, 279, 293
 _BLACK_IS_ZERO = 1
+_GROUP_4 = 4
 
 
 class ImageObject(NamedTuple):
@@ -141,20 +147,34 @@ def _simplest(pixels: Page) -> Image:
     return grey
 
 
+def group_4_object(page: Directory) -> ImageObject | None:
+    """A TIFF's page (TIFF 6.0, section 11); ``None`` where it is not one strip of group 4, its bits in their order."""
+    if (page.integer(_COMPRESSION, 1), page.integer(_BITS, 1), page.integer(_SAMPLES, 1)) != (_GROUP_4, 1, 1):
+        return None
+    photometric = page.integer(_PHOTOMETRIC, 0)
+    if page.integer(_FILL_ORDER, 1) != 1 or page.integer(_OPTIONS, 0) or photometric not in (0, _BLACK_IS_ZERO):
+        return None
+    starts, sizes = page.integers(_STRIP_OFFSETS, 2), page.integers(_STRIP_BYTES, 2)
+    width, height = page.integer(_WIDTH, 0), page.integer(_HEIGHT, 0)
+    if len(starts) != 1 or len(sizes) != 1 or width < 1 or height < 1:
+        return None
+    black_is_one = "true" if photometric == _BLACK_IS_ZERO else "false"
+    entries = (
+        f"/Width {width} /Height {height} /BitsPerComponent 1 /Filter /CCITTFaxDecode "
+        f"/DecodeParms << /K -1 /Columns {width} /Rows {height} /BlackIs1 {black_is_one} >>"
+    )
+    return ImageObject(entries, GREY, page.data[starts[0] : starts[0] + sizes[0]])
+
+
 def _group_4(image: Image) -> ImageObject:
     """Pillow writes a TIFF of one strip, and the strip is what a PDF takes."""
-    from PIL.TiffImagePlugin import TiffImageFile  # noqa: PLC0415 - used for nothing else
-
     stream = io.BytesIO()
     image.save(stream, "TIFF", compression="group4", tiffinfo={_ROWS_PER_STRIP: image.height})
-    written = TiffImageFile(io.BytesIO(stream.getvalue()))
-    (start,), (size,) = written.tag_v2[_STRIP_OFFSETS], written.tag_v2[_STRIP_BYTES]
-    black_is_one = "true" if written.tag_v2[_PHOTOMETRIC] == _BLACK_IS_ZERO else "false"
-    entries = (
-        f"/Width {image.width} /Height {image.height} /BitsPerComponent 1 /Filter /CCITTFaxDecode "
-        f"/DecodeParms << /K -1 /Columns {image.width} /Rows {image.height} /BlackIs1 {black_is_one} >>"
-    )
-    return ImageObject(entries, GREY, stream.getvalue()[start : start + size])
+    data = stream.getvalue()
+    layout, first = read_layout(data)
+    found = group_4_object(read_directory(data, layout, first, DocumentLimits()))
+    assert found is not None
+    return found
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -9,9 +9,19 @@ from handlers.document.errors import DecodeFailed
 from handlers.document.files import PageSize
 from handlers.document.formats import Format
 from handlers.document.images.file import ImageFile
+from handlers.document.images.tiff import page_directory
+from handlers.document.limits import DocumentLimits
 from handlers.document.pdf.geometry import POINTS_PER_INCH, PageGeometry, Rectangle
 from handlers.document.pdf.glyphless import Codes, write_font
-from handlers.document.pdf.image_objects import COLOUR, GREY, ImageObject, jpeg_object, pixels_object, png_object
+from handlers.document.pdf.image_objects import (
+    COLOUR,
+    GREY,
+    ImageObject,
+    group_4_object,
+    jpeg_object,
+    pixels_object,
+    png_object,
+)
 from handlers.document.pdf.pdfa import PRODUCER, metadata, write_output_intent
 from handlers.document.pdf.text_stream import invisible_text, placement
 from handlers.document.pdf.writer import PdfWriter, Reference
@@ -115,6 +125,8 @@ class _Book:
                 return jpeg_object(self._data)
             case Format.PNG:
                 return png_object(self._data)
+            case Format.TIFF:
+                return group_4_object(page_directory(self._data, self._file.header(record.page), DocumentLimits()))
             case _:
                 return None
 

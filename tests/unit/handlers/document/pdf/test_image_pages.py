@@ -126,6 +126,36 @@ class TestOwnBytes:
 
         assert b"ICCBased" not in pdf
 
+    @pytest.mark.parametrize("orientation", [1, 3, 6])
+    @pytest.mark.parametrize("photometric", [0, 1])
+    def test_a_strip_of_group_4_is_there_as_it_came(self, orientation: int, photometric: int) -> None:
+        pages = [print_of(f"page {n} of a fax") for n in (1, 2)]
+        tags = {278: pages[0].height, 262: photometric, 274: orientation}
+        data = encoded(
+            pages[0],
+            "TIFF",
+            compression="group4",
+            tiffinfo=tags,
+            save_all=True,
+            append_images=pages[1:],
+            dpi=(200, 200),
+        )
+
+        pdf = searchable(data)
+
+        assert raw(pdf) in data
+        assert b"/CCITTFaxDecode" in pdf
+        with open_document(data, LIMITS) as file:
+            looks_like(pdf, Image.fromarray(file.pixels(1).pixels[:, :, ::-1].copy()))
+
+
+def print_of(text: str) -> Image.Image:
+    image = Image.new("1", (900, 700), 1)
+    draw = ImageDraw.Draw(image)
+    for n in range(16):
+        draw.text((60, 30 + 38 * n), f"{text} " * 3, fill=0, font_size=20)
+    return image
+
 
 class TestEncodedAnew:
     def test_a_cmyk_jpeg_becomes_rgb(self) -> None:
@@ -155,13 +185,12 @@ class TestEncodedAnew:
         draw = ImageDraw.Draw(image)
         for n in range(40):
             draw.text((60, 30 + 38 * n), "black on white " * 6, fill=0, font_size=20)
-        data = encoded(image, "TIFF", compression="group4")
+        data = encoded(image, "BMP")
 
         pdf = searchable(data)
 
         assert b"/CCITTFaxDecode" in pdf
         looks_like(pdf, image)
-        assert len(pdf) < len(data) + 4_000
 
     def test_clean_pages_lose_nothing(self) -> None:
         image = photo((400, 300)).quantize(12).convert("RGB")
