@@ -14,6 +14,7 @@ import lzma
 import subprocess
 import sys
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
+from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
 DEFAULT_ROOT = Path(__file__).resolve().parents[2] / ".cache" / "fonts"
@@ -46,6 +48,13 @@ class Face:
 
     def at(self, pixels: int) -> ImageFont.FreeTypeFont:
         return _loaded(self.data, pixels)
+
+    def printable(self, text: str) -> str:
+        """``text`` in the characters that the face has: a letter without its accents, or not at all, where it lacks
+        it."""
+        known = _characters(self.data)
+        plain = (c if ord(c) in known else unicodedata.normalize("NFD", c)[0] for c in text)
+        return "".join(c for c in plain if ord(c) in known)
 
     def length(self, text: str, size: float) -> float:
         """How far ``text`` runs at ``size``, in the unit of ``size``: measured large, since pixels round."""
@@ -271,6 +280,11 @@ def _marks() -> Iterator[tuple[Family, tuple[str, ...]]]:
 
 
 _MARKS = tuple(_marks())
+
+
+@lru_cache(maxsize=64)
+def _characters(data: bytes) -> frozenset[int]:
+    return frozenset(TTFont(io.BytesIO(data)).getBestCmap())
 
 
 @lru_cache(maxsize=256)

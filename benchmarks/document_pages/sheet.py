@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from benchmarks.document_pages.fonts import Face
@@ -72,7 +72,8 @@ class Sheet:
     marks: list[Mark] = field(default_factory=list)
 
     def add(self, *runs: Run) -> None:
-        self.lines.append(runs)
+        """A line of print. What its faces lack is not printed, and so is no part of the text."""
+        self.lines.append(tuple(replace(run, text=run.face.printable(run.text)) for run in runs))
 
     def rule(self, x: float, y: float, length: float, stroke: float = 0.7) -> None:
         self.marks.append(Mark(x, y, length, stroke, fill=(60, 60, 60)))
