@@ -108,9 +108,11 @@ def read_directory(data: bytes, layout: Layout, at: int, limits: DocumentLimits)
     """
     head, size, letters = ("Q", 20, "HHQ") if layout.big else ("H", 12, "HHI")
     (count,) = layout.unpack(head, data, at)
+    start = at + struct.calcsize("=" + head)
+    if start + count * size > len(data):
+        raise DecodeFailed("a directory is cut off")
     if count > limits.max_parts:
         raise DecodeTooCostly(f"a directory has more than {limits.max_parts} entries", limit=limits.max_parts)
-    start = at + struct.calcsize("=" + head)
     entries: dict[int, Entry] = {}
     for position in range(start, start + count * size, size):
         tag, kind, values = layout.unpack(letters, data, position)
