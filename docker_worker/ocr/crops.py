@@ -30,6 +30,14 @@ def turned(box: Box) -> Box:
     return np.roll(box, -1, axis=0)
 
 
+def lengthened(box: Box, share: float, page: Page) -> Box:
+    """With so much of its height more before and behind its text, as far as the page goes."""
+    width, height = sides(box)
+    along = (box[1] - box[0]) * (share * height / width)
+    longer = box + np.stack([-along, along, along, -along])
+    return np.asarray(np.clip(longer, 0, [page.shape[1], page.shape[0]]), np.float32)
+
+
 def cut(page: Page, box: Box, width: int) -> Page:
     """``LINE_HEIGHT`` x ``width`` x 3: what is in ``box``, as its text runs."""
     left, top = (max(0, math.floor(value) - 1) for value in box.min(axis=0))

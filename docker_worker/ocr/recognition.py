@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from docker_worker.ocr.characters import decode
-from docker_worker.ocr.crops import LINE_HEIGHT, cut, sides, turned
+from docker_worker.ocr.crops import LINE_HEIGHT, cut, lengthened, sides, turned
 from docker_worker.ocr.words import line_of
 from handlers.document.engine import DOUBTFUL_BELOW, Line, mean_confidence
 
@@ -23,6 +23,9 @@ SQUEEZE = 0.8
 
 CROWDED, ROOMY = 13.0, 18.0
 """Pixels of a crop a character: what has less is read again with more, in letters that are narrower than usual."""
+
+MARGIN = 0.25
+"""Of a box's height, at both ends of its text: a full stop that touches the edge of its crop is lost."""
 
 MIN_WIDTH, MAX_WIDTH = 32, 3200
 """Of a crop, in pixels; PP-OCR's own largest is the same."""
@@ -118,7 +121,8 @@ def batches(crops: Iterable[Crop]) -> Iterator[list[Crop]]:
 
 def _crops(page: Page, piece: int, box: Box) -> Iterator[Crop]:
     for way in _ways(box):
-        yield _crop(page, piece, way, _width(way, SQUEEZE))
+        longer = lengthened(way, MARGIN, page)
+        yield _crop(page, piece, longer, _width(longer, SQUEEZE))
 
 
 def _crop(page: Page, piece: int, box: Box, width: int) -> Crop:

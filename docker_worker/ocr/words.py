@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _INK_SHARE = 0.35
 """Of the greatest contrast in a crop: what has more is ink."""
 
+_LEAST_SPACE = 8
+"""Columns of a crop: a quarter of the height of its print, squeezed."""
+
+_SPACE_OVER_GAPS = 2.5
+"""A space over the usual gap between two letters of a line, which print may set wide apart."""
+
+_AROUND_ONE = 2.0
+
 _EDGE_ROWS = 3
 """Rows above and below in which neighbouring lines and rules show."""
 
@@ -46,21 +54,57 @@ _LIGATURE = re.compile("[\ufb00-\ufb06]")
 def line_of(characters: Sequence[Character], crop: Page, box: Box) -> Line | None:
     """The line whose ``crop`` was cut out of ``box``; ``None`` where nothing but blanks was read.
 
-    A word is a run of characters without blanks, or one ideograph or kana. Its confidence is the geometric mean of its
-    characters', the line's the mean of all of its own.
+    It reaches from its first word to its last. A word is a run of characters without blanks, or one ideograph or kana.
+    Its confidence is the geometric mean of its characters', the line's the mean of all of its own.
     """
-    characters = _plain(characters)
+    ink = ink_columns(crop)
+    characters = _plain(spaced(characters, ink))
     groups = list(_words(characters))
     if not groups:
         return None
-    spans = extents([(group[0].at, group[-1].at) for group in groups], ink_columns(crop))
+    spans = extents([(group[0].at, group[-1].at) for group in groups], ink)
     words = tuple(
         Word("".join(c.text for c in group), _part(box, start, end), _geometric_mean(group))
         for group, (start, end) in zip(groups, spans, strict=True)
     )
     text = " ".join("".join(c.text for c in characters).split())
     printed = [c.confidence for group in groups for c in group]
-    return Line(text, sum(printed) / len(printed), _part(box, 0.0, 1.0), words)
+    return Line(text, sum(printed) / len(printed), _part(box, spans[0][0], spans[-1][1]), words)
+
+
+def spaced(characters: Sequence[Character], ink: Ink) -> list[Character]:
+    """With a blank where the recogniser gave none and the ink has a gap as between words.
+
+    It gives none in print of fixed width, behind a full stop and beside a lone letter.
+    """
+    columns = [_column(c.at, len(ink)) for c in characters]
+    pairs = list(zip(pairwise(characters), pairwise(columns), strict=True))
+    gaps = [_gap(ink, *places) for (one, other), places in pairs if not _is_apart(one, other)]
+    if not gaps:
+        return list(characters)
+    least = max(_LEAST_SPACE, _SPACE_OVER_GAPS * float(np.median(gaps)))
+    result = [characters[0]]
+    for (one, other), places in pairs:
+        if not _is_apart(one, other) and _gap(ink, *places) >= least * _looseness(one, other):
+            result.append(Character(" ", (one.at + other.at) / 2, min(one.confidence, other.confidence)))
+        result.append(other)
+    return result
+
+
+def _is_apart(one: Character, other: Character) -> bool:
+    """Whether there is a blank already, or none between words at all, as in Chinese."""
+    return any(c.text.isspace() or _IDEOGRAPHIC.match(c.text) or _FULL_WIDTH.match(c.text) for c in (one, other))
+
+
+def _looseness(one: Character, other: Character) -> float:
+    """Figures are as wide as each other, so that much white is around a 1."""
+    pair = (one.text, other.text)
+    return _AROUND_ONE if "1" in pair and not any(text.isalpha() for text in pair) else 1.0
+
+
+def _gap(ink: Ink, start: int, end: int) -> int:
+    begin, stop = _widest_blank(ink, start, max(end, start + 1))
+    return stop - begin
 
 
 def extents(words: Sequence[tuple[float, float]], ink: Ink) -> list[tuple[float, float]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from docker_worker.ocr.characters import Character
-from docker_worker.ocr.words import extents, ink_columns, line_of
+from docker_worker.ocr.words import extents, ink_columns, line_of, spaced
 from handlers.document.engine import Line
 from tests.support.networks import paper
 
@@ -78,6 +78,34 @@ def test_a_word_is_as_sure_as_the_geometric_mean_of_its_characters() -> None:
     assert read is not None
     assert [word.confidence for word in read.words or ()] == [pytest.approx((0.25 * 0.7) ** (1 / 3))]
     assert read.confidence == pytest.approx((1.0 + 0.25 + 0.7) / 3)
+
+
+def placed(*letters: tuple[str, int]) -> tuple[list[Character], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Characters of eight columns that begin at those of a crop of 200, and where their ink is."""
+    ink = np.zeros(200, bool)
+    for _, start in letters:
+        ink[start : start + 8] = True
+    return [Character(text, (start + 4) / 200, 0.9) for text, start in letters], ink
+
+
+@pytest.mark.parametrize(
+    ("letters", "text"),
+    [
+        ([("N", 0), ("o", 10), (".", 20), ("4", 40), ("5", 50)], "No. 45"),
+        ([("I", 0), ("a", 20), ("m", 30), ("o", 40)], "I amo"),
+        ([("w", 0), ("i", 20), ("d", 40), ("e", 60)], "wide"),
+        ([("2", 0), ("1", 12), ("1", 26), ("7", 38)], "2117"),
+        ([("a", 0), ("b", 15), ("c", 25)], "abc"),
+        ([("第", 0), ("2", 40), ("章", 60)], "第2章"),
+        ([("a", 0), (" ", 20), ("b", 40)], "a b"),
+        ([("a", 0)], "a"),
+        ([], ""),
+    ],
+)
+def test_a_blank_is_put_where_the_ink_has_a_gap_as_between_words(letters: list[tuple[str, int]], text: str) -> None:
+    characters, ink = placed(*letters)
+
+    assert "".join(c.text for c in spaced(characters, ink)) == text
 
 
 def test_words_reach_as_far_as_their_ink() -> None:
