@@ -91,16 +91,27 @@ def linked(root: Path, shared_objects: Iterable[str]) -> str:
 
 
 def unexpected_libraries(said: Iterable[str]) -> dict[str, str]:
-    """Of what ``ldd`` says: each library that is missing, or that only this base happens to have, and who wants it."""
+    """Of what ``ldd`` says: each library that is missing, or that only this base happens to have, and who wants it.
+
+    One that lies beside who wants it is not missing: wheels that bring libraries have their extension load them all.
+    """
+    lines = list(said)
+    present = {line.rstrip(":") for line in lines if not line.startswith("\t")}
     wanted: dict[str, str] = {}
     current = ""
-    for line in said:
+    for line in lines:
         name, arrow, place = line.strip().partition(" => ")
         if not line.startswith("\t"):
             current = line.rstrip(":")
-        elif arrow and (place == "not found" or not (place.startswith(OURS_INSIDE) or name in BASE_LIBRARIES)):
+        elif arrow and not _is_there(name, place, f"{current.rpartition('/')[0]}/{name}" in present):
             wanted.setdefault(name, current)
     return wanted
+
+
+def _is_there(name: str, place: str, beside: bool) -> bool:
+    if place == "not found":
+        return beside
+    return place.startswith(OURS_INSIDE) or name in BASE_LIBRARIES
 
 
 def _compiled(path: Path) -> Iterator[Path]:

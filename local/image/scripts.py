@@ -11,7 +11,7 @@ names = [
     for found in pkgutil.walk_packages([package], package + ".")
     if not found.name.endswith("__main__")
 ]
-for name in names:
+for name in [*names, "cv2", "fontTools.ttLib", "pi_heif", "pikepdf", "pypdfium2"]:  # these at first use
     importlib.import_module(name)
 specs = [module.__spec__ for module in list(sys.modules.values()) if getattr(module, "__spec__", None)]
 slow = [spec.name for spec in specs if spec.cached and not os.path.exists(spec.cached)]
@@ -58,6 +58,11 @@ for quality in Quality:
 # A child that ends before its own child does, which then belongs to PID 1 and ends too: nobody may be left dead.
 ORPHAN = """
 import os, time
+def dead(pid):
+    try:
+        return " Z " in open(f"/proc/{pid}/stat").read()
+    except (FileNotFoundError, ProcessLookupError):  # it has gone since
+        return False
 read, write = os.pipe()
 if os.fork() == 0:
     os.close(read)
@@ -69,11 +74,11 @@ os.close(write)
 os.wait()
 os.read(read, 1)
 for _ in range(1000):
-    dead = [pid for pid in os.listdir("/proc") if pid.isdigit() and " Z " in open(f"/proc/{pid}/stat").read()]
-    if not dead:
+    left = [pid for pid in os.listdir("/proc") if pid.isdigit() and dead(pid)]
+    if not left:
         break
     time.sleep(0.01)
-print(len(dead))
+print(len(left))
 """
 
 LIVEZ = """

@@ -78,11 +78,16 @@ def test_libraries_that_are_missing_or_that_only_this_base_has_are_found() -> No
         "/venv/b.so:",
         "\tlibssl.so.3 => /lib/libssl.so.3 (0x1)",
         "\tlibm.so.6 => not found",
+        "\tlibbeside.so => not found",
+        "\tlibelsewhere.so => not found",
         "\tstatically linked",
+        "/venv/libbeside.so:",
+        "/venv/other/libelsewhere.so:",
     ]
 
     assert files.unexpected_libraries(said) == {
         "libgl.so": "/venv/a.so",
         "libm.so.6": "/venv/b.so",
+        "libelsewhere.so": "/venv/b.so",
         "libssl.so.3": "/venv/b.so",
     }
