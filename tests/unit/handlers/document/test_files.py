@@ -175,4 +175,7 @@ def test_importing_the_package_and_inspecting_needs_neither_numpy_nor_an_engine(
         [sys.executable, "-W", "error", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
 
-    assert done.stdout.splitlines() == ["1240.0", f"DEPENDENCY_MISSING numpy or OpenCV is not installed: {OCR_INSTALL_HINT}"]
+    assert done.stdout.splitlines() == [
+        "1240.0",
+        f"DEPENDENCY_MISSING numpy or OpenCV is not installed: {OCR_INSTALL_HINT}",
+    ]

@@ -137,7 +137,11 @@ class FakeService:
 
     def _result(self, job_id: str) -> dict[str, Any]:
         area = f"documents/{job_id}/"
-        files = [("text", "text.txt", len(TEXT)), ("analyze_result", "analyze_result.json", 2), ("preview", "preview/0001.jpg", 2)]
+        files = [
+            ("text", "text.txt", len(TEXT)),
+            ("analyze_result", "analyze_result.json", 2),
+            ("preview", "preview/0001.jpg", 2),
+        ]
         artifacts = [
             {
                 "kind": kind,
