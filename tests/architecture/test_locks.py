@@ -20,8 +20,8 @@ LOCKS = ("requirements.txt", "docker_worker/requirements.txt", "requirements-dev
 FOLDERS = ("core", "handlers", "infrastructure", "testing", "docker_worker", "local", "benchmarks", "tests")
 SHIM = ROOT / "docker_worker" / "opencv_contrib_shim" / "pyproject.toml"
 
-# Used unmodified, as separate modules that a user can replace, which the LGPL asks for. Two come with PaddleX; libheif is
-# in pi-heif as a library of its own.
+# Used unmodified, as separate modules that a user can replace, which the LGPL asks for. Two come with PaddleX; in
+# pi-heif it is libheif, a library of its own.
 LESSER_GPL = {"crc32c", "pi-heif", "python-bidi", "psycopg", "psycopg-binary", "psycopg-pool"}
 
 
