@@ -105,6 +105,10 @@ class Strip:
         pitches = [below.middle - above.middle for above, below in pairwise(self.lines)]
         return bool(pitches) and median(pitches) <= CLOSE_PITCH * self._height
 
+    def faces(self, other: Strip) -> bool:
+        """Whether some of one stands at the height of some of the other: what is above or below is not beside."""
+        return self.lines[0].middle <= other.lines[-1].middle and other.lines[0].middle <= self.lines[-1].middle
+
     def in_rows_with(self, other: Strip) -> bool:
         """Whether the lines of the strip with fewer stand beside lines of the other."""
         few, many = sorted((self.lines, other.lines), key=len)
@@ -177,7 +181,7 @@ def _notes(large: Sequence[int], count: int) -> list[tuple[int, int]]:
 
 def _are_columns(a: Strip, b: Strip, height: float, numbers: Sequence[Box]) -> bool:
     """``numbers`` are the numbers about: narrow text that stands in rows with as many as it has is of their table."""
-    if a.is_terse or b.is_terse or a.is_labels:
+    if a.is_terse or b.is_terse or a.is_labels or not a.faces(b):
         return False
     if not a.in_rows_with(b):
         return b.left - a.right >= NOTE_GAP * height or a.is_prose or b.is_prose

@@ -336,3 +336,28 @@ def test_five_thousand_pieces_are_ordered_in_seconds(kind: str) -> None:
     assert sorted(word for line in lines for word in line.text.split() if word != "text") == sorted(
         str(n) for n in range(5_000)
     )
+
+
+def test_an_address_between_goods_and_prices_but_above_them_is_no_column() -> None:
+    places = [
+        ("Northgate Archive Co.", 183, 458, 48),
+        ("301 Ridge Way", 247, 392, 84),
+        ("GX7 1NV Aldham", 235, 404, 117),
+        ("Tel. 06152 475313", 228, 410, 151),
+        ("No. 037920", 39, 152, 202),
+        ("9 June 2018 13:40", 421, 600, 203),
+        ("SPAGHETTI NO. 5", 39, 209, 246),
+        ("8.29", 558, 601, 246),
+        ("CHEDDAR 200G", 39, 203, 280),
+        ("10.75", 547, 599, 280),
+        ("APPLE JUICE 1L", 38, 198, 312),
+        ("15.96", 547, 600, 313),
+        ("RYE BREAD 750G", 40, 215, 344),
+        ("4.52", 558, 600, 344),
+        ("3 x 2.65", 116, 189, 374),
+        ("BANANAS 1.240 KG", 39, 238, 408),
+        ("13.29", 548, 600, 408),
+    ]
+    receipt = [piece(text, left, top, 25, right - left) for text, left, right, top in places]
+
+    assert texts(ordered(receipt, 639, 1_149)) == texts(receipt)
