@@ -1,0 +1,71 @@
+"""What can be wrong with an image for a portal, or with making it. The branch of the error tree that this package adds.
+
+::
+
+    InvalidInput
+    +-- StoragePathInvalid               a storage path, or a part of one, that no builder of ours would make
+    TaskError
+    +-- PortalError                      the image cannot be made as the portal wants it; trying again changes nothing
+    |   +-- SealedError                  what is stored sealed cannot be opened
+    |   |   +-- SealedFormatUnknown      not a sealed object, or of a version or algorithm that is not known
+    |   |   +-- SealedDamaged            not what was sealed for this owner under this path
+    |   |   +-- SealedTooLarge           more bytes than the reader takes
+    |   +-- SealedOwnerWrong             the path is another user's or another document's
+    |   +-- SealingKeyUnknown            sealed with a key that is not configured
+    |   +-- SealingKeyMissing            no key is configured to seal with
+    |   +-- PackageEntryInvalid          a name that a package does not take, or takes only once
+    +-- TransientTaskError
+        +-- SealingKeyUnavailable        the service that keeps the key does not answer
+"""
+
+from __future__ import annotations
+
+from core.errors import InvalidInput, TaskError, TransientTaskError
+
+
+class StoragePathInvalid(InvalidInput, ValueError):
+    """A :class:`ValueError` too, so that a validator of a model may raise it."""
+
+    code = "STORAGE_PATH_INVALID"
+
+
+class PortalError(TaskError):
+    code = "PORTAL_ERROR"
+
+
+class SealedError(PortalError):
+    code = "SEALED_ERROR"
+
+
+class SealedFormatUnknown(SealedError):
+    code = "SEALED_FORMAT_UNKNOWN"
+
+
+class SealedDamaged(SealedError):
+    code = "SEALED_DAMAGED"
+
+
+class SealedTooLarge(SealedError):
+    code = "SEALED_TOO_LARGE"
+
+
+class SealedOwnerWrong(PortalError):
+    code = "SEALED_OWNER_WRONG"
+
+
+class SealingKeyUnknown(PortalError):
+    """``key_id`` in the details names it."""
+
+    code = "SEALING_KEY_UNKNOWN"
+
+
+class SealingKeyMissing(PortalError):
+    code = "SEALING_KEY_MISSING"
+
+
+class PackageEntryInvalid(PortalError):
+    code = "PACKAGE_ENTRY_INVALID"
+
+
+class SealingKeyUnavailable(TransientTaskError):
+    code = "SEALING_KEY_UNAVAILABLE"
