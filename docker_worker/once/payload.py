@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from core.boundary import problems
 from core.context import StopSignal
-from core.errors import InvalidInput, TextNotStorable, TransientError
+from core.errors import TextNotStorable, TransientError
+from handlers.portal.errors import PayloadInvalid, PayloadMissing
 from infrastructure.web.errors import MalformedJson
 from infrastructure.web.json_text import load_json
 
@@ -17,16 +18,6 @@ MAX_BYTES = 64 * 1024 * 1024
 PIECE = 1024 * 1024
 LOOK_SECONDS = 0.2
 """How often whoever waits for input looks whether to stop."""
-
-
-class PayloadMissing(InvalidInput):
-    """There is no input, or none that can be read."""
-
-    code = "PAYLOAD_MISSING"
-
-
-class PayloadInvalid(InvalidInput):
-    code = "PAYLOAD_INVALID"
 
 
 class OnceInterrupted(TransientError):

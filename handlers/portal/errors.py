@@ -3,9 +3,14 @@
 ::
 
     InvalidInput
+    +-- PayloadMissing                   there is no payload, or none that can be read
+    +-- PayloadInvalid                   a payload that does not fit; names the field
+    +-- ArtifactSourceInvalid            the artifact comes from both or neither of its sources, or from none of ours
     +-- StoragePathInvalid               a storage path, or a part of one, that no builder of ours would make
     TaskError
     +-- PortalError                      the image cannot be made as the portal wants it; trying again changes nothing
+    |   +-- QualityFailed                  nothing is to be seen on the picture, or its quality cannot be measured
+    |   +-- EnhanceFailed
     |   +-- SealedError                  what is stored sealed cannot be opened
     |   |   +-- SealedFormatUnknown      not a sealed object, or of a version or algorithm that is not known
     |   |   +-- SealedDamaged            not what was sealed for this owner under this path
@@ -15,12 +20,27 @@
     |   +-- SealingKeyMissing            no key is configured to seal with
     |   +-- PackageEntryInvalid          a name that a package does not take, or takes only once
     +-- TransientTaskError
+        +-- StageTimeout                 a stage took longer than it may
+        |   +-- OcrTimeout, UploadTimeout
+        +-- UploadFailed                 what was made is not in storage as it was written
         +-- SealingKeyUnavailable        the service that keeps the key does not answer
 """
 
 from __future__ import annotations
 
 from core.errors import InvalidInput, TaskError, TransientTaskError
+
+
+class PayloadMissing(InvalidInput):
+    code = "PAYLOAD_MISSING"
+
+
+class PayloadInvalid(InvalidInput):
+    code = "PAYLOAD_INVALID"
+
+
+class ArtifactSourceInvalid(InvalidInput):
+    code = "ARTIFACT_SOURCE_INVALID"
 
 
 class StoragePathInvalid(InvalidInput, ValueError):
@@ -31,6 +51,14 @@ class StoragePathInvalid(InvalidInput, ValueError):
 
 class PortalError(TaskError):
     code = "PORTAL_ERROR"
+
+
+class QualityFailed(PortalError):
+    code = "QUALITY_FAILED"
+
+
+class EnhanceFailed(PortalError):
+    code = "ENHANCE_FAILED"
 
 
 class SealedError(PortalError):
@@ -69,3 +97,19 @@ class PackageEntryInvalid(PortalError):
 
 class SealingKeyUnavailable(TransientTaskError):
     code = "SEALING_KEY_UNAVAILABLE"
+
+
+class StageTimeout(TransientTaskError):
+    code = "STAGE_TIMEOUT"
+
+
+class OcrTimeout(StageTimeout):
+    code = "OCR_TIMEOUT"
+
+
+class UploadTimeout(StageTimeout):
+    code = "UPLOAD_TIMEOUT"
+
+
+class UploadFailed(TransientTaskError):
+    code = "UPLOAD_FAILED"

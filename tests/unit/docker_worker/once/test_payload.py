@@ -15,11 +15,10 @@ from core.context import StopSignal
 from docker_worker.once.payload import (
     OnceInterrupted,
     Payload,
-    PayloadInvalid,
-    PayloadMissing,
     parse_payload,
     read_payload,
 )
+from handlers.portal.errors import PayloadInvalid, PayloadMissing
 
 
 @contextmanager
