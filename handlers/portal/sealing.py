@@ -40,7 +40,8 @@ def owner_of_path(path: SealedPath) -> Owner:
 
 
 class SealedStore(Protocol):
-    """Encrypted objects, under the paths of :mod:`handlers.portal.paths` that end in ``.enc``. For many threads at once.
+    """Encrypted objects, under the paths of :mod:`handlers.portal.paths` that end in ``.enc``. For any number of
+    threads.
 
     Each call that takes a path raises :class:`handlers.portal.errors.StoragePathInvalid` for one that is not of that
     kind, and what :class:`core.ports.BlobStore` raises. Each that takes an owner raises

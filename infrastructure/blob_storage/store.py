@@ -11,7 +11,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, BlobServiceClient, ContentSettings
 
 from core.blobnames import check_blob_name, is_blob_name
-from core.errors import CapacityExceeded
+from core.streams import bounded, in_blocks
 from infrastructure.blob_storage.connection import PIECE
 from infrastructure.blob_storage.errors import error_code, guarded, guarded_each
 
@@ -47,7 +47,7 @@ class AzureBlobStore:
 
     def put_stream(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
         upload = _Upload(self._blob(name), content_type, self._in_container)
-        for block in _blocks(_bounded(pieces, max_bytes)):
+        for block in in_blocks(bounded(pieces, max_bytes, "blob"), PIECE):
             upload.add(block)
         return upload.commit()
 
@@ -155,28 +155,3 @@ class _Upload:
 
     def _write(self, request: Callable[[], object]) -> None:
         guarded(lambda: self._in_container(request))
-
-
-def _bounded(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        if size > max_bytes:
-            raise CapacityExceeded(f"blob: more than {max_bytes} bytes", limit=max_bytes)
-        yield piece
-
-
-def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of :data:`PIECE`, the last one shorter; none for no bytes."""
-    rest = bytearray()
-    for piece in pieces:
-        view = memoryview(piece)
-        while view:
-            taken = view[: PIECE - len(rest)]
-            rest += taken
-            view = view[len(taken) :]
-            if len(rest) == PIECE:
-                yield bytes(rest)
-                rest.clear()
-    if rest:
-        yield bytes(rest)
