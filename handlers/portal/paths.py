@@ -5,6 +5,7 @@
     raw/{user_id}/{job_id}/{milliseconds}_{name}.enc           what a user sent, sealed
     master/{user_id}/{document_id}/{document_id}.enc           the finished image, sealed
     output/{user_id}/{job_id}/{milliseconds}_output.zip.enc    the package of all that was made, sealed
+    derived/{user_id}/{job_id}/{milliseconds}_{name}.enc       what a job makes beside these, sealed
     incoming/{user_id}/{job_id}/{milliseconds}_{name}.part     an upload by link that nobody has confirmed; plain
     outgoing/{user_id}/{job_id}/{milliseconds}_{name}.copy     what a link to download leads to until then; plain
 
@@ -60,6 +61,14 @@ class OutputPath:
 
 
 @dataclass(frozen=True, slots=True)
+class DerivedPath:
+    user_id: UserId
+    job_id: PortalJobId
+    milliseconds: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingPath:
     """``milliseconds`` and ``name`` are those of the raw path that it becomes."""
 
@@ -79,7 +88,7 @@ class OutgoingPath:
     name: str
 
 
-SealedPath: TypeAlias = RawPath | MasterPath | OutputPath
+SealedPath: TypeAlias = RawPath | MasterPath | OutputPath | DerivedPath
 PlainPath: TypeAlias = IncomingPath | OutgoingPath
 StoredPath: TypeAlias = SealedPath | PlainPath
 
@@ -132,6 +141,10 @@ def output_path(user_id: UserId, job_id: PortalJobId, milliseconds: int) -> str:
     return build(OutputPath(user_id, job_id, milliseconds))
 
 
+def derived_path(user_id: UserId, job_id: PortalJobId, milliseconds: int, name: str) -> str:
+    return build(DerivedPath(user_id, job_id, milliseconds, name))
+
+
 def incoming_of(raw: RawPath) -> IncomingPath:
     """Where the upload waits that becomes ``raw``."""
     return IncomingPath(raw.user_id, raw.job_id, raw.milliseconds, raw.name)
@@ -151,6 +164,8 @@ def build(path: StoredPath) -> str:
             return f"master/{user_id_of(user_id)}/{document_id}/{document_id}{_SEALED}"
         case OutputPath():
             return _stamped("output", path.user_id, path.job_id, path.milliseconds, _OUTPUT + _SEALED)
+        case DerivedPath():
+            return _stamped("derived", path.user_id, path.job_id, path.milliseconds, check_name(path.name) + _SEALED)
         case IncomingPath():
             return _stamped("incoming", path.user_id, path.job_id, path.milliseconds, check_name(path.name) + _PART)
         case OutgoingPath():
@@ -170,7 +185,7 @@ def check_path(text: str) -> StoredPath:
 def check_sealed_path(text: str) -> SealedPath:
     """Raises :class:`StoragePathInvalid`, also for a path of what is plain."""
     match check_path(text):
-        case RawPath() | MasterPath() | OutputPath() as found:
+        case RawPath() | MasterPath() | OutputPath() | DerivedPath() as found:
             return found
         case IncomingPath() | OutgoingPath():
             raise StoragePathInvalid("a storage path of what is not sealed", part="path")
@@ -193,6 +208,7 @@ _AREA_OF: dict[type[StoredPath], str] = {
     RawPath: "raw",
     MasterPath: "master",
     OutputPath: "output",
+    DerivedPath: "derived",
     IncomingPath: "incoming",
     OutgoingPath: "outgoing",
 }
@@ -224,6 +240,8 @@ def _read_stamped(place: str, user_id: UserId, job_id: PortalJobId, milliseconds
             return RawPath(user_id, job_id, milliseconds, rest.removesuffix(_SEALED))
         case "output":
             return OutputPath(user_id, job_id, milliseconds)
+        case "derived":
+            return DerivedPath(user_id, job_id, milliseconds, rest.removesuffix(_SEALED))
         case "incoming":
             return IncomingPath(user_id, job_id, milliseconds, rest.removesuffix(_PART))
         case "outgoing":
