@@ -1,4 +1,4 @@
-"""The process that a task runs in, as the worker has it, with an engine that keeps count of what it reads."""
+"""The process that a task runs in, as the worker has it, with engines that keep count of what they read."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from benchmarks.kill_worker_pages import READS, CountingReader
+from benchmarks.kill_worker_pages import READS, CountedEngine, NumberReader, Reads
 from core.context import TaskContext
 from core.handlers import TaskHandler
 from core.outcome import Interrupted, RetryLater
 from core.registry import HandlerRegistry
 from core.system import SystemClock
 from docker_worker.child import Channel, serve
+from docker_worker.engines import engine_provider
+from handlers.document.engine import EngineProvider
 from infrastructure.blob_storage.connection import blob_service
 from infrastructure.blob_storage.store import AzureBlobStore
 from infrastructure.logs import log_to_stderr
@@ -28,19 +30,26 @@ def main() -> int:
     channel = Channel()
     log_to_stderr()
     settings = Settings.from_environment(os.environ)
-    reader = CountingReader(Path(os.environ[READS]))
-    _, handlers = build_registries(settings, always(reader))
+    reads = Reads(Path(os.environ[READS]))
+    _, handlers = build_registries(settings, _engines(settings, reads))
     blobs = AzureBlobStore(blob_service(settings), settings.storage_container)
-    noting = HandlerRegistry(_noting(handler, reader) for handler in handlers.values())
+    noting = HandlerRegistry(_noting(handler, reads) for handler in handlers.values())
     serve(noting, blobs, SystemClock(), channel=channel)
     return 0
 
 
-def _noting(handler: TaskHandler, reader: CountingReader) -> TaskHandler:
-    """``handler``, which tells the reader first for which job it reads."""
+def _engines(settings: Settings, reads: Reads) -> EngineProvider:
+    if settings.ocr_engine == "test":
+        return always(NumberReader(reads))
+    provide = engine_provider(settings)
+    return lambda choice: CountedEngine(provide(choice), reads)
+
+
+def _noting(handler: TaskHandler, reads: Reads) -> TaskHandler:
+    """``handler``, which says first for which job is read."""
 
     def noted(params: BaseModel, context: TaskContext) -> BaseModel | RetryLater | Interrupted:
-        reader.job = context.job_id
+        reads.job = context.job_id
         return handler.function(params, context)
 
     return replace(handler, function=noted)

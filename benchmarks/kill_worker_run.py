@@ -22,7 +22,7 @@ import httpx
 import psutil
 import psycopg
 
-from benchmarks.kill_worker_pages import READS, document, reads_by_job
+from benchmarks.kill_worker_pages import READS, document, letters, reads_by_job
 from benchmarks.kill_worker_truth import blobs_of, count_ended
 from benchmarks.stack_client import StackClient, StackFailed
 from local.stack import Stack, StackOptions
@@ -32,19 +32,19 @@ WORKER = "benchmarks.kill_worker_process"
 READY = re.compile(r"\bworker_ready\b.*?(?P<url>http://[^\s\"]+)")
 LOOK_SECONDS = 0.02
 GONE_SECONDS = 10.0
-KILLS_A_TASK = 2
-"""So that no task can run out of the three attempts that it has, should each kill hit it before its first page."""
-
 T = TypeVar("T")
 
 Victim = Literal["worker", "child"]
+Engine = Literal["test", "paddle"]
 
 
 @dataclass(frozen=True, slots=True)
 class KillPlan:
     """``kills`` is how many are to hit a task that runs; ``lease`` the seconds of a lease.
 
-    One of the ``workers`` has nothing to do, so that what is measured is not how long the others are busy.
+    One of the ``workers`` has nothing to do, so that what is measured is not how long the others are busy. A kill comes
+    ``within`` so many seconds of the task's being seen, and no task gets more than ``kills_a_task``: with two none can
+    run out of the three attempts that it has, should each hit it before its first page.
     """
 
     kills: int = 1_000
@@ -52,6 +52,9 @@ class KillPlan:
     workers: int = 3
     lease: float = 3.0
     seed: int = 1
+    engine: Engine = "test"
+    kills_a_task: int = 2
+    within: float = 1.0
     patience: float = 300.0
 
 
@@ -74,6 +77,7 @@ class Disturbed:
     kills: list[Kill] = field(default_factory=list)
     survivors: int = 0
     reads: Mapping[str, int] = field(default_factory=dict)
+    reads_of_undisturbed: int = 0
     seconds: float = 0.0
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -93,28 +97,29 @@ class Run:
         plan = self._plan
         with TemporaryDirectory(prefix="kill-worker-") as name:
             folder = Path(name)
-            reads, self._document = folder / "reads", folder / "pages.tiff"
-            self._document.write_bytes(document(plan.pages))
-            options = StackOptions(ocr_engine="test", without=["worker"], environment=_environment(plan, folder))
+            reads, self._document = folder / "reads", folder / "pages"
+            self._document.write_bytes(letters(plan.pages) if plan.engine == "paddle" else document(plan.pages))
+            options = StackOptions(ocr_engine=plan.engine, without=["worker"], environment=_environment(plan, folder))
             with Stack(options) as stack, StackClient(stack.url, stack.key) as client:
                 crew = [_Lane(stack, reads, folder / f"worker-{n}.log") for n in range(plan.workers)]
                 try:
                     crew[0].start()
-                    self._found.reference = self._undisturbed(stack, client)
+                    self._found.reference, undisturbed = self._undisturbed(stack, client)
                     for lane in crew[1:]:
                         lane.start()
                     self._kill_all(stack, client, crew)
                     self._found.reads = reads_by_job(reads)
+                    self._found.reads_of_undisturbed = self._found.reads[undisturbed]
                 finally:
                     for lane in crew:
                         lane.stop()
                 self._found.settings = stack.settings
                 return judge(self._found)
 
-    def _undisturbed(self, stack: Stack, client: StackClient) -> Mapping[str, bytes]:
+    def _undisturbed(self, stack: Stack, client: StackClient) -> tuple[Mapping[str, bytes], str]:
         job_id = self._submit(client, "undisturbed")
         client.wait(job_id, 0.1, self._plan.patience)
-        return blobs_of(stack.settings, job_id)
+        return blobs_of(stack.settings, job_id), job_id
 
     def _submit(self, client: StackClient, key: str) -> str:
         source = {"path": str(self._document)}
@@ -152,7 +157,7 @@ class Run:
             task = lane.wait_for_task(done)
             if task is None:
                 return
-            done.wait(chosen.uniform(0.0, lane.task_seconds))
+            done.wait(chosen.uniform(0.0, self._plan.within))
             self._kill(lane, chosen.choice(("worker", "child")))
             with self._lock:
                 if len(self._found.kills) >= self._plan.kills:
@@ -172,7 +177,7 @@ class Run:
     def _may_kill(self, job_id: str) -> bool:
         with self._lock:
             self._killed[job_id] += 1
-            return self._killed[job_id] <= KILLS_A_TASK
+            return self._killed[job_id] <= self._plan.kills_a_task
 
 
 class _Lane:
@@ -186,7 +191,6 @@ class _Lane:
         self._url = ""
         self._spare = self._prepare()
         self._worker: ModuleProcess | None = None
-        self.task_seconds = 1.0
 
     def start(self) -> None:
         self._worker, self._spare = self._spare, self._prepare()
@@ -252,6 +256,7 @@ class _Lane:
 def _environment(plan: KillPlan, folder: Path) -> dict[str, str]:
     return {
         **os.environ,
+        "OCR_ENGINE": plan.engine,
         "LEASE_SECONDS": f"{plan.lease:g}",
         "DOCKER_HTTP_PORT": "0",
         "DOCUMENT_SOURCE_ROOTS": str(folder),

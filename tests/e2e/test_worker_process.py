@@ -94,6 +94,7 @@ def stack(documents: Path) -> Iterator[Stack]:
         **os.environ,
         "DOCKER_HTTP_PORT": "0",
         "DOCKER_WARM_UP": "none",
+        "OCR_ENGINE": "test",
         "DOCUMENT_SOURCE_ROOTS": str(documents),
     }
     with Stack(StackOptions(ocr_engine="test", without=["worker"], environment=environment)) as running:
