@@ -1,9 +1,9 @@
 """A long document in one worker with the real OCR engine: pages a second, and whether its memory stays flat.
 
-``python -m benchmarks.worker_pages``. The worker is ``python -m docker_worker`` on a real stack; one task reads all the
-pages, so that its process is never made anew. The resident sets of the worker and of the process that its task runs in
-are looked at a few times a second; what is compared are the medians of the first and of the last quarter of the pages
-behind the warm-up.
+``python -m benchmarks.worker_pages``. The worker is ``python -m docker_worker`` on a real stack; a task reads as many
+pages as it may, so that its process is not made anew. The resident sets of the worker and of the process that its task
+runs in are looked at a few times a second; what is compared are the medians of the first and of the last quarter of the
+pages behind the warm-up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from itertools import cycle, islice
@@ -30,6 +30,7 @@ from PIL import Image
 
 from benchmarks.report import Goal, at_least, finish, parser
 from benchmarks.stack_client import ENDED, StackClient, StackFailed
+from handlers.document.parameters import MAX_PAGES_PER_TASK
 from local.errors import LocalError
 from local.stack import Stack, StackOptions
 from local.stack_process import Command, Late, ModuleProcess
@@ -93,7 +94,7 @@ def _read(
         "source": {"path": str(folder / "pages.tiff")},
         "preview": False,
         "quality": quality,
-        "pages_per_task": pages,
+        "pages_per_task": min(pages, MAX_PAGES_PER_TASK),
     }
     began = time.monotonic()
     job_id = client.submit("ocr_document", params, "pages")
@@ -104,13 +105,20 @@ def _read(
             current: dict[str, Any] = http.get("/health").json()["current"] or {}
             if current and started is None:
                 started = time.monotonic()
-            if current.get("percent") is not None:
-                samples.append(Sample(round(current["percent"] * pages / 100), *_sizes(pid)))
+            if current.get("percent") is not None and current["task_type"] == "ocr_recognise_pages":
+                samples.append(Sample(_page(current, pages), *_sizes(pid)))
             time.sleep(LOOK_SECONDS)
     ended = client.status(job_id)
     if ended["status"] != "completed" or not samples:
         raise StackFailed(f"the document is {ended['status']}: {ended['error']}")
     return samples, time.monotonic() - (started or began)
+
+
+def _page(task: Mapping[str, Any], pages: int) -> int:
+    """How many were read; a task is named for its first and last page."""
+    first, last = (int(part) for part in task["task_id"].split("-")[-2:])
+    done: float = task["percent"] / 100 * (last - first + 1)
+    return min(pages, round(first - 1 + done))
 
 
 def _sizes(pid: int) -> tuple[float, float]:
