@@ -42,7 +42,7 @@ TAG_BYTES = 32
 MAX_WRAPPED = 1_024
 """Bytes. RSA with 4,096 bits, the largest that Key Vault has, wraps into 512."""
 
-_KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}")
+_KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,249}")
 
 
 class WrapMethod(IntEnum):

@@ -92,7 +92,7 @@ class KeyRing:
     def _first(self) -> KeyWrapper:
         if not self._places:
             raise SealingKeyMissing(
-                "there is no key to seal with: set PORTAL_KEYS or PORTAL_KEY_VAULT_KEY, for each process alike"
+                "there is no key to seal with: set PORTAL_KEYS or PORTAL_KEY_VAULT_KEYS, for each process alike"
             )
         return self._places[0]
 

@@ -14,6 +14,7 @@ PACKAGES = ("core", "handlers", "infrastructure", "testing", "docker_worker", "l
 
 KNOWN_TO = {
     "azure.storage": ("infrastructure/blob_storage/",),
+    "azure.keyvault": ("infrastructure/sealed/key_vault.py",),
     "azure.servicebus": ("infrastructure/service_bus/", "local/functions_host/"),
     "azure.identity": ("infrastructure/tokens.py", "local/functions_host/"),
     "azurefunctions": ("infrastructure/web/", "testing/endpoints/blueprint.py", "local/functions_host/"),

@@ -58,7 +58,7 @@ def test_a_key_of_another_length_is_none() -> None:
         ["a=hunter2"],
         ["a b=" + base64.b64encode(bytes(32)).decode()],
         ["vault:a=" + base64.b64encode(bytes(32)).decode()],
-        ["x" * 201 + "=" + base64.b64encode(bytes(32)).decode()],
+        ["x" * 251 + "=" + base64.b64encode(bytes(32)).decode()],
         [key_text("a"), key_text("a", 2)],
     ],
 )
