@@ -15,6 +15,8 @@
     |   |   +-- SealedFormatUnknown      not a sealed object, or of a version or algorithm that is not known
     |   |   +-- SealedDamaged            not what was sealed for this owner under this path
     |   |   +-- SealedTooLarge           more bytes than the reader takes
+    |   +-- UploadMissing                confirmed before anything came in, or after it was removed
+    |   +-- UploadEmpty
     |   +-- SealedOwnerWrong             the path is another user's or another document's
     |   +-- SealingKeyUnknown            sealed with a key that is not configured
     |   +-- SealingKeyMissing            no key is configured to seal with
@@ -75,6 +77,14 @@ class SealedDamaged(SealedError):
 
 class SealedTooLarge(SealedError):
     code = "SEALED_TOO_LARGE"
+
+
+class UploadMissing(PortalError):
+    code = "UPLOAD_MISSING"
+
+
+class UploadEmpty(PortalError):
+    code = "UPLOAD_EMPTY"
 
 
 class SealedOwnerWrong(PortalError):

@@ -7,7 +7,7 @@
     output/{user_id}/{job_id}/{milliseconds}_output.zip.enc    the package of all that was made, sealed
     derived/{user_id}/{job_id}/{milliseconds}_{name}.enc       what a job makes beside these, sealed
     incoming/{user_id}/{job_id}/{milliseconds}_{name}.part     an upload by link that nobody has confirmed; plain
-    outgoing/{user_id}/{job_id}/{milliseconds}_{name}.copy     what a link to download leads to until then; plain
+    outgoing/{user_id}/{document_id}/{milliseconds}_{name}.copy    what a link to download leads to until then; plain
 
 Ids are version 4 UUIDs of RFC 9562's variant, in lower case with hyphens. Milliseconds count from 1970 in UTC. A name
 is 1 to 128 of ``A-Za-z0-9 . _ -`` and starts with neither a dot nor a hyphen. What ends in ``.enc`` is encrypted.
@@ -80,10 +80,10 @@ class IncomingPath:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingPath:
-    """``milliseconds`` is when the link to it ends."""
+    """``milliseconds`` is when the link to it ends, ``name`` a digest of the path that it is a copy of."""
 
     user_id: UserId
-    job_id: PortalJobId
+    document_id: DocumentId
     milliseconds: int
     name: str
 
@@ -150,8 +150,23 @@ def incoming_of(raw: RawPath) -> IncomingPath:
     return IncomingPath(raw.user_id, raw.job_id, raw.milliseconds, raw.name)
 
 
-def raw_of(incoming: IncomingPath) -> RawPath:
-    return RawPath(incoming.user_id, incoming.job_id, incoming.milliseconds, incoming.name)
+def outgoing_of(path: SealedPath, document_id: DocumentId, milliseconds: int) -> OutgoingPath:
+    """Where the copy lies that a link leads to which ends at ``milliseconds``: of each path another."""
+    digest = hashlib.sha256(build(path).encode()).hexdigest()
+    return OutgoingPath(path.user_id, document_id, milliseconds, digest)
+
+
+def file_name(path: SealedPath) -> str:
+    """What a file that was stored there may be called."""
+    match path:
+        case RawPath(name=name) | DerivedPath(name=name):
+            return name
+        case MasterPath(document_id=document_id):
+            return document_id
+        case OutputPath():
+            return _OUTPUT
+        case _:
+            assert_never(path)
 
 
 def build(path: StoredPath) -> str:
@@ -169,7 +184,9 @@ def build(path: StoredPath) -> str:
         case IncomingPath():
             return _stamped("incoming", path.user_id, path.job_id, path.milliseconds, check_name(path.name) + _PART)
         case OutgoingPath():
-            return _stamped("outgoing", path.user_id, path.job_id, path.milliseconds, check_name(path.name) + _COPY)
+            return _stamped(
+                "outgoing", path.user_id, path.document_id, path.milliseconds, check_name(path.name) + _COPY
+            )
         case _:
             assert_never(path)
 
@@ -214,10 +231,10 @@ _AREA_OF: dict[type[StoredPath], str] = {
 }
 
 
-def _stamped(place: str, user_id: UserId, job_id: PortalJobId, milliseconds: int, rest: str) -> str:
+def _stamped(place: str, user_id: UserId, second: PortalJobId | DocumentId, milliseconds: int, rest: str) -> str:
     if type(milliseconds) is not int or not 0 <= milliseconds <= MAX_MILLISECONDS:
         raise StoragePathInvalid(f"milliseconds are whole, 0 to {MAX_MILLISECONDS}", part="milliseconds")
-    return f"{place}/{user_id_of(user_id)}/{job_id_of(job_id)}/{milliseconds}_{rest}"
+    return f"{place}/{user_id_of(user_id)}/{_checked_id(second, 'job_id')}/{milliseconds}_{rest}"
 
 
 def _read(text: str) -> StoredPath | None:
@@ -231,10 +248,11 @@ def _read(text: str) -> StoredPath | None:
     stamped = _STAMPED.fullmatch(last)
     if stamped is None:
         return None
-    return _read_stamped(place, UserId(user_id), PortalJobId(second), int(stamped[1]), stamped[2])
+    return _read_stamped(place, UserId(user_id), second, int(stamped[1]), stamped[2])
 
 
-def _read_stamped(place: str, user_id: UserId, job_id: PortalJobId, milliseconds: int, rest: str) -> StoredPath | None:
+def _read_stamped(place: str, user_id: UserId, second: str, milliseconds: int, rest: str) -> StoredPath | None:
+    job_id = PortalJobId(second)
     match place:
         case "raw":
             return RawPath(user_id, job_id, milliseconds, rest.removesuffix(_SEALED))
@@ -245,7 +263,7 @@ def _read_stamped(place: str, user_id: UserId, job_id: PortalJobId, milliseconds
         case "incoming":
             return IncomingPath(user_id, job_id, milliseconds, rest.removesuffix(_PART))
         case "outgoing":
-            return OutgoingPath(user_id, job_id, milliseconds, rest.removesuffix(_COPY))
+            return OutgoingPath(user_id, DocumentId(second), milliseconds, rest.removesuffix(_COPY))
         case _:
             return None
 

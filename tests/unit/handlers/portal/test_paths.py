@@ -35,12 +35,13 @@ from handlers.portal.paths import (
     derived_path,
     document_id_for,
     document_id_of,
+    file_name,
     incoming_of,
     is_uuid4,
     job_id_of,
     master_path,
+    outgoing_of,
     output_path,
-    raw_of,
     raw_path,
     user_id_of,
 )
@@ -130,7 +131,7 @@ def test_each_path_is_as_it_is_promised() -> None:
 @example(RawPath(USER, JOB, 0, "a.enc"))
 @example(RawPath(USER, JOB, 7, "1_2"))
 @example(IncomingPath(USER, JOB, 0, "a.enc"))
-@example(OutgoingPath(USER, JOB, 0, "a.part"))
+@example(OutgoingPath(USER, DOCUMENT, 0, "a.part"))
 @example(RawPath(USER, JOB, MAX_MILLISECONDS, "x" * 128))
 def test_what_is_built_is_read_back(path: StoredPath) -> None:
     assert check_path(build(path)) == path
@@ -224,7 +225,6 @@ def test_an_upload_waits_under_a_name_that_is_that_of_one_raw_path() -> None:
     raw = check_raw_path(RAW)
 
     assert build(incoming_of(raw)) == f"incoming/{USER}/{JOB}/1700000000000_photo.jpg.part"
-    assert raw_of(incoming_of(raw)) == raw
 
 
 def test_a_job_has_one_document_whoever_asks() -> None:
@@ -233,3 +233,18 @@ def test_a_job_has_one_document_whoever_asks() -> None:
     assert is_uuid4(document_id_for(JOB))
     with pytest.raises(StoragePathInvalid):
         document_id_for(PortalJobId("1"))
+
+
+def test_a_copy_lies_apart_for_each_path_and_each_end_of_a_link() -> None:
+    sealed = [check_sealed_path(text) for text in (RAW, MASTER, OUTPUT, RAW.replace("photo", "other"))]
+
+    copies = {build(outgoing_of(path, DOCUMENT, end)) for path in sealed for end in (1, 2)}
+
+    assert len(copies) == 8
+    assert all(text.startswith(f"outgoing/{USER}/{DOCUMENT}/") for text in copies)
+
+
+def test_a_file_that_was_stored_has_a_name() -> None:
+    names = [file_name(check_sealed_path(text)) for text in (RAW, MASTER, OUTPUT, derived_path(USER, JOB, 1, "a.png"))]
+
+    assert names == ["photo.jpg", DOCUMENT, "output.zip", "a.png"]
