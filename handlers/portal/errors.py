@@ -11,6 +11,10 @@
     +-- PortalError                      the image cannot be made as the portal wants it; trying again changes nothing
     |   +-- QualityFailed                  nothing is to be seen on the picture, or its quality cannot be measured
     |   +-- EnhanceFailed
+    |   +-- SchemaFailed                   the picture cannot be made to meet a rule, which the details name
+    |   |   +-- ResizeFailed
+    |   |   +-- SizeExceeded               no encoding is small enough; the details have the nearest, in bytes
+    |   |   +-- SizeTooSmall
     |   +-- SealedError                  what is stored sealed cannot be opened
     |   |   +-- SealedFormatUnknown      not a sealed object, or of a version or algorithm that is not known
     |   |   +-- SealedDamaged            not what was sealed for this owner under this path
@@ -61,6 +65,22 @@ class QualityFailed(PortalError):
 
 class EnhanceFailed(PortalError):
     code = "ENHANCE_FAILED"
+
+
+class SchemaFailed(PortalError):
+    code = "SCHEMA_FAILED"
+
+
+class ResizeFailed(SchemaFailed):
+    code = "RESIZE_FAILED"
+
+
+class SizeExceeded(SchemaFailed):
+    code = "SIZE_EXCEEDED"
+
+
+class SizeTooSmall(SchemaFailed):
+    code = "SIZE_TOO_SMALL"
 
 
 class SealedError(PortalError):

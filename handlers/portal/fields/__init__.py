@@ -1,0 +1,6 @@
+"""Text that was read, mapped to the fields of a portal's schema by rules: labels, patterns, checks, dates, choices."""
+
+from handlers.portal.fields.mapping import map_fields, redacted
+from handlers.portal.fields.results import FieldResult
+
+__all__ = ["FieldResult", "map_fields", "redacted"]

@@ -1,0 +1,113 @@
+"""From the pages that were read to the fields of a schema. Pure: the same records give the same fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from handlers.document.records import PageRecord
+from handlers.portal.fields.labels import LabelledSheet
+from handlers.portal.fields.results import FieldResult
+from handlers.portal.fields.tokens import Sheet, Token, sheet_of
+from handlers.portal.fields.values import Reading, is_likely, masked, readings, uid_spans
+from handlers.portal.schema import FieldRule
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What stands beside one label. ``readings`` are none where it breaks the rule, several where it is not clear."""
+
+    sheet: Sheet
+    tokens: tuple[Token, ...]
+    likeness: float
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Valid:
+    sheet: Sheet
+    reading: Reading
+    confidence: float
+
+
+def map_fields(rules: Sequence[FieldRule], records: Iterable[PageRecord]) -> tuple[FieldResult, ...]:
+    """A result for each of ``rules``, in their order."""
+    labels = {number: rule.labels for number, rule in enumerate(rules)}
+    sheets = [LabelledSheet(sheet_of(record), labels) for record in records]
+    return tuple(_result(rule, list(_found(rule, number, sheets))) for number, rule in enumerate(rules))
+
+
+def redacted(rules: Sequence[FieldRule], text: str) -> str:
+    """``text`` with every number in it masked that looks like the value of a field that is."""
+    mask = next((rule.mask for rule in rules if rule.kind == "uid" and rule.mask is not None), None)
+    if mask is None:
+        return text
+    for start, end, digits in reversed(list(uid_spans(text))):
+        text = text[:start] + masked(digits, mask) + text[end:]
+    return text
+
+
+def _found(rule: FieldRule, number: int, sheets: Sequence[LabelledSheet]) -> Iterator[_Found]:
+    labelled = [found for sheet in sheets for found in _beside_labels(rule, number, sheet)]
+    if labelled or rule.kind != "uid":
+        yield from labelled
+        return
+    for sheet in sheets:
+        for cell in sheet.sheet.cells:
+            seen = readings(rule, cell.tokens)
+            if seen:
+                yield _Found(sheet.sheet, cell.tokens, 1.0, seen)
+
+
+def _beside_labels(rule: FieldRule, number: int, sheet: LabelledSheet) -> Iterator[_Found]:
+    """For each label the first of what stands around it that keeps the rule; else the first."""
+    for hit in sheet.hits(number):
+        around = [tokens for tokens in sheet.candidates(hit) if is_likely(rule, "".join(one.text for one in tokens))]
+        tried = [_Found(sheet.sheet, tokens, hit.likeness, readings(rule, tokens)) for tokens in around]
+        if tried:
+            yield next((one for one in tried if one.readings), tried[0])
+
+
+def _result(rule: FieldRule, found: Sequence[_Found]) -> FieldResult:
+    if not found:
+        return FieldResult(name=rule.name, status="missing", required=rule.required)
+    valid = sorted(_valid(found), key=lambda one: -one.confidence)
+    if not valid:
+        return _unclear(rule, "invalid", found[0].sheet, found[0].tokens)
+    if len({one.reading.value for one in valid}) > 1:
+        return _unclear(rule, "ambiguous", valid[0].sheet, valid[0].reading.tokens)
+    best = valid[0]
+    return FieldResult(
+        name=rule.name,
+        status="found",
+        required=rule.required,
+        value=masked(best.reading.value, rule.mask),
+        confidence=best.confidence,
+        page=best.sheet.page,
+        polygon=best.sheet.polygon(best.reading.tokens),
+    )
+
+
+def _unclear(rule: FieldRule, status: str, sheet: Sheet, tokens: Sequence[Token]) -> FieldResult:
+    return FieldResult.model_validate(
+        {
+            "name": rule.name,
+            "status": status,
+            "required": rule.required,
+            "confidence": _confidence(tokens),
+            "page": sheet.page,
+            "polygon": sheet.polygon(tokens),
+        }
+    )
+
+
+def _valid(found: Iterable[_Found]) -> Iterator[_Valid]:
+    for one in found:
+        for reading in one.readings:
+            sure = _confidence(reading.tokens) * one.likeness * reading.certainty
+            yield _Valid(one.sheet, reading, round(min(1.0, max(0.0, sure)), 4))
+
+
+def _confidence(tokens: Sequence[Token]) -> float:
+    characters = sum(len(token.text) for token in tokens)
+    return round(sum(token.confidence * len(token.text) for token in tokens) / characters, 4)
