@@ -1,7 +1,8 @@
-"""Links that let whoever has one read one blob for a while: shared access signatures."""
+"""Links that let whoever has one read or write one blob for a while: shared access signatures."""
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import datetime, timedelta
 
@@ -22,6 +23,8 @@ KEY_LASTS = timedelta(hours=48)
 SKEW = timedelta(minutes=15)
 """Clocks differ: a key or link that began now might not have begun for the service (the SAS best practices say so)."""
 
+_FILENAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
 
 class BlobLinks:
     """Signs with the account's key, or, where an identity signs in, with a key that Azure gives to that identity.
@@ -36,19 +39,33 @@ class BlobLinks:
         self._lock = threading.Lock()
         self._delegated: tuple[datetime, UserDelegationKey] | None = None
 
-    def read_url(self, name: str, seconds: float) -> str:
+    def read_url(self, name: str, seconds: float, filename: str | None = None) -> str:
         """A URL to read the blob for ``seconds`` from now, at most a day, whether it is there or not. It is a secret.
 
-        Raises :class:`BlobNameInvalid`, ValueError for a time that cannot be, :class:`BlobStoreMisconfigured` where
-        there is nothing to sign with, and :class:`BlobStoreUnavailable`.
+        A browser saves it as ``filename``, of ``A-Za-z0-9 . _ -``, and shows it where there is none. Raises
+        :class:`BlobNameInvalid`, ValueError for a time or a file name that cannot be, :class:`BlobStoreMisconfigured`
+        where there is nothing to sign with, and :class:`BlobStoreUnavailable`.
         """
+        if filename is not None and not _FILENAME.fullmatch(filename):
+            raise ValueError(f"a file is saved under a name of A-Z a-z 0-9 . _ -: {filename[:80]!r}")
+        disposition = None if filename is None else f'attachment; filename="{filename}"'
+        return self._url(name, seconds, BlobSasPermissions(read=True), disposition)
+
+    def write_url(self, name: str, seconds: float) -> str:
+        """A URL to create the blob, or write it anew, for ``seconds`` from now, and to do nothing else; as
+        :meth:`read_url`. The request has to say ``x-ms-blob-type: BlockBlob``.
+        """
+        return self._url(name, seconds, BlobSasPermissions(create=True, write=True))
+
+    def _url(self, name: str, seconds: float, permission: BlobSasPermissions, disposition: str | None = None) -> str:
         check_blob_name(name)
         lasts = timedelta(seconds=seconds)
         if not timedelta(0) < lasts <= LONGEST:
             raise ValueError(f"a link lasts up to {LONGEST.total_seconds():.0f} seconds: {seconds}")
-        return f"{self._service.get_blob_client(self._container, name).url}?{self._signed(name, lasts)}"
+        signed = self._signed(name, lasts, permission, disposition)
+        return f"{self._service.get_blob_client(self._container, name).url}?{signed}"
 
-    def _signed(self, name: str, lasts: timedelta) -> str:
+    def _signed(self, name: str, lasts: timedelta, permission: BlobSasPermissions, disposition: str | None) -> str:
         now = self._clock.now()
         key = getattr(self._service.credential, "account_key", None)
         secure = self._service.url.startswith("https:")
@@ -58,10 +75,11 @@ class BlobLinks:
             blob_name=name,
             account_key=key,
             user_delegation_key=None if key else self._delegation_key(now, now + lasts),
-            permission=BlobSasPermissions(read=True),
+            permission=permission,
             start=now - SKEW,
             expiry=now + lasts,
             protocol="https" if secure else "https,http",
+            content_disposition=disposition,
         )
 
     def _delegation_key(self, now: datetime, until: datetime) -> UserDelegationKey:

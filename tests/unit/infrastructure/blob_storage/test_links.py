@@ -44,6 +44,25 @@ def test_a_link_by_key_reads_one_blob_over_tls_until_it_ends() -> None:
     assert "hunter2" not in url
 
 
+def test_a_link_to_write_creates_and_writes_one_blob_and_reads_none() -> None:
+    url = links(FakeClock(START), AZURE_STORAGE_CONNECTION_STRING=WITH_KEY).write_url("a/b", 600)
+
+    found = query(url)
+    assert url.startswith("https://engine.blob.core.windows.net/things/a/b?")
+    assert (found["sp"], found["sr"], found["spr"]) == ("cw", "b", "https")
+    assert found["se"] == "2030-01-02T03:14:05Z"
+
+
+def test_a_link_may_say_under_which_name_a_file_is_saved() -> None:
+    signer = links(FakeClock(START), AZURE_STORAGE_CONNECTION_STRING=WITH_KEY)
+
+    assert query(signer.read_url("a", 1, "photo.jpg"))["rscd"] == 'attachment; filename="photo.jpg"'
+    assert "rscd" not in query(signer.read_url("a", 1))
+    for name in ("", 'a"; b', "a\r\nb", "a/b", "\u00e4"):
+        with pytest.raises(ValueError, match="saved under a name"):
+            signer.read_url("a", 1, name)
+
+
 def test_a_link_by_identity_is_signed_with_a_key_that_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock(START)
     found = links(clock, AZURE_STORAGE_ACCOUNT_URL="https://engine.blob.core.windows.net")
@@ -78,8 +97,11 @@ def test_a_signature_signs_nothing() -> None:
 
 @pytest.mark.parametrize("seconds", [0, -1, 86_401])
 def test_a_time_that_cannot_be_is_refused(seconds: float) -> None:
-    with pytest.raises(ValueError, match="up to 86400 seconds"):
-        links(FakeClock(START), AZURE_STORAGE_CONNECTION_STRING=WITH_KEY).read_url("a", seconds)
+    signer = links(FakeClock(START), AZURE_STORAGE_CONNECTION_STRING=WITH_KEY)
+
+    for sign in (signer.read_url, signer.write_url):
+        with pytest.raises(ValueError, match="up to 86400 seconds"):
+            sign("a", seconds)
 
 
 def test_a_name_that_cannot_be_is_refused() -> None:
