@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -25,9 +26,15 @@ HandlerFunction = Callable[..., BaseModel | RetryLater | Interrupted]
 MAX_TIMEOUT = 7 * 86_400.0
 
 
+def _as_they_are(params: BaseModel) -> BaseModel:
+    return params
+
+
 @dataclass(frozen=True, slots=True)
 class TaskHandler:
-    """A handler with its type name, its models and its bounds. ``timeout`` is in seconds."""
+    """A handler with its type name, its models and its bounds. ``timeout`` is in seconds. ``kept`` gives what is stored
+    of parameters that a caller edits, as :meth:`core.jobs.JobDefinition.kept` does of a job's.
+    """
 
     task_type: str
     function: HandlerFunction
@@ -37,6 +44,7 @@ class TaskHandler:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float = 300.0
     long_running: bool = False
+    kept: Callable[[Any], BaseModel] = _as_they_are
 
     def schema(self) -> dict[str, object]:
         """The JSON schemas of what the handler takes and gives."""
@@ -59,6 +67,7 @@ def task_handler(
     retry: RetryPolicy | None = None,
     timeout: float = 300.0,
     long_running: bool = False,
+    kept: Callable[[Any], BaseModel] = _as_they_are,
 ) -> TaskHandler:
     """Describe ``function`` as the handler of ``task_type``.
 
@@ -80,6 +89,7 @@ def task_handler(
         retry=retry or RetryPolicy(),
         timeout=timeout,
         long_running=long_running,
+        kept=kept,
     )
 
 

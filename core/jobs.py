@@ -96,6 +96,12 @@ class JobDefinition(ABC, Generic[P]):
     def finalize_job(self, context: JobContext[P]) -> BaseModel:
         """The job's result, made once all stages have ended."""
 
+    def kept(self, job_params: P) -> P:
+        """What is stored of what a caller asked for, such as a secret sealed. The job's id is made of it, so the same
+        has to come of the same. What it raises refuses the job.
+        """
+        return job_params
+
     def deadline(self, now: datetime) -> datetime | None:
         """When a run that is made ``now`` fails unless it has ended."""
         return now + timedelta(seconds=self.deadline_seconds) if self.deadline_seconds is not None else None

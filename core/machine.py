@@ -97,12 +97,12 @@ class CoreMachine:
     ) -> Submitted:
         """Submit a job; the same content again gives the same job.
 
-        Raises :class:`core.errors.UnknownJobType`, :class:`core.errors.InvalidParameters` or
-        :class:`core.errors.IdempotencyConflict`, with nothing written.
+        Raises :class:`core.errors.UnknownJobType`, :class:`core.errors.InvalidParameters`,
+        :class:`core.errors.IdempotencyConflict` or what the definition's ``kept`` does, with nothing written.
         """
         idempotency_key = idempotency_key or None
         job = self.jobs.find(job_type)
-        parsed = parse_parameters(job.parameters, parameters, f"job type {job_type!r}")
+        parsed = job.kept(parse_parameters(job.parameters, parameters, f"job type {job_type!r}"))
         values = parsed.model_dump(mode="json", by_alias=True)
         job_id = job_id_for(job_type, values, tenant, idempotency_key or "")
         wakeup = JobQueueMessage(job_id=job_id, run=1, job_type=job_type)

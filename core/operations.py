@@ -263,7 +263,8 @@ class JobOperations:
         handler = self._machine.handlers.find(stage.task_type)
         parameters = task.parameters_json
         if edit is not None:
-            parameters = dump_json(parse_parameters(handler.params_model, edit, f"task {task.name!r}"))
+            parsed = parse_parameters(handler.params_model, edit, f"task {task.name!r}")
+            parameters = dump_json(handler.kept(parsed))
         task_id: TaskId = task_id_for(before.job_id, before.run + 1, stage.number, task.name)
         message = TaskQueueMessage(
             job_id=before.job_id,

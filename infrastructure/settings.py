@@ -68,6 +68,13 @@ class Settings(BaseModel):
     document_fetch_seconds: float = Field(
         60.0, gt=0, le=3_600, alias="DOCUMENT_FETCH_SECONDS", description="How long fetching a document may take"
     )
+    document_password_keys: str = Field(
+        "",
+        repr=False,
+        alias="DOCUMENT_PASSWORD_KEYS",
+        description="Keys that documents' passwords are sealed with while a job keeps them, separated by ;: the first "
+        "seals, any opens; 32 random bytes in base64 each, and the same for each process",
+    )
     document_max_bytes: int = Field(
         64 * 1024 * 1024, gt=0, alias="DOCUMENT_MAX_BYTES", description="The largest document"
     )
@@ -404,3 +411,15 @@ class Settings(BaseModel):
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(one.strip() for one in text.split(";") if one.strip())
+    @property
+    def password_keys(self) -> tuple[str, ...]:
+        return _listed(self.document_password_keys)
+
+    @property
+    def portal_local_keys(self) -> tuple[str, ...]:
+        return _listed(self.portal_keys)
+
+    @property
+    def portal_vault_keys(self) -> tuple[str, ...]:
+        return _listed(self.portal_key_vault_keys)
+

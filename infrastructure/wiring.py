@@ -10,6 +10,7 @@ from core.registry import HandlerRegistry, JobRegistry
 from handlers.document import DocumentLimits, SourceReader, document_handlers, document_jobs
 from handlers.document.engine import EngineProvider
 from handlers.document.fetching import Fetcher
+from handlers.document.password import PasswordSeal
 from handlers.hello_world import hello_world_handlers, hello_world_jobs
 from infrastructure.settings import Settings
 from infrastructure.web.parts import WebParts
@@ -26,9 +27,19 @@ def build_registries(settings: Settings, engine_provider: EngineProvider) -> tup
     """
     limits = document_limits(settings)
     sources = SourceReader(settings.source_roots, limits.max_bytes, _fetcher(settings), settings.document_fetch_seconds)
-    documents = document_handlers(engine_provider, sources, limits, settings.document_task_seconds)
+    seal = _password_seal(settings)
+    documents = document_handlers(engine_provider, sources, limits, settings.document_task_seconds, seal)
     handlers = HandlerRegistry([*hello_world_handlers(), *documents])
-    return JobRegistry([*hello_world_jobs(), *document_jobs()], handlers), handlers
+    return JobRegistry([*hello_world_jobs(), *document_jobs(seal)], handlers), handlers
+
+
+def _password_seal(settings: Settings) -> PasswordSeal | None:
+    """``None`` where nothing outlives the process. Raises :class:`SettingsInvalid`."""
+    if not settings.password_keys and not settings.has_bus:
+        return None
+    from infrastructure.password_seal import SivPasswordSeal, parse_password_keys  # noqa: PLC0415 - OpenSSL
+
+    return SivPasswordSeal(parse_password_keys(settings.password_keys))
 
 
 def _fetcher(settings: Settings) -> Fetcher | None:
@@ -62,6 +73,7 @@ def web_parts(backend: Backend) -> WebParts:
         operations=JobOperations(machine),
         dead_letters=backend.dead_letters,
         blobs=backend.blobs,
+        transfers=backend.transfers,
         settings=backend.settings,
         checks=backend.checks(),
         providers=backend.providers,

@@ -37,6 +37,7 @@ WORKER_READY = re.compile(r"\bworker_ready\b.*?(?P<url>http://[^\s\"]+)")
 """The event that :mod:`docker_worker.process` logs when it takes work and answers."""
 
 WORKER_PORT = "DOCKER_HTTP_PORT"
+PASSWORD_KEYS = "DOCUMENT_PASSWORD_KEYS"  # noqa: S105 - the variable's name
 
 
 class Builder:
@@ -81,13 +82,15 @@ class Builder:
                 assert_never(name)
 
     def settings(self) -> dict[str, str]:
-        """The variables that name the services; those of a part that was not ready yet are missing."""
+        """The variables that name the services, but for parts that were not ready yet, and the key of passwords."""
         found = dict(self._settings)
         if self._database is not None and self._database.uri:
             found["DATABASE_URL"] = self._database.uri
         if self._storage is not None and self._storage.pid:
             found["AZURE_STORAGE_CONNECTION_STRING"] = self._storage.connection_string
             found["AzureWebJobsStorage"] = self._storage.connection_string
+        if not self._environment.get(PASSWORD_KEYS, "").strip():
+            found[PASSWORD_KEYS] = self._data.kept().password_key
         return found
 
     def keep_ports(self) -> None:

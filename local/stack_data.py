@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from local.stack_errors import DataUnusable, StackRuns
 
@@ -44,6 +44,7 @@ class Kept:
 
     service_bus_key: str = field(repr=False)
     storage_key: str = field(repr=False)
+    password_key: str = field(repr=False)
     service_bus_port: int = 0
     storage_port: int = 0
 
@@ -51,6 +52,7 @@ class Kept:
 class _Document(BaseModel):
     service_bus_key: str
     storage_key: str
+    password_key: str = Field(default_factory=lambda: _random(32))
     service_bus_port: int = 0
     storage_port: int = 0
 
@@ -126,7 +128,10 @@ class DataFolder:
             document = _Document.model_validate_json((self.path / MARK).read_bytes())
         except (OSError, ValidationError) as error:
             raise DataUnusable(f"{self.path / MARK} is damaged; --fresh makes it anew, without the data") from error
-        return Kept(**document.model_dump())
+        kept = Kept(**document.model_dump())
+        if "password_key" not in document.model_fields_set:  # a folder that was made before there was one
+            self.keep(kept)
+        return kept
 
     def keep_ports(self, service_bus: int, storage: int) -> None:
         """0 leaves a port as it is."""
@@ -176,4 +181,8 @@ def default_data(root: Path, environment: Mapping[str, str]) -> Path:
 
 
 def _new_keys() -> Kept:
-    return Kept(base64.b64encode(secrets.token_bytes(32)).decode(), base64.b64encode(secrets.token_bytes(64)).decode())
+    return Kept(service_bus_key=_random(32), storage_key=_random(64), password_key=_random(32))
+
+
+def _random(size: int) -> str:
+    return base64.b64encode(secrets.token_bytes(size)).decode()

@@ -32,7 +32,7 @@ CRASHED = "PAGE_CRASHED"
 
 
 class Assembly:
-    """One call of the task. ``get_data`` gives the document's bytes.
+    """One call of the task. ``get_data`` gives the document's bytes, ``password`` opens it.
 
     Each file is a phase of the checkpoint, whose data are its warnings. One that cannot be made, for what the document
     holds, is left out with a warning: what was read is not lost for it. So is one that processes died of.
@@ -44,11 +44,13 @@ class Assembly:
         context: TaskContext,
         get_data: Callable[[], bytes],
         limits: DocumentLimits,
+        password: str | None = None,
     ) -> None:
         self._params = params
         self._context = context
         self._get_data = get_data
         self._limits = limits
+        self._password = password
         self._area = job_area(context.job_id)
         self._spool = RecordSpool(context.scratch / "records")
         self._pages: list[PageSummary] = []
@@ -63,7 +65,7 @@ class Assembly:
         for record in self._spool.fill(store, sorted(set(self._params.pages))):
             self._note(record)
         self._check_any_was_read()
-        with Maker(self._params, self._spool, self._get_data, self._limits) as maker:
+        with Maker(self._params, self._spool, self._get_data, self._limits, self._password) as maker:
             for piece in maker.pieces():
                 if self._context.should_stop:
                     return Interrupted(self._context.stop_reason or "")

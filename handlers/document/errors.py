@@ -22,6 +22,8 @@
     |   +-- FormNotSupported             its pages are made by a program inside it: a dynamic XFA form
     |   +-- CopyNotPermitted             an encrypted document whose author allows no changed copy
     +-- LanguageNotSupported             nothing that is installed reads a language that was asked for
+    +-- PasswordNotKept                  there is no key to seal a password with, which a job has to keep
+    +-- PasswordSealBroken               a sealed password that no key of this process opens
     +-- OcrFailed                        the engine broke; not the same as a page without text
     +-- PageCrashed                      processes died as they read the page
     +-- TransientTaskError
@@ -118,6 +120,14 @@ class LanguageNotSupported(TaskError):
 
 
 class OcrFailed(TaskError):
+class PasswordNotKept(TaskError):
+    code = "PASSWORD_NOT_KEPT"
+
+
+class PasswordSealBroken(TaskError):
+    code = "PASSWORD_SEAL_BROKEN"
+
+
     code = "OCR_FAILED"
 
 

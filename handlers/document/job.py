@@ -13,6 +13,7 @@ from handlers.document.parameters import (
     OcrDocumentParameters,
     RecognisePagesParameters,
 )
+from handlers.document.password import PasswordSeal, to_keep
 from handlers.document.results import (
     AssembleResult,
     InspectResult,
@@ -36,6 +37,13 @@ class OcrDocumentJob(JobDefinition[OcrDocumentParameters]):
     stages = (INSPECT, RECOGNISE, ASSEMBLE)
     parameters = OcrDocumentParameters
     result = OcrDocumentResult
+
+    def __init__(self, seal: PasswordSeal | None = None) -> None:
+        self._seal = seal
+
+    def kept(self, job_params: OcrDocumentParameters) -> OcrDocumentParameters:
+        """Raises as :func:`handlers.document.password.to_keep`."""
+        return job_params.model_copy(update={"password": to_keep(job_params.password, self._seal)})
 
     def create_tasks_for_stage(
         self,

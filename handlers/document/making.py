@@ -50,11 +50,13 @@ class Maker:
         records: Iterable[PageRecord],
         get_data: Callable[[], bytes],
         limits: DocumentLimits,
+        password: str | None = None,
     ) -> None:
         self._params = params
         self._records = records
         self._get_data = get_data
         self._limits = limits
+        self._password = password
         self._document: _Document | None = None
         self._shown: tuple[int, PagePixels] | None = None
 
@@ -122,5 +124,5 @@ class Maker:
     def _opened(self) -> _Document:
         if self._document is None:
             data = self._get_data()
-            self._document = _Document(data, open_document(data, self._limits, self._params.password))
+            self._document = _Document(data, open_document(data, self._limits, self._password))
         return self._document

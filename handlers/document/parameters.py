@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from handlers.document.engine import Quality
+from handlers.document.password import Password
 from handlers.document.selection import MAX_LENGTH, PATTERN, check_selection
 from handlers.document.source import Source
 
@@ -23,8 +24,6 @@ together. A task that stops repeats a page and not a task, so nothing asks for f
 
 MAX_PAGES_PER_TASK = 1_000
 MAX_LANGUAGES = 8
-MAX_PASSWORD = 127
-"""Bytes that a password of a PDF has at most (ISO 32000-2, 7.6.4.3)."""
 
 
 class OutputKind(StrEnum):
@@ -54,12 +53,6 @@ def _each_once(values: tuple[object, ...]) -> tuple[object, ...]:
     return values
 
 
-def _short_enough(password: str) -> str:
-    if len(password.encode()) > MAX_PASSWORD:
-        raise ValueError(f"a password has at most {MAX_PASSWORD} bytes in UTF-8")
-    return password
-
-
 Languages = Annotated[
     tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], ...],
     Field(
@@ -74,7 +67,6 @@ Outputs = Annotated[
     Field(min_length=1, description="The files to make of what was read"),
     AfterValidator(_each_once),
 ]
-Password = Annotated[str, Field(min_length=1), AfterValidator(_short_enough)]
 PageSelection = Annotated[
     str, Field(max_length=MAX_LENGTH, json_schema_extra={"pattern": PATTERN}), AfterValidator(check_selection)
 ]

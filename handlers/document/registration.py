@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from core.handlers import TaskHandler, task_handler
 from handlers.document.engine import EngineProvider
 from handlers.document.job import OcrDocumentJob
 from handlers.document.limits import DocumentLimits
+from handlers.document.password import PasswordSeal
 from handlers.document.source import SourceReader
 from handlers.document.tasks import DocumentTasks
 
@@ -24,22 +27,25 @@ def document_handlers(
     sources: SourceReader,
     limits: DocumentLimits | None = None,
     task_seconds: float = TASK_SECONDS,
+    seal: PasswordSeal | None = None,
 ) -> tuple[TaskHandler, ...]:
     """The document tasks' handlers.
 
     ``engine_provider`` is called once a task, where a page needs an engine, and gives one that is ready, or raises
-    :class:`core.errors.DependencyMissing`; it keeps what is costly to build.
+    :class:`core.errors.DependencyMissing`; it keeps what is costly to build. ``seal`` is that of :func:`document_jobs`.
 
     All are long-running: a document is opened in the worker's child process alone, which has limits of its own and
     the packages that it takes.
     """
-    tasks = DocumentTasks(engine_provider, sources, limits or DocumentLimits())
+    tasks = DocumentTasks(engine_provider, sources, limits or DocumentLimits(), seal)
+    described = partial(task_handler, long_running=True, kept=tasks.kept)
     return (
-        task_handler("ocr_inspect", tasks.inspect, timeout=INSPECT_TIMEOUT, long_running=True),
-        task_handler("ocr_recognise_pages", tasks.recognise_pages, timeout=task_seconds, long_running=True),
-        task_handler("ocr_assemble", tasks.assemble, timeout=task_seconds, long_running=True),
+        described("ocr_inspect", tasks.inspect, timeout=INSPECT_TIMEOUT),
+        described("ocr_recognise_pages", tasks.recognise_pages, timeout=task_seconds),
+        described("ocr_assemble", tasks.assemble, timeout=task_seconds),
     )
 
 
-def document_jobs() -> tuple[OcrDocumentJob, ...]:
-    return (OcrDocumentJob(),)
+def document_jobs(seal: PasswordSeal | None = None) -> tuple[OcrDocumentJob, ...]:
+    """``seal`` is for passwords; without it they are kept as they are, which is for what keeps jobs in memory alone."""
+    return (OcrDocumentJob(seal),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TypeVar
 
 from core.context import TaskContext
 from core.errors import DependencyMissing
@@ -23,6 +24,7 @@ from handlers.document.parameters import (
     OutputKind,
     RecognisePagesParameters,
 )
+from handlers.document.password import PasswordSeal, opened, to_keep
 from handlers.document.reading import PageReading, ReadingOptions
 from handlers.document.recognise import PageCrew, Surroundings
 from handlers.document.results import (
@@ -37,14 +39,27 @@ from handlers.document.results import (
 from handlers.document.selection import selected_pages
 from handlers.document.source import Source, SourceReader, stored_source
 
+AnyParameters = TypeVar("AnyParameters", InspectParameters, RecognisePagesParameters, AssembleParameters)
+
 
 class DocumentTasks:
     """The handlers, with what they need. They keep nothing between calls."""
 
-    def __init__(self, engine_provider: EngineProvider, sources: SourceReader, limits: DocumentLimits) -> None:
+    def __init__(
+        self,
+        engine_provider: EngineProvider,
+        sources: SourceReader,
+        limits: DocumentLimits,
+        seal: PasswordSeal | None = None,
+    ) -> None:
         self._engine_for = engine_provider
         self._sources = sources
         self._limits = limits
+        self._seal = seal
+
+    def kept(self, params: AnyParameters) -> AnyParameters:
+        """With the password sealed. Raises as :func:`handlers.document.password.to_keep`."""
+        return params.model_copy(update={"password": to_keep(params.password, self._seal)})
 
     def inspect(self, params: InspectParameters, context: TaskContext) -> InspectResult | Interrupted:
         """Say what a document is, and keep it where the next stages find it."""
@@ -52,7 +67,7 @@ class DocumentTasks:
             data = self._data(params.source, context)
         except FetchStopped:
             return Interrupted(context.stop_reason or "")
-        with open_document(data, self._limits, params.password) as file:
+        with open_document(data, self._limits, opened(params.password, self._seal)) as file:
             info = file.info
             if OutputKind.SEARCHABLE_PDF in params.outputs:
                 _check_searchable(file, data)
@@ -81,7 +96,7 @@ class DocumentTasks:
         left = [number for number in params.pages if number not in summaries]
         ledger = PageLedger(context, len(params.pages), left)
         if left:
-            with self._open(params.source, params.password, context) as file:
+            with self._open(params, context) as file:
                 _check_pages(left, file)
                 crew = PageCrew(self._surroundings(params, context, file, store), ledger)
                 interrupted = crew.run()
@@ -97,7 +112,8 @@ class DocumentTasks:
 
     def assemble(self, params: AssembleParameters, context: TaskContext) -> AssembleResult | Interrupted:
         """Gather the pages into the files that were asked for, and pictures of the first of them."""
-        return Assembly(params, context, partial(self._data, params.source, context), self._limits).run()
+        get_data = partial(self._data, params.source, context)
+        return Assembly(params, context, get_data, self._limits, opened(params.password, self._seal)).run()
 
     def _surroundings(
         self, params: RecognisePagesParameters, context: TaskContext, file: DocumentFile, store: PageStore
@@ -106,8 +122,9 @@ class DocumentTasks:
         fail_fast = params.on_page_error is OnPageError.FAIL
         return Surroundings(context, file, lambda: self._engine_for(choice), _read, store, _layer_reader, fail_fast)
 
-    def _open(self, source: Source, password: str | None, context: TaskContext) -> DocumentFile:
-        return open_document(self._data(source, context), self._limits, password)
+    def _open(self, params: RecognisePagesParameters, context: TaskContext) -> DocumentFile:
+        password = opened(params.password, self._seal)
+        return open_document(self._data(params.source, context), self._limits, password)
 
     def _data(self, source: Source, context: TaskContext) -> bytes:
         return self._sources.read(source, context.blobs, context.job_id, lambda: context.should_stop)

@@ -18,7 +18,7 @@ from core.errors import (
     StoreInconsistent,
     TransientError,
 )
-from handlers.document.parameters import MAX_PASSWORD
+from handlers.document.password import MAX_PASSWORD
 from infrastructure.settings import SettingsInvalid
 from infrastructure.web.answers import JSON
 from infrastructure.web.errors import InvalidQuery, ServerBusy

@@ -12,7 +12,7 @@ from core.errors import BlobConflict, BlobNotFound
 from core.ports import BlobStore
 from handlers.document.errors import DocumentTooLarge, UnsupportedFormat
 from handlers.document.job import OcrDocumentJob
-from handlers.document.parameters import MAX_PASSWORD
+from handlers.document.password import MAX_PASSWORD
 from handlers.document.source import uploaded_source
 from infrastructure.web.answers import AnyAnswer
 from infrastructure.web.body import declared_length

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from infrastructure.password_seal import parse_password_keys
 from local.stack_data import FOLDERS, MARK, SYSTEM_FOLDER, DataFolder, Lock, default_data
 from local.stack_errors import DataUnusable, StackRuns
 
@@ -26,8 +29,19 @@ def test_keys_and_ports_stay_the_same(data: DataFolder) -> None:
 
     with closing(DataFolder(data.path)) as again:
         kept = again.kept()
-    assert (kept.service_bus_key, kept.storage_key) == (before.service_bus_key, before.storage_key)
+    assert replace(kept, service_bus_port=0, storage_port=0) == before
     assert (kept.service_bus_port, kept.storage_port) == (5001, 5002)
+
+
+def test_a_folder_of_before_there_were_passwords_gets_a_key_and_keeps_it(data: DataFolder) -> None:
+    marked = json.loads((data.path / MARK).read_text("utf-8"))
+    del marked["password_key"]
+    (data.path / MARK).write_text(json.dumps(marked), "utf-8")
+
+    key = data.kept().password_key
+
+    assert parse_password_keys([key])
+    assert data.kept().password_key == key
 
 
 def test_the_keys_are_for_their_owner_alone_and_in_no_text(data: DataFolder) -> None:
