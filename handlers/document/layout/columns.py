@@ -33,14 +33,26 @@ they happen to, less than half does."""
 CLOSE_PITCH = 1.6
 """In line heights: lines of narrow columns follow each other at most so far apart, the rows of many a table do not."""
 
+ALIKE, SAME_MAKE = 0.75, 0.35
+"""Narrow columns of one text are as wide as each other to the first share at least, and by the second at most do the
+shares of their lines differ that have digits. Those of a table hold each its own kind of thing: names, streets, towns.
+"""
+
+MAKE_LINES = 6
+"""Lines below which a strip says nothing about its make: two addresses side by side differ by chance."""
+
 LIST_WIDTH, LIST_LINES = 5.0, 15
-"""An index, a word list, verses in two columns: so many lines, so many line heights wide, closely set."""
+"""An index, a word list, verses in two columns: so many lines, so many line heights wide, closely set. Shorter lists
+are told from the words of a table by standing in no rows."""
 
 FEW_LINES = 3
 """Below it a strip is no column but a note in the margin, or a stray piece."""
 
 NOTE_GAP = 1.0
 """In line heights: how far a note stands from the text at least."""
+
+BLOCK_GAP = 2.0
+"""In line heights: what parts blocks at the foot of a page, which are columns however short and uneven they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +109,12 @@ class Strip:
 
     @property
     def is_list(self) -> bool:
-        return len(self.lines) >= LIST_LINES and self.line_width >= LIST_WIDTH and self.is_close
+        return len(self.lines) >= LIST_LINES and self.is_block
+
+    @property
+    def is_block(self) -> bool:
+        """Lines that stand together, and are no words in the cells of a table that has empty ones."""
+        return self.line_width >= LIST_WIDTH and self.is_close
 
     @property
     def is_close(self) -> bool:
@@ -105,16 +122,30 @@ class Strip:
         pitches = [below.middle - above.middle for above, below in pairwise(self.lines)]
         return bool(pitches) and median(pitches) <= CLOSE_PITCH * self._height
 
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def numbered(self) -> float:
+        """The share of lines that have digits."""
+        return _share(self.lines, lambda line: any(character.isdigit() for character in line.text))
+
     def faces(self, other: Strip) -> bool:
         """Whether some of one stands at the height of some of the other: what is above or below is not beside."""
         return self.lines[0].middle <= other.lines[-1].middle and other.lines[0].middle <= self.lines[-1].middle
 
     def in_rows_with(self, other: Strip) -> bool:
-        """Whether the lines of the strip with fewer stand beside lines of the other."""
-        few, many = sorted((self.lines, other.lines), key=len)
+        """Whether the lines of the strip with fewer stand beside lines of the other; those that stand over or under all
+        of the other, as an address over goods and sums under prices do, say nothing.
+        """
+        tolerance = SAME_HEIGHT * self._height
+        top = max(self.lines[0].middle, other.lines[0].middle) - tolerance
+        bottom = min(self.lines[-1].middle, other.lines[-1].middle) + tolerance
+        facing = [[line for line in strip.lines if top <= line.middle <= bottom] for strip in (self, other)]
+        few, many = sorted(facing, key=len)
         middles = [line.middle for line in many]
-        beside, tolerance = 0, SAME_HEIGHT * self._height
-        index = 0
+        beside = index = 0
         for line in few:
             while index < len(middles) and middles[index] < line.middle - tolerance:
                 index += 1
@@ -133,14 +164,29 @@ def columns(boxes: Sequence[Box], height: float) -> list[list[Box]]:
     return [part for part in parts if part]
 
 
-def _strips(boxes: Sequence[Box], height: float) -> list[Strip]:
-    """What stands between the gaps that run through all of ``boxes``; specks are in none."""
+def standing_blocks(boxes: Sequence[Box], height: float) -> list[list[Box]]:
+    """``boxes`` at the foot of a page as the blocks that stand side by side there, from left to right; one where they
+    are rows: of single lines, of labels with their values, of cells.
+    """
+    strips = _strips(boxes, height, BLOCK_GAP)
+    several = [strip for strip in strips if len(strip.lines) > 1]
+    if not several or any(strip.is_terse or strip.is_labels for strip in several):
+        return [list(boxes)]
+    lefts = [strip.left for strip in strips[1:]]
+    parts: list[list[Box]] = [[] for _ in strips]
+    for box in boxes:
+        parts[sum(left <= box.left for left in lefts)].append(box)
+    return parts
+
+
+def _strips(boxes: Sequence[Box], height: float, gap: float = LEAST_WIDTH) -> list[Strip]:
+    """What stands between the gaps of ``gap`` line heights that run through all of ``boxes``; specks are in none."""
     groups: list[list[Box]] = []
     reach = float("-inf")
     for box in sorted(boxes, key=lambda box: (box.left, box.right)):
         if is_speck(box, height):
             continue
-        if not groups or box.left - reach >= LEAST_WIDTH * height:
+        if not groups or box.left - reach >= gap * height:
             groups.append([])
         groups[-1].append(box)
         reach = max(reach, box.right)
@@ -155,8 +201,9 @@ def _cuts(strips: Sequence[Strip], numbers: Sequence[Box], height: float) -> lis
     """
     cuts: list[float] = []
     large = [index for index, strip in enumerate(strips) if not strip.is_small]
+    alike = _are_alike([strips[index] for index in large])
     for index, following in pairwise(large):
-        if _are_columns(strips[index], strips[following], height, numbers):
+        if _are_columns(strips[index], strips[following], height, numbers, alike=alike):
             between = strips[index : following + 1]
             cuts.append(max(_gaps(between))[1])
     for side, inner in _notes(large, len(strips)):
@@ -179,15 +226,28 @@ def _notes(large: Sequence[int], count: int) -> list[tuple[int, int]]:
     return left + [(index, large[-1]) for index in (large[-1] + 1,) if index < count]
 
 
-def _are_columns(a: Strip, b: Strip, height: float, numbers: Sequence[Box]) -> bool:
-    """``numbers`` are the numbers about: narrow text that stands in rows with as many as it has is of their table."""
+def _are_alike(strips: Sequence[Strip]) -> bool:
+    """Whether all may be columns of one text, by what :data:`ALIKE` and :data:`SAME_MAKE` say of narrow ones."""
+    telling = [strip for strip in strips if len(strip.lines) >= MAKE_LINES]
+    if not telling:
+        return True
+    widths, shares = [strip.width for strip in telling], [strip.numbered for strip in telling]
+    return min(widths) >= ALIKE * max(widths) and max(shares) - min(shares) <= SAME_MAKE
+
+
+def _are_columns(a: Strip, b: Strip, height: float, numbers: Sequence[Box], *, alike: bool) -> bool:
+    """``numbers`` are the numbers about: narrow text that stands in rows with as many as it has is of their table.
+    ``alike`` says whether all strips about may be columns of one text.
+    """
     if a.is_terse or b.is_terse or a.is_labels or not a.faces(b):
         return False
     if not a.in_rows_with(b):
-        return b.left - a.right >= NOTE_GAP * height or a.is_prose or b.is_prose
+        are_apart = b.left - a.right >= NOTE_GAP * height
+        return (are_apart and a.is_block and b.is_block) or a.is_prose or b.is_prose
     if a.is_wide_prose and b.is_wide_prose:
         return True
-    if not (a.is_column and b.is_column) and not (a.is_list and b.is_list):
+    both_columns = a.is_column and b.is_column
+    if not alike or not (both_columns or (a.is_list and b.is_list)):
         return False
     return 2 * len(numbers) < len(a.lines) or not Strip(list(numbers), height).in_rows_with(a)
 

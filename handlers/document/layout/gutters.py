@@ -41,6 +41,15 @@ def is_speck(box: Box, height: float) -> bool:
     return box.width <= SPECK * height
 
 
+def is_part_of(gutter: Gutter, taller: Gutter, height: float) -> bool:
+    """Whether a gutter is a wider piece of a ``taller`` one, between two of the lines that reach into that.
+
+    What the taller one does not part, this does not: on few lines, cells look like columns by chance.
+    """
+    inside = taller.top - height <= gutter.top and gutter.bottom <= taller.bottom + height
+    return inside and gutter.left <= taller.left and gutter.right >= taller.right
+
+
 def gutters(boxes: Sequence[Box], height: float) -> list[Gutter]:
     """Empty strips inside ``boxes`` whose ``height`` of a line is given, the tallest first.
 

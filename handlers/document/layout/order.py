@@ -13,8 +13,8 @@ from itertools import accumulate
 
 from handlers.document.engine import Line
 from handlers.document.layout.box import Box, box_of, from_above, line_height, on_its_side, slope_of
-from handlers.document.layout.columns import columns
-from handlers.document.layout.gutters import gutters
+from handlers.document.layout.columns import columns, standing_blocks
+from handlers.document.layout.gutters import Gutter, gutters, is_part_of
 from handlers.document.layout.merged import parted
 from handlers.document.layout.rows import joined, rows
 
@@ -56,11 +56,14 @@ def _characters(boxes: Iterable[Box]) -> int:
 
 
 def _page(boxes: Sequence[Box], height: float) -> Iterator[Line]:
-    """The running title first and the page number last, though columns may stand in line with both."""
+    """The running title first and the page number last, though columns may stand in line with both. What stands at the
+    foot in blocks of several lines, an imprint beside an address, is read block by block.
+    """
     head, body, foot = _parted_edges(boxes, height)
     yield from _lines(head)
     yield from _region(body, DEEPEST)
-    yield from _lines(foot)
+    for block in standing_blocks(foot, line_height(foot)):
+        yield from _lines(block)
 
 
 def _parted_edges(boxes: Sequence[Box], height: float) -> tuple[Sequence[Box], Sequence[Box], Sequence[Box]]:
@@ -90,13 +93,18 @@ def _partings(boxes: Sequence[Box], height: float) -> Iterator[tuple[Sequence[Bo
     parts = columns(boxes, height)
     if len(parts) > 1:
         yield [], parts, []
+    refused: list[Gutter] = []
     for gutter in gutters(boxes, height):
+        if any(is_part_of(gutter, taller, height) for taller in refused):
+            continue
         beside = [box for box in boxes if gutter.top <= box.middle <= gutter.bottom]
         parts = columns(beside, height)
         if len(parts) > 1:
             above = [box for box in boxes if box.middle < gutter.top]
             below = [box for box in boxes if box.middle > gutter.bottom]
             yield above, parts, below
+        else:
+            refused.append(gutter)
 
 
 def _lines(boxes: Iterable[Box]) -> Iterator[Line]:

@@ -361,3 +361,83 @@ def test_an_address_between_goods_and_prices_but_above_them_is_no_column() -> No
     receipt = [piece(text, left, top, 25, right - left) for text, left, right, top in places]
 
     assert texts(ordered(receipt, 639, 1_149)) == texts(receipt)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_names_streets_and_towns_in_rows_are_a_table_though_they_are_many_and_close(seed: int) -> None:
+    printer = Printer(seed)
+    page = [
+        piece(text, left, 150 + row * SIZE * 1.35)
+        for row in range(30)
+        for left, text in (
+            (130, printer.text(12).title()),
+            (540, f"{row + 3} {printer.text(18).title()}"),
+            (930, printer.text(10).title()),
+        )
+    ]
+
+    assert read(page, seed) == texts(page)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("count", [4, 6])
+def test_a_table_of_single_words_with_empty_cells_is_read_row_by_row(seed: int, count: int) -> None:
+    printer = Printer(seed)
+    top = 200 + 8 * STEP
+    cells = [
+        piece(printer.word(), 150 + column * 1_400 / count, top + row * SIZE * 1.4)
+        for row in range(14)
+        for column in range(count)
+        if column == 0 or printer.random.random() < 0.8
+    ]
+    page = [*printer.paragraphs(150, 200, 1_400, 7), *cells]
+
+    assert read(page, seed) == texts(page)
+
+
+def test_an_address_over_goods_parts_them_not_from_prices_over_sums() -> None:
+    goods = ("Bone folder", "Rag paper, 500 sheets", "Wax seals, red", "Ink No. 7, black")
+    rows: list[tuple[tuple[float, str], ...]] = [
+        ((150, "ada.brook@example.com"), (1_120, "Customer"), (1_440, "K40929")),
+        (),
+        ((150, "Bill to:"),),
+        ((150, "Peter Lund"),),
+        ((150, "12 Quay Street"),),
+        ((150, "EF1 0GB Crossgate"),),
+        (),
+        ((155, "Description"), (960, "Qty"), (1_110, "Unit price"), (1_420, "Amount")),
+        *(((155, name), (970, "48"), (1_150, "147.30"), (1_420, "7,070.40")) for name in goods),
+        ((1_130, "Subtotal"), (1_390, "16,845.00")),
+        ((1_120, "VAT 19 %"), (1_400, "3,200.55")),
+        ((1_160, "Total"), (1_380, "20,045.55")),
+    ]
+    invoice = [piece(text, left, 300 + 45 * n) for n, row in enumerate(rows) for left, text in row]
+
+    assert read(invoice) == texts(invoice)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_blocks_at_the_foot_of_a_page_are_read_one_after_the_other(seed: int) -> None:
+    printer = Printer(seed)
+    foot = [
+        piece("Attributed to: a library of books", 150, 2_070),
+        piece("This work is in the public domain.", 150, 2_100),
+        piece("library.example", 1_400, 2_070),
+        piece("Page 10 of 87", 1_400, 2_100),
+    ]
+    page = [*printer.paragraphs(150, 200, 1_400, 50), *foot]
+
+    assert read(page, seed) == texts(page)
+
+
+@pytest.mark.parametrize("left", [("Telephone:", "Telefax:"), ("Subtotal", "Total due")])
+def test_labels_at_the_foot_of_a_page_stand_with_their_values(left: tuple[str, str]) -> None:
+    foot = [
+        piece(left[0], 150, 2_070),
+        piece("0111 222 333", 1_400, 2_070),
+        piece(left[1], 150, 2_100),
+        piece("0111 222 334", 1_400, 2_100),
+    ]
+    page = [*Printer(0).paragraphs(150, 200, 1_400, 50), *foot]
+
+    assert read(page) == texts(page)
