@@ -153,6 +153,13 @@ class Settings(BaseModel):
         "", alias="DOCKER_WORKER_URL", description="Where functions call the worker in the mode http_trigger"
     )
     docker_trigger_keys: str = Field(
+    document_reading_seconds: float = Field(
+        300.0,
+        ge=1,
+        le=86_400,
+        alias="DOCUMENT_READING_SECONDS",
+        description="How long reading one page may take; one that takes longer twice is given up",
+    )
         "",
         repr=False,
         alias="DOCKER_TRIGGER_KEYS",

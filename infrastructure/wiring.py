@@ -28,7 +28,8 @@ def build_registries(settings: Settings, engine_provider: EngineProvider) -> tup
     limits = document_limits(settings)
     sources = SourceReader(settings.source_roots, limits.max_bytes, _fetcher(settings), settings.document_fetch_seconds)
     seal = _password_seal(settings)
-    documents = document_handlers(engine_provider, sources, limits, settings.document_task_seconds, seal)
+    seconds = settings.document_task_seconds, settings.document_reading_seconds
+    documents = document_handlers(engine_provider, sources, limits, seconds[0], seal, seconds[1])
     handlers = HandlerRegistry([*hello_world_handlers(), *documents])
     return JobRegistry([*hello_world_jobs(), *document_jobs(seal)], handlers), handlers
 

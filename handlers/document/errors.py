@@ -16,10 +16,12 @@
     |   +-- PageNotFound                 a page number that the document does not have
     |   +-- DecodeFailed                 the content is damaged
     |   +-- DecodeTooCostly              so many parts, or so deep in one another, that decoding it would take too long
+    |   +-- PageTooSlow                  drawing or reading a page took longer than the limit
     |   +-- NoPages                      a document without a page
     |   +-- PasswordRequired             an encrypted document, and no password was given
     |   +-- PasswordWrong
     |   +-- FormNotSupported             its pages are made by a program inside it: a dynamic XFA form
+    |   +-- DocumentCrashed              processes died as they opened the document
     |   +-- CopyNotPermitted             an encrypted document whose author allows no changed copy
     +-- LanguageNotSupported             nothing that is installed reads a language that was asked for
     +-- PasswordNotKept                  there is no key to seal a password with, which a job has to keep
@@ -95,6 +97,10 @@ class DecodeTooCostly(DocumentError):
     code = "DECODE_TOO_COSTLY"
 
 
+class PageTooSlow(DocumentError):
+    code = "PAGE_TOO_SLOW"
+
+
 class NoPages(DocumentError):
     code = "NO_PAGES"
 
@@ -111,8 +117,8 @@ class FormNotSupported(DocumentError):
     code = "FORM_NOT_SUPPORTED"
 
 
-class CopyNotPermitted(DocumentError):
-    code = "COPY_NOT_PERMITTED"
+class DocumentCrashed(DocumentError):
+    code = "DOCUMENT_CRASHED"
 
 
 class LanguageNotSupported(TaskError):

@@ -17,17 +17,20 @@ well hit the same page some times in a row: a page that loses its process five t
 """
 
 OWN_STRIKES = 3
-"""What a page gets for what is surely its own doing: it ran out of memory, or was still read at the task's deadline."""
+"""What a page gets for what is surely its own doing: it ran out of memory, or took longer than it may, be it by the
+task's deadline."""
 
 BEGUN = "begun"
+SLOW = "slow"
 
 
 class PageLedger:
     """Hands out pages, and keeps in the task's checkpoint what is known of them. For several threads.
 
-    The checkpoint has a phase for each finished page, with the seconds that it took, and the strikes of those that are
-    begun and not finished. It is written before a page is begun and after it is finished, which is one write where a
-    thread goes on to the next page: a task costs a write a page, and some at its beginning and its end.
+    The checkpoint has a phase for each finished page, with the seconds that it took, the strikes of those that are
+    begun and not finished, and which of them were too slow. It is written before a page is begun and after it is
+    finished, which is one write where a thread goes on to the next page: a task costs a write a page, and some at its
+    beginning and its end.
     """
 
     def __init__(self, context: TaskContext, pages: int, left: Collection[int]) -> None:
@@ -43,6 +46,9 @@ class PageLedger:
         self._suspects = deque(self._strikes)
         self._others = deque(number for number in left if number not in self._strikes)
         self._under_way: dict[int, int] = {}
+        slow = context.checkpoint.get_data(SLOW, [])
+        assert isinstance(slow, list)
+        self._slow = {number for number in self._strikes if number in slow}
 
     @property
     def suspicious(self) -> bool:
@@ -73,6 +79,7 @@ class PageLedger:
         with self._lock:
             del self._under_way[number]
             self._strikes.pop(number, None)
+            self._slow.discard(number)
             following = self._next()
             self._save(phase(number), seconds)
             self._finished += 1
@@ -81,8 +88,12 @@ class PageLedger:
             return following
 
     def gave_up(self, number: int) -> bool:
-        """Whether a page that was handed out has killed too many processes to be begun again."""
+        """Whether a page that was handed out has killed too many processes to be begun again, or was too slow twice."""
         return self._under_way[number] >= MAX_STRIKES
+
+    def was_slow(self, number: int) -> bool:
+        """Whether a page took longer than it may before."""
+        return number in self._slow
 
     def drop(self, number: int) -> None:
         """A page was not read after all, for no fault of its own."""
@@ -94,12 +105,14 @@ class PageLedger:
         with self._lock:
             self._end(number, self._under_way[number] + OWN_STRIKES)
 
-    def blame_all(self) -> None:
-        """The pages under way may never end, and nobody may live to say so."""
+    def blame_slow(self, numbers: Collection[int] | None = None) -> None:
+        """Of the pages under way these, or all, may never end, and nobody may live to say so."""
         with self._lock:
-            for number, before in self._under_way.items():
-                self._strikes[number] = before + OWN_STRIKES
-            if self._under_way:
+            slow = self._under_way.keys() & (self._under_way if numbers is None else numbers)
+            for number in slow:
+                self._strikes[number] = self._under_way[number] + OWN_STRIKES
+            self._slow |= slow
+            if slow:
                 self._save(BEGUN)
 
     def seconds(self, number: int) -> float:
@@ -127,7 +140,10 @@ class PageLedger:
 
     def _save(self, name: str, seconds: float | None = None) -> None:
         begun = {str(number): self._strikes[number] for number in sorted(self._strikes)}
-        self._context.checkpoint.save(name, {BEGUN: begun} if seconds is None else {BEGUN: begun, name: seconds})
+        known: dict[str, object] = {BEGUN: begun}
+        if self._slow or self._context.checkpoint.get_data(SLOW):
+            known[SLOW] = sorted(self._slow)
+        self._context.checkpoint.save(name, known if seconds is None else {**known, name: seconds})
 
 
 def was_finished(number: int, checkpoint: CheckpointManager) -> bool:

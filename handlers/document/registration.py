@@ -9,6 +9,7 @@ from handlers.document.engine import EngineProvider
 from handlers.document.job import OcrDocumentJob
 from handlers.document.limits import DocumentLimits
 from handlers.document.password import PasswordSeal
+from handlers.document.recognise import READING_SECONDS
 from handlers.document.source import SourceReader
 from handlers.document.tasks import DocumentTasks
 
@@ -28,6 +29,7 @@ def document_handlers(
     limits: DocumentLimits | None = None,
     task_seconds: float = TASK_SECONDS,
     seal: PasswordSeal | None = None,
+    reading_seconds: float = READING_SECONDS,
 ) -> tuple[TaskHandler, ...]:
     """The document tasks' handlers.
 
@@ -37,7 +39,7 @@ def document_handlers(
     All are long-running: a document is opened in the worker's child process alone, which has limits of its own and
     the packages that it takes.
     """
-    tasks = DocumentTasks(engine_provider, sources, limits or DocumentLimits(), seal)
+    tasks = DocumentTasks(engine_provider, sources, limits or DocumentLimits(), seal, reading_seconds)
     described = partial(task_handler, long_running=True, kept=tasks.kept)
     return (
         described("ocr_inspect", tasks.inspect, timeout=INSPECT_TIMEOUT),

@@ -13,8 +13,9 @@ from core.outcome import Interrupted
 from handlers.document.assemble import Assembly
 from handlers.document.engine import EngineChoice, EngineProvider, OcrEngine
 from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed, FetchStopped, PageNotFound
-from handlers.document.files import DocumentFile, PagePixels, open_document
+from handlers.document.files import DocumentFile, DocumentInfo, PagePixels, open_document
 from handlers.document.limits import DocumentLimits
+from handlers.document.opening import opened_under_guard
 from handlers.document.page_ledger import PageLedger, was_finished
 from handlers.document.page_store import PageStore
 from handlers.document.parameters import (
@@ -26,7 +27,7 @@ from handlers.document.parameters import (
 )
 from handlers.document.password import PasswordSeal, opened, to_keep
 from handlers.document.reading import PageReading, ReadingOptions
-from handlers.document.recognise import PageCrew, Surroundings
+from handlers.document.recognise import READING_SECONDS, PageCrew, Surroundings
 from handlers.document.results import (
     AssembleResult,
     InspectResult,
@@ -51,11 +52,13 @@ class DocumentTasks:
         sources: SourceReader,
         limits: DocumentLimits,
         seal: PasswordSeal | None = None,
+        reading_seconds: float = READING_SECONDS,
     ) -> None:
         self._engine_for = engine_provider
         self._sources = sources
         self._limits = limits
         self._seal = seal
+        self._reading_seconds = reading_seconds
 
     def kept(self, params: AnyParameters) -> AnyParameters:
         """With the password sealed. Raises as :func:`handlers.document.password.to_keep`."""
@@ -67,10 +70,7 @@ class DocumentTasks:
             data = self._data(params.source, context)
         except FetchStopped:
             return Interrupted(context.stop_reason or "")
-        with open_document(data, self._limits, opened(params.password, self._seal)) as file:
-            info = file.info
-            if OutputKind.SEARCHABLE_PDF in params.outputs:
-                _check_searchable(file, data)
+        info = opened_under_guard(context, partial(self._looked_at, data, params))
         chosen = selected_pages(params.pages, len(info.pages))
         stored = stored_source(params.source, context.job_id)
         if stored != params.source:
@@ -120,11 +120,19 @@ class DocumentTasks:
     ) -> Surroundings:
         choice = EngineChoice(params.quality, params.languages)
         fail_fast = params.on_page_error is OnPageError.FAIL
-        return Surroundings(context, file, lambda: self._engine_for(choice), _read, store, _layer_reader, fail_fast)
+        engine = partial(self._engine_for, choice)
+        seconds = self._reading_seconds
+        return Surroundings(context, file, engine, _read, store, _layer_reader, fail_fast, seconds)
 
     def _open(self, params: RecognisePagesParameters, context: TaskContext) -> DocumentFile:
         password = opened(params.password, self._seal)
         return open_document(self._data(params.source, context), self._limits, password)
+
+    def _looked_at(self, data: bytes, params: InspectParameters) -> DocumentInfo:
+        with open_document(data, self._limits, opened(params.password, self._seal)) as file:
+            if OutputKind.SEARCHABLE_PDF in params.outputs:
+                _check_searchable(file, data)
+            return file.info
 
     def _data(self, source: Source, context: TaskContext) -> bytes:
         return self._sources.read(source, context.blobs, context.job_id, lambda: context.should_stop)

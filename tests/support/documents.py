@@ -36,6 +36,7 @@ class Context:
     saved: str | None = None
     on_save: Callable[[], None] = lambda: None
     reports: list[tuple[float, str]] = field(default_factory=list)
+    clock: FakeClock = field(default_factory=FakeClock)
 
     def make(self) -> TaskContext:
         message = TaskQueueMessage(
@@ -51,7 +52,7 @@ class Context:
             message,
             timeout=3_600.0,
             blobs=self.blobs,
-            clock=FakeClock(),
+            clock=self.clock,
             stop=self.stop,
             writes=self,
             scratch=Scratch(),

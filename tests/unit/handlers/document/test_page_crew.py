@@ -12,8 +12,9 @@ import pytest
 from core.context import StopReason
 from core.errors import BlobStoreUnavailable, DependencyMissing, LeaseLost, StoreUnavailable
 from core.outcome import Interrupted
-from handlers.document.errors import DecodeFailed, LanguageNotSupported, OcrFailed
+from handlers.document.errors import DecodeFailed, LanguageNotSupported, OcrFailed, PageTooSlow
 from handlers.document.page_ledger import MAX_STRIKES, OWN_STRIKES
+from handlers.document.recognise import READING_SECONDS
 from tests.support.documents import Context
 from tests.support.scripted_pages import Pages, Task
 
@@ -326,6 +327,72 @@ def test_a_page_that_outlasts_the_tasks_time_is_known_to_have() -> None:
 
     assert 2 in finished(slow)
     assert begun(slow.context.saved) == {}
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3])
+def test_a_page_that_is_read_for_too_long_is_left_behind_and_given_up_the_second_time(concurrency: int) -> None:
+    slow, end, attempts = task(6, concurrency), threading.Event(), 0
+    whole = Task(Pages(6), [1, 3, 4, 5, 6])
+    whole.attempt()
+
+    def hang(number: int) -> None:
+        if number == 2:
+            slow.context.clock.advance(READING_SECONDS + 1)
+            end.wait(SECONDS)
+
+    slow.during = hang
+    ended = slow.attempt()
+    while ended is not None:
+        assert ended == Interrupted(StopReason.MEMORY)
+        attempts += 1
+        resume(slow, slow.context.saved)
+        ended = slow.attempt()
+    stored = blobs(slow)
+    end.set()
+
+    assert attempts == 2
+    assert slow.statuses() == ["read", "failed", "read", "read", "read", "read"]
+    given_up = slow.records()[1]
+    assert given_up is not None
+    assert given_up.error is not None
+    assert given_up.error.code == "PAGE_TOO_SLOW"
+    assert {name: stored[name] for name in blobs(whole)} == blobs(whole)
+
+
+def test_a_page_that_is_slow_once_is_read() -> None:
+    slow, end = task(3, 2), threading.Event()
+
+    def hang_once(number: int) -> None:
+        if number == 2 and slow.read.count(2) == 1:
+            slow.context.clock.advance(READING_SECONDS + 1)
+            end.wait(SECONDS)
+
+    slow.during = hang_once
+    assert slow.attempt() == Interrupted(StopReason.MEMORY)
+    resume(slow, slow.context.saved)
+    assert slow.attempt() is None
+    end.set()
+
+    assert slow.statuses() == ["read"] * 3
+    assert begun(slow.context.saved) == {}
+    assert json.loads(slow.context.saved or "")["data"]["slow"] == []
+
+
+def test_a_page_that_is_too_slow_ends_the_task_where_that_is_asked_for() -> None:
+    strict, end = task(3, 2, fail_fast=True), threading.Event()
+
+    def hang(number: int) -> None:
+        if number == 2:
+            strict.context.clock.advance(READING_SECONDS + 1)
+            end.wait(SECONDS)
+
+    strict.during = hang
+    for _ in range(2):
+        assert strict.attempt() == Interrupted(StopReason.MEMORY)
+        resume(strict, strict.context.saved)
+    with pytest.raises(PageTooSlow):
+        strict.attempt()
+    end.set()
 
 
 def test_a_checkpoint_is_written_about_once_a_page() -> None:
