@@ -23,9 +23,9 @@
     |   +-- FormNotSupported             its pages are made by a program inside it: a dynamic XFA form
     |   +-- DocumentCrashed              processes died as they opened the document
     |   +-- CopyNotPermitted             an encrypted document whose author allows no changed copy
-    +-- LanguageNotSupported             nothing that is installed reads a language that was asked for
     +-- PasswordNotKept                  there is no key to seal a password with, which a job has to keep
     +-- PasswordSealBroken               a sealed password that no key of this process opens
+    +-- LanguageNotSupported             nothing that is installed reads a language that was asked for
     +-- OcrFailed                        the engine broke; not the same as a page without text
     +-- PageCrashed                      processes died as they read the page
     +-- TransientTaskError
@@ -121,11 +121,10 @@ class DocumentCrashed(DocumentError):
     code = "DOCUMENT_CRASHED"
 
 
-class LanguageNotSupported(TaskError):
-    code = "LANGUAGE_NOT_SUPPORTED"
+class CopyNotPermitted(DocumentError):
+    code = "COPY_NOT_PERMITTED"
 
 
-class OcrFailed(TaskError):
 class PasswordNotKept(TaskError):
     code = "PASSWORD_NOT_KEPT"
 
@@ -134,6 +133,11 @@ class PasswordSealBroken(TaskError):
     code = "PASSWORD_SEAL_BROKEN"
 
 
+class LanguageNotSupported(TaskError):
+    code = "LANGUAGE_NOT_SUPPORTED"
+
+
+class OcrFailed(TaskError):
     code = "OCR_FAILED"
 
 
