@@ -7,6 +7,9 @@
     +-- PayloadInvalid                   a payload that does not fit; names the field
     +-- ArtifactSourceInvalid            the artifact comes from both or neither of its sources, or from none of ours
     +-- StoragePathInvalid               a storage path, or a part of one, that no builder of ours would make
+    +-- PortalSchemaNotFound             no schema of this name, or not this version of it
+    +-- PortalSchemaDeprecated           no job begins with this version, or with any of this name
+    +-- PortalSchemaConflict             the schema has another version meanwhile; the details have it
     TaskError
     +-- PortalError                      the image cannot be made as the portal wants it; trying again changes nothing
     |   +-- QualityFailed                  nothing is to be seen on the picture, or its quality cannot be measured
@@ -53,6 +56,18 @@ class StoragePathInvalid(InvalidInput, ValueError):
     """A :class:`ValueError` too, so that a validator of a model may raise it."""
 
     code = "STORAGE_PATH_INVALID"
+
+
+class PortalSchemaNotFound(InvalidInput):
+    code = "PORTAL_SCHEMA_NOT_FOUND"
+
+
+class PortalSchemaDeprecated(InvalidInput):
+    code = "PORTAL_SCHEMA_DEPRECATED"
+
+
+class PortalSchemaConflict(InvalidInput):
+    code = "PORTAL_SCHEMA_CONFLICT"
 
 
 class PortalError(TaskError):
