@@ -115,6 +115,21 @@ class Settings(BaseModel):
     document_max_scans: int = Field(
         100, gt=0, alias="DOCUMENT_MAX_SCANS", description="Scans that a progressive JPEG may have"
     )
+    document_max_stream_bytes: int = Field(
+        128 * 1024 * 1024,
+        gt=0,
+        alias="DOCUMENT_MAX_STREAM_BYTES",
+        description="Bytes that a stream of a PDF may have once it is decompressed",
+    )
+    document_max_stream_expansion: int = Field(
+        100,
+        gt=0,
+        alias="DOCUMENT_MAX_STREAM_EXPANSION",
+        description="Bytes that such a stream of more than 4 MiB has for one in the file",
+    )
+    document_max_page_seconds: float = Field(
+        60.0, ge=1, le=3_600, alias="DOCUMENT_MAX_PAGE_SECONDS", description="How long drawing a page of a PDF may take"
+    )
     document_max_text_characters: int = Field(
         100_000,
         ge=0,
@@ -138,6 +153,13 @@ class Settings(BaseModel):
         alias="DOCUMENT_TASK_SECONDS",
         description="How long a task may read pages, or write what was read, before it is stopped and goes on anew",
     )
+    document_reading_seconds: float = Field(
+        300.0,
+        ge=1,
+        le=86_400,
+        alias="DOCUMENT_READING_SECONDS",
+        description="How long reading one page may take; one that takes longer twice is given up",
+    )
     ocr_model_root: str = Field(
         ".models", min_length=1, alias="OCR_MODEL_ROOT", description="The folder of the OCR models"
     )
@@ -153,13 +175,6 @@ class Settings(BaseModel):
         "", alias="DOCKER_WORKER_URL", description="Where functions call the worker in the mode http_trigger"
     )
     docker_trigger_keys: str = Field(
-    document_reading_seconds: float = Field(
-        300.0,
-        ge=1,
-        le=86_400,
-        alias="DOCUMENT_READING_SECONDS",
-        description="How long reading one page may take; one that takes longer twice is given up",
-    )
         "",
         repr=False,
         alias="DOCKER_TRIGGER_KEYS",
@@ -354,6 +369,31 @@ class Settings(BaseModel):
         alias="AZURE_STORAGE_CONTAINER",
         description="The container of all blobs, made by the first write",
     )
+    portal_keys: str = Field(
+        "",
+        repr=False,
+        alias="PORTAL_KEYS",
+        description="Keys that wrap those of encrypted files, as ID=KEY, separated by ;: the first seals, any opens; "
+        "32 random bytes in base64 each, and the same for each process",
+    )
+    portal_key_vault_keys: str = Field(
+        "",
+        alias="PORTAL_KEY_VAULT_KEYS",
+        description="RSA keys of Azure Key Vault for the same, before those, separated by ;: "
+        "https://NAME.vault.azure.net/keys/KEY, with /VERSION for one that stays",
+    )
+    portal_link_seconds: float = Field(
+        900.0,
+        ge=1,
+        le=86_400,
+        alias="PORTAL_LINK_SECONDS",
+        description="How long a link to upload or download a portal's file lasts",
+    )
+    portal_sweep_schedule: str = Field(
+        "45 */5 * * * *",
+        alias="PORTAL_SWEEP_SCHEDULE",
+        description="When the plain files of links that have ended are removed",
+    )
 
     @field_validator("database_pool_max")
     @classmethod
@@ -412,13 +452,6 @@ class Settings(BaseModel):
         return _listed(self.document_fetch_networks)
 
     @property
-    def source_roots(self) -> tuple[Path, ...]:
-        return tuple(Path(root) for root in _listed(self.document_source_roots))
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(one.strip() for one in text.split(";") if one.strip())
-    @property
     def password_keys(self) -> tuple[str, ...]:
         return _listed(self.document_password_keys)
 
@@ -430,3 +463,10 @@ def _listed(text: str) -> tuple[str, ...]:
     def portal_vault_keys(self) -> tuple[str, ...]:
         return _listed(self.portal_key_vault_keys)
 
+    @property
+    def source_roots(self) -> tuple[Path, ...]:
+        return tuple(Path(root) for root in _listed(self.document_source_roots))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(";") if one.strip())
