@@ -24,7 +24,9 @@ from core.relay import OutboxRelay
 from core.retention import Retention, RetentionPolicy
 from core.runner import HandlerRunner
 from core.system import RandomIds, SystemClock
+from handlers.portal.transfer import Transfers
 from infrastructure.blob_storage.connection import blob_service
+from infrastructure.blob_storage.links import BlobLinks
 from infrastructure.blob_storage.store import AzureBlobStore
 from infrastructure.functions.hand_over import HandOver
 from infrastructure.functions.queue_trigger import QueueTrigger
@@ -32,6 +34,8 @@ from infrastructure.lazy import Lazy
 from infrastructure.postgres.connection import ENTRA_SCOPE, ConnectionSource
 from infrastructure.postgres.pool import ConnectionPoolManager
 from infrastructure.postgres.store import PostgresStateStore
+from infrastructure.sealed.ring import key_ring
+from infrastructure.sealed.store import SealedBlobStore
 from infrastructure.service_bus.bus import AzureServiceBus
 from infrastructure.service_bus.connection import BusConnection
 from infrastructure.settings import Settings
@@ -83,7 +87,17 @@ class Backend:
         )
         self.tokens.on_renewal(ENTRA_SCOPE, self.pool.recreate_pool)
         self.store: StateStore = PostgresStateStore(self.pool)
-        self.blobs = AzureBlobStore(blob_service(settings, credential=self.tokens), settings.storage_container)
+        storage = blob_service(settings, credential=self.tokens)
+        self.blobs = AzureBlobStore(storage, settings.storage_container)
+        self.sealing_keys = key_ring(settings, self.clock, self.tokens)
+        self.transfers = Transfers(
+            self.blobs,
+            SealedBlobStore(self.blobs, self.sealing_keys),
+            BlobLinks(storage, settings.storage_container, self.clock),
+            self.clock,
+            settings.portal_link_seconds,
+            settings.document_max_bytes,
+        )
         self.service_bus = AzureServiceBus(BusConnection(settings, credential=self.tokens), self.clock, wait_seconds)
         body_limit = settings.service_bus_max_message_bytes - HEADER_BYTES
         self.bus = ClaimCheckBus(self.service_bus, self.blobs, self.clock, body_limit)
@@ -109,6 +123,7 @@ class Backend:
         self._relay.close()
         self.heartbeat.close()
         self.pool.close()
+        self.sealing_keys.close()
         self.blobs.close()
 
     def worker_machine(self, runner: HandlerRunner | None = None) -> CoreMachine:
@@ -136,6 +151,10 @@ class Backend:
         largest = self.settings.service_bus_max_message_bytes
         for queue in self.queues.all():
             self.service_bus.move_dead_letters(queue, self.dead_letters.record, LETTERS_A_PASS, largest)
+
+    def sweep(self) -> None:
+        """Plain files of links that have ended, and of uploads that nobody confirmed."""
+        self.transfers.sweep()
 
     def retire(self) -> None:
         policy = RetentionPolicy(keep_seconds=self.settings.retention_days * DAY)

@@ -291,7 +291,8 @@ class Settings(BaseModel):
     dead_letter_schedule: str = Field(
         "15 * * * * *",
         alias="DEAD_LETTER_SCHEDULE",
-        description="When dead letters are moved from the queues into the database",
+        description="When dead letters are moved from the queues into the database, and plain files of links that have "
+        "ended are removed",
     )
     retention_schedule: str = Field(
         "0 20 3 * * *", alias="RETENTION_SCHEDULE", description="When what is old is archived and deleted"
@@ -389,6 +390,26 @@ class Settings(BaseModel):
         alias="PORTAL_LINK_SECONDS",
         description="How long a link to upload or download a portal's file lasts",
     )
+    portal_keys: str = Field(
+        "",
+        repr=False,
+        alias="PORTAL_KEYS",
+        description="Keys that wrap those of encrypted files, as ID=KEY, separated by ;: the first seals, any opens; "
+        "32 random bytes in base64 each, and the same for each process",
+    )
+    portal_key_vault_keys: str = Field(
+        "",
+        alias="PORTAL_KEY_VAULT_KEYS",
+        description="RSA keys of Azure Key Vault for the same, before those, separated by ;: "
+        "https://NAME.vault.azure.net/keys/KEY, with /VERSION for one that stays",
+    )
+    portal_link_seconds: float = Field(
+        900.0,
+        ge=1,
+        le=86_400,
+        alias="PORTAL_LINK_SECONDS",
+        description="How long a link to upload or download a portal's file lasts",
+    )
     portal_sweep_schedule: str = Field(
         "45 */5 * * * *",
         alias="PORTAL_SWEEP_SCHEDULE",
@@ -454,6 +475,14 @@ class Settings(BaseModel):
     @property
     def password_keys(self) -> tuple[str, ...]:
         return _listed(self.document_password_keys)
+
+    @property
+    def portal_local_keys(self) -> tuple[str, ...]:
+        return _listed(self.portal_keys)
+
+    @property
+    def portal_vault_keys(self) -> tuple[str, ...]:
+        return _listed(self.portal_key_vault_keys)
 
     @property
     def portal_local_keys(self) -> tuple[str, ...]:

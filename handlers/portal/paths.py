@@ -32,8 +32,12 @@ MAX_NAME = 128
 MAX_MILLISECONDS = 9_999_999_999_999
 """13 digits: until the year 2286."""
 
-_UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_NAME = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}")
+UUID4_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+NAME_PATTERN = f"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}"
+"""Both have to match a whole text."""
+
+_UUID4 = re.compile(UUID4_PATTERN)
+_NAME = re.compile(NAME_PATTERN)
 _STAMPED = re.compile(r"(0|[1-9][0-9]{0,12})_(.*)", re.DOTALL)
 
 _SEALED, _PART, _COPY, _OUTPUT = ".enc", ".part", ".copy", "output.zip"

@@ -41,7 +41,10 @@ def create_trigger_blueprint(settings: Settings, backend: Callable[[], Backend])
     @blueprint.function_name("collect_dead_letters")
     @blueprint.timer_trigger("timer", schedule=settings.dead_letter_schedule)
     def collect_dead_letters(timer: func.TimerRequest) -> None:
-        backend().collect_dead_letters()
+        try:
+            backend().collect_dead_letters()
+        finally:
+            backend().sweep()
 
     @blueprint.function_name("retire")
     @blueprint.timer_trigger("timer", schedule=settings.retention_schedule)

@@ -35,6 +35,10 @@ class KeyWrapper(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """End connections, where there are any."""
+        ...
+
 
 class LocalKeys:
     """Keys in memory, by id, 32 bytes each; ``current`` wraps. AES key wrap has no nonce that could come twice."""
@@ -64,6 +68,9 @@ class LocalKeys:
                 key_id=wrapped.key_id,
             ) from None
 
+    def close(self) -> None:
+        """There is nothing to end."""
+
 
 class KeyRing:
     """Keys of several places: the first one's wrap, any unwraps."""
@@ -88,6 +95,10 @@ class KeyRing:
         if len(object_key) != KEY_BYTES:
             raise SealedDamaged("the sealed object's key is none", key_id=wrapped.key_id)
         return object_key
+
+    def close(self) -> None:
+        for place in self._places:
+            place.close()
 
     def _first(self) -> KeyWrapper:
         if not self._places:

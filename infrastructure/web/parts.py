@@ -11,6 +11,7 @@ from core.deadletters import DeadLetters
 from core.machine import CoreMachine
 from core.operations import JobOperations
 from core.ports import BlobStore, Clock
+from handlers.portal.transfer import Transfers
 from infrastructure.settings import Settings
 
 
@@ -30,6 +31,7 @@ class WebParts:
     operations: JobOperations
     dead_letters: DeadLetters
     blobs: BlobStore
+    transfers: Transfers
     settings: Settings
     checks: Mapping[str, Callable[[], None]]
     providers: Callable[[], Mapping[str, Mapping[str, JsonValue]]]

@@ -37,6 +37,13 @@ from core.errors import (
 )
 from core.outcome import storable
 from handlers.document.errors import DocumentError, DocumentTooLarge, UnsupportedFormat
+from handlers.portal.errors import (
+    SealedOwnerWrong,
+    SealedTooLarge,
+    SealingKeyUnavailable,
+    UploadEmpty,
+    UploadMissing,
+)
 from infrastructure.task_start.errors import (
     CallbackRefused,
     SignatureExpired,
@@ -61,17 +68,28 @@ _log = logging.getLogger(__name__)
 INTERNAL_ERROR = CoreMachineError.code
 
 _STATUS_OF: tuple[tuple[tuple[type[CoreMachineError], ...], int], ...] = (
-    ((UnknownJobType, UnknownTaskType, JobNotFound, RunNotFound, BlobNotFound, DeadLetterNotFound), 404),
+    (
+        (
+            UnknownJobType,
+            UnknownTaskType,
+            JobNotFound,
+            RunNotFound,
+            BlobNotFound,
+            DeadLetterNotFound,
+            UploadMissing,
+        ),
+        404,
+    ),
     ((SignatureMissing, SignatureExpired), 401),
-    ((SignatureWrong,), 403),
+    ((SignatureWrong, SealedOwnerWrong), 403),
     ((UploadStalled,), 408),
     ((IdempotencyConflict, RunNotEnded, RunEnded, NothingToReplay, OperationConflict, WorkerBusy), 409),
-    ((BodyTooLarge, DocumentTooLarge, CapacityExceeded, MessageTooLarge), 413),
+    ((BodyTooLarge, DocumentTooLarge, CapacityExceeded, MessageTooLarge, SealedTooLarge), 413),
     ((UnsupportedMediaType, UnsupportedFormat), 415),
-    ((InvalidParameters, TextNotStorable, DocumentError, StartInvalid, CallbackRefused), 422),
+    ((InvalidParameters, TextNotStorable, DocumentError, StartInvalid, CallbackRefused, UploadEmpty), 422),
     ((ClientGone,), 499),
     ((InvalidInput,), 400),
-    ((TransientError,), 503),
+    ((TransientError, SealingKeyUnavailable), 503),
 )
 """The first that fits; any other error of ours is 500. 499, as nginx has it, is what nobody reads any more."""
 
@@ -86,6 +104,7 @@ _SECONDS: tuple[tuple[type[CoreMachineError], int], ...] = (
     (BlobStoreMisconfigured, 30),
     (WorkerMisconfigured, 30),
     (TransientError, 2),
+    (SealingKeyUnavailable, 2),
 )
 """After how many seconds to try again, by what it takes to mend: another call's end, a restart, a person."""
 

@@ -44,9 +44,11 @@ from infrastructure.web.route_parts import (
     SUBMITTED,
 )
 from infrastructure.web.routes import AnyRoute, BodyKind, Route, Success, threaded
+from infrastructure.web.transfer_routes import TRANSFER_ROUTES
 
 ROUTES: tuple[AnyRoute, ...] = (
     *JOB_ROUTES,
+    *TRANSFER_ROUTES,
     Route(
         "deadletters_list",
         "GET",

@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from core.listing import NewDeadLetter
 from core.ports import StateStore
+from handlers.portal.paths import build, check_raw_path, incoming_of, output_path, raw_path
 from infrastructure.postgres.store import PostgresStateStore
 from infrastructure.web.openapi import document
 from infrastructure.web.routes import AnyRoute, BodyKind
@@ -31,6 +32,7 @@ from infrastructure.web.table import ROUTES
 from testing.documents import sample_page
 from tests.support.postgres import Database
 from tests.support.postgres_store import pool_to
+from tests.support.sealed import JOB, OWNER, USER, sealed_store
 from tests.support.web import World, web_world
 
 EXAMPLES = 20
@@ -45,12 +47,14 @@ CHECKS = [
 ]
 
 PNG = sample_page(seed=1).png
+RAWS = [raw_path(USER, JOB, number, "photo.png") for number in range(2 * EXAMPLES)]
+OUTPUTS = [output_path(USER, JOB, number) for number in range(2 * EXAMPLES)]
 
 schemathesis.openapi.media_type("application/octet-stream", sampled_from([PNG, PNG[:100], b"", b"%PDF-1.7 and more"]))
 
 
 def busy_world(store: StateStore | None = None) -> World:
-    """Jobs in every state, a paused one among them, files of one, and dead letters."""
+    """Jobs in every state, a paused one among them, files of one, dead letters, uploads, and portals' packages."""
     world = web_world(store=store, HTTP_MAX_BODY_BYTES=20_000)
     world.machine.submit("hello_world", {"n": 2})
     world.machine.submit("hello_world", {"n": 3, "failure_rate": 1.0})
@@ -65,6 +69,9 @@ def busy_world(store: StateStore | None = None) -> World:
     world.parts.operations.pause(paused.job_id, "test")
     letters = [NewDeadLetter("jobs", f"m{n}", "job", b"\xff{}", "Reason", "") for n in range(3)]
     world.machine.store.record_dead_letters(letters, world.clock.now())
+    for raw, output in zip(RAWS, OUTPUTS, strict=True):
+        world.blobs.put(build(incoming_of(check_raw_path(raw))), PNG, "image/png")
+        sealed_store(world.blobs).put(output, [b"a package"], OWNER, 100)
     return world
 
 
@@ -77,6 +84,9 @@ def contract_of(world: World) -> dict[str, Any]:
         "job_type": ["hello_world", "ocr_document"],
         "name": ["text.txt", "document.json"],
     }
+    for request, path in (("ConfirmRequest", {"raw_path": RAWS}), ("DownloadRequest", {"path": OUTPUTS})):
+        for name, values in {"user_id": [USER], **path}.items():
+            contract["components"]["schemas"][request]["properties"][name] = {"enum": values}
     for operations in contract["paths"].values():
         for operation in operations.values():
             for parameter in operation["parameters"]:

@@ -33,3 +33,13 @@ def key_ring(*texts: str) -> KeyRing:
 
 def sealed_store(blobs: BlobStore, texts: Sequence[str] = (key_text("2026"),)) -> SealedBlobStore:
     return SealedBlobStore(blobs, key_ring(*texts))
+
+
+class NamedLinks:
+    """Links that say what they are for, and lead nowhere."""
+
+    def write_url(self, name: str, seconds: float) -> str:
+        return f"write:{name}:{seconds:g}"
+
+    def read_url(self, name: str, seconds: float, filename: str | None = None) -> str:
+        return f"read:{name}:{seconds:g}:{filename}"

@@ -19,6 +19,7 @@ from core.operations import JobOperations
 from core.ports import BlobStore, StateStore
 from handlers.document import SourceReader, document_handlers, document_jobs
 from handlers.hello_world import hello_world_handlers, hello_world_jobs
+from handlers.portal.transfer import Transfers
 from infrastructure.settings import Settings
 from infrastructure.web.blueprint import create_api_blueprint
 from infrastructure.web.parts import WebParts
@@ -29,6 +30,7 @@ from testing.memory_blobs import MemoryBlobStore
 from testing.mock_bus import MockServiceBusRepository
 from testing.mock_state import MockStateManager
 from testing.ocr_engines import ReadsText, always
+from tests.support.sealed import NamedLinks, sealed_store
 from tests.support.streamed_app import streamed_app
 
 READS = ["Hello"]
@@ -109,6 +111,7 @@ def web_world(
         operations=JobOperations(machine),
         dead_letters=DeadLetters(state, machine.relay, clock),
         blobs=machine.blobs,
+        transfers=Transfers(machine.blobs, sealed_store(machine.blobs), NamedLinks(), clock),
         settings=Settings.from_environment({name: str(value) for name, value in settings.items()}),
         checks=checks or {},
         providers=lambda: providers or {},

@@ -21,7 +21,7 @@ from handlers.portal.paths import PortalJobId, UserId, master_path, output_path,
 from handlers.portal.transfer import Transfers
 from testing.clock import FakeClock
 from testing.memory_blobs import MemoryBlobStore
-from tests.support.sealed import DOCUMENT, JOB, OTHER_USER, OWNER, USER, key_text, sealed_store
+from tests.support.sealed import DOCUMENT, JOB, OTHER_USER, OWNER, USER, NamedLinks, key_text, sealed_store
 
 START = datetime(2030, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 STAMP = int(START.timestamp() * 1_000)
@@ -29,16 +29,6 @@ RAW = raw_path(USER, JOB, STAMP, "photo.jpg")
 INCOMING = f"incoming/{USER}/{JOB}/{STAMP}_photo.jpg.part"
 PHOTO = b"\xff\xd8 a photo" * 10_000
 LIMIT = 1_000_000
-
-
-class NamedLinks:
-    """Links that say what they are for."""
-
-    def write_url(self, name: str, seconds: float) -> str:
-        return f"write:{name}:{seconds:g}"
-
-    def read_url(self, name: str, seconds: float, filename: str | None = None) -> str:
-        return f"read:{name}:{seconds:g}:{filename}"
 
 
 @pytest.fixture

@@ -1,0 +1,25 @@
+"""The keys that the settings name."""
+
+from __future__ import annotations
+
+from azure.core.credentials import TokenCredential
+
+from core.ports import Clock
+from infrastructure.sealed.keys import KeyRing, KeyWrapper, parse_local_keys
+from infrastructure.settings import Settings
+from infrastructure.tokens import default_credential
+
+
+def key_ring(settings: Settings, clock: Clock, credential: TokenCredential | None = None) -> KeyRing:
+    """A vault's keys before those of the environment: the first key of all seals. No vault is asked yet.
+
+    ``credential`` replaces Azure's own chain where a vault is named. Raises :class:`SettingsInvalid`.
+    """
+    places: list[KeyWrapper] = []
+    if settings.portal_vault_keys:
+        from infrastructure.sealed.key_vault import KeyVaultKeys  # noqa: PLC0415 - an SDK that few need
+
+        signs_in = credential or default_credential()
+        places += [KeyVaultKeys(url, signs_in, clock) for url in settings.portal_vault_keys]
+    local = parse_local_keys(settings.portal_local_keys)
+    return KeyRing([*places, local] if local else places)
