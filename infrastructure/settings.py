@@ -390,31 +390,6 @@ class Settings(BaseModel):
         alias="PORTAL_LINK_SECONDS",
         description="How long a link to upload or download a portal's file lasts",
     )
-    portal_keys: str = Field(
-        "",
-        repr=False,
-        alias="PORTAL_KEYS",
-        description="Keys that wrap those of encrypted files, as ID=KEY, separated by ;: the first seals, any opens; "
-        "32 random bytes in base64 each, and the same for each process",
-    )
-    portal_key_vault_keys: str = Field(
-        "",
-        alias="PORTAL_KEY_VAULT_KEYS",
-        description="RSA keys of Azure Key Vault for the same, before those, separated by ;: "
-        "https://NAME.vault.azure.net/keys/KEY, with /VERSION for one that stays",
-    )
-    portal_link_seconds: float = Field(
-        900.0,
-        ge=1,
-        le=86_400,
-        alias="PORTAL_LINK_SECONDS",
-        description="How long a link to upload or download a portal's file lasts",
-    )
-    portal_sweep_schedule: str = Field(
-        "45 */5 * * * *",
-        alias="PORTAL_SWEEP_SCHEDULE",
-        description="When the plain files of links that have ended are removed",
-    )
 
     @field_validator("database_pool_max")
     @classmethod
@@ -475,14 +450,6 @@ class Settings(BaseModel):
     @property
     def password_keys(self) -> tuple[str, ...]:
         return _listed(self.document_password_keys)
-
-    @property
-    def portal_local_keys(self) -> tuple[str, ...]:
-        return _listed(self.portal_keys)
-
-    @property
-    def portal_vault_keys(self) -> tuple[str, ...]:
-        return _listed(self.portal_key_vault_keys)
 
     @property
     def portal_local_keys(self) -> tuple[str, ...]:
