@@ -12,6 +12,10 @@ HYPHENS = "-\u00ad\u2010\u00ac"
 """What a word that goes on in the next line ends with: hyphen-minus, soft hyphen, hyphen, and the sign that stands for
 one in some texts."""
 
+CONJUNCTIONS = frozenset({"and", "or", "und", "oder", "bzw.", "et", "ou", "y", "o"})
+"""Words before which a hyphen stands for what two compounds share, in English, German, French and Spanish. Rests of
+parted words are longer, and few words end in ``and``."""
+
 
 class BlockKind(StrEnum):
     """``header`` and ``footer`` are what stands over and under the text on each page, but for its number."""
@@ -58,22 +62,38 @@ class Block:
 def goes_on(text: str, following: str) -> bool:
     """Whether the last word of a line is parted by a hyphen, and ends in the ``following`` line.
 
-    A compound that has its hyphen at the end of a line looks the same, and is taken for one that is parted.
+    A compound that has its hyphen at the end of a line looks the same, and is taken for one that is parted, but where
+    it has another (``mother-in-`` and ``law``). A hyphen before a conjunction stands for what two compounds share
+    (``hand- and footnotes``), and parts nothing.
     """
-    return text[-1:] in HYPHENS and text[-2:-1].isalpha() and following[:1].islower() if text else False
+    if text[-1:] not in HYPHENS or not text[-2:-1].isalpha() or not following[:1].islower():
+        return False
+    last = text.rsplit(maxsplit=1)[-1]
+    return not any(sign in last[:-1] for sign in HYPHENS) and not _is_suspended(following)
 
 
 def flowing(texts: Sequence[str]) -> str:
-    """Lines as running text: a space between two, but none, and no hyphen, where a word goes on, and none between
-    Chinese or Japanese characters.
+    """Lines as running text: a space between two, but none, and no hyphen, where a word goes on, none after the hyphen
+    of a compound, and none between Chinese or Japanese characters.
     """
     parts: list[str] = []
     for text, following in pairwise([*texts, ""]):
         if goes_on(text, following):
             parts.append(text[:-1])
+        elif _is_compound(text, following) or (_is_wide(text[-1:]) and _is_wide(following[:1])):
+            parts.append(text)
         else:
-            parts.append(text if _is_wide(text[-1:]) and _is_wide(following[:1]) else f"{text} ")
+            parts.append(f"{text} ")
     return "".join(parts).rstrip()
+
+
+def _is_compound(text: str, following: str) -> bool:
+    """Whether a hyphen that is printed stands between the two: ``Anglo-`` and ``Saxon``, ``1914-`` and ``1918``."""
+    return text[-1:] in HYPHENS and text[-2:-1].isalnum() and following[:1].isalnum() and not _is_suspended(following)
+
+
+def _is_suspended(following: str) -> bool:
+    return following.partition(" ")[0] in CONJUNCTIONS
 
 
 def _is_wide(character: str) -> bool:

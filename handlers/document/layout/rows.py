@@ -5,12 +5,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from handlers.document.engine import Line, Quad
 from handlers.document.layout.box import Box, from_above
 
 MIN_OVERLAP = 0.5
 """Two pieces are in one row where they share at least this much of the lower one's height."""
+
+LEAST_OVERLAP = 0.25
+"""A piece that stands far from all and is in no row by the above is in the one of which it shares the most, and at
+least so much: a number at the end of a row, on a page that is bent or was photographed from the side."""
 
 MAX_GAP = 2.0
 """Pieces of a row become one line where the gap is at most this many line heights: an indented or justified
@@ -28,14 +33,16 @@ class _Row:
     lefts: list[float] = field(default_factory=list)
     middle: float = 0.0
 
-    def gap_to(self, box: Box) -> float | None:
-        """How far ``box`` would stand from its nearest neighbour; ``None`` where it does not belong into the row."""
+    def fit(self, box: Box) -> _Fit | None:
+        """How ``box`` would stand beside its nearest neighbour; ``None`` where it does not belong into the row."""
         index = bisect_left(self.lefts, box.left)
         beside = self.boxes[max(0, index - 1) : index + 1]
         if any(_beside_overlap(box, other) > 0.5 for other in beside):
             return None
         nearest = min(beside, key=lambda other: _gap(box, other))
-        return _gap(box, nearest) if _shared_height(box, nearest) >= MIN_OVERLAP else None
+        gap, shared = _gap(box, nearest), _shared_height(box, nearest)
+        is_far = gap > MAX_GAP * min(box.height, nearest.height)
+        return _Fit(gap, shared, self) if shared >= (LEAST_OVERLAP if is_far else MIN_OVERLAP) else None
 
     def put(self, box: Box) -> None:
         if not self.boxes:
@@ -45,15 +52,26 @@ class _Row:
         self.lefts.insert(index, box.left)
 
 
+class _Fit(NamedTuple):
+    """``gap`` is how far a box would stand from its neighbour in ``row``, ``shared`` the height that they share."""
+
+    gap: float
+    shared: float
+    row: _Row
+
+
 def rows(boxes: Iterable[Box]) -> list[list[Box]]:
     """Boxes grouped by vertical overlap, each with the row whose nearest box is the nearest in x; from the top down,
     in a row from left to right.
     """
     found: list[_Row] = []
     for box in sorted(boxes, key=from_above):
-        fitting = [(gap, row) for row in found[-OPEN_ROWS:] if (gap := row.gap_to(box)) is not None]
-        if fitting:
-            row = min(fitting, key=lambda pair: pair[0])[1]
+        fits = [fit for row in found[-OPEN_ROWS:] if (fit := row.fit(box)) is not None]
+        sure = [fit for fit in fits if fit.shared >= MIN_OVERLAP]
+        if sure:
+            row = min(sure, key=lambda fit: fit.gap).row
+        elif fits:
+            row = max(fits, key=lambda fit: fit.shared).row
         else:
             row = _Row()
             found.append(row)

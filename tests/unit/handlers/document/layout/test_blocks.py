@@ -203,8 +203,13 @@ def test_no_lines_are_no_blocks() -> None:
         (["a word is bro-", "ken here"], "a word is broken here"),
         (["a soft bro\u00ad", "ken one"], "a soft broken one"),
         (["two lines", "of text"], "two lines of text"),
-        (["the years 1914-", "1918"], "the years 1914- 1918"),
-        (["Stratford-", "Upon"], "Stratford- Upon"),
+        (["the years 1914-", "1918 were"], "the years 1914-1918 were"),
+        (["Stratford-", "Upon"], "Stratford-Upon"),
+        (["his mother-in-", "law"], "his mother-in-law"),
+        (["hand-", "and footnotes"], "hand- and footnotes"),
+        (["Vor-", "und Nachname"], "Vor- und Nachname"),
+        (["a thou-", "sand"], "a thousand"),
+        (["Total (A)-", "(B)"], "Total (A)- (B)"),
         (["a dash -", "here"], "a dash - here"),
         (["-"], "-"),
         (["\u7b2c\u4e00", "\u884c\u3002"], "\u7b2c\u4e00\u884c\u3002"),
@@ -219,4 +224,6 @@ def test_running_text_joins_what_the_line_end_parted(texts: list[str], expected:
 def test_a_word_goes_on_where_a_hyphen_follows_a_letter() -> None:
     assert goes_on("bro-", "ken")
     assert not goes_on("bro-", "Ken")
+    assert not goes_on("his mother-in-", "law")
+    assert not goes_on("hand-", "and footnotes")
     assert not goes_on("", "ken")

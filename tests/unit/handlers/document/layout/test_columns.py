@@ -441,3 +441,19 @@ def test_labels_at_the_foot_of_a_page_stand_with_their_values(left: tuple[str, s
     page = [*Printer(0).paragraphs(150, 200, 1_400, 50), *foot]
 
     assert read(page) == texts(page)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("rise", [-0.6, 0.6])
+def test_a_number_at_the_far_end_of_a_bent_row_stands_with_its_title(seed: int, rise: float) -> None:
+    printer = Printer(seed)
+    page = [
+        entry
+        for row in range(12)
+        for entry in (
+            piece(printer.text(20), 150, 200 + 2 * row * SIZE),
+            piece(str(7 * row + 3), 1_400, 200 + (2 * row + rise * row / 12) * SIZE),
+        )
+    ]
+
+    assert read(page, seed) == texts(page)
