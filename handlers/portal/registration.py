@@ -1,0 +1,22 @@
+"""What the composition root registers."""
+
+from __future__ import annotations
+
+from core.handlers import TaskHandler, task_handler
+from handlers.portal.job import PROCESS_DOCUMENT, ProcessDocumentJob
+from handlers.portal.surroundings import Surroundings
+from handlers.portal.tasks import PortalTasks
+
+MARGIN = 60.0
+"""Seconds beyond the stages' deadlines, for what is between them."""
+
+
+def portal_handlers(around: Surroundings) -> tuple[TaskHandler, ...]:
+    """Long-running: a document is opened in the worker's child process alone."""
+    timeout = sum(around.deadlines.values()) + MARGIN
+    tasks = PortalTasks(around)
+    return (task_handler(PROCESS_DOCUMENT, tasks.process_document, timeout=timeout, long_running=True),)
+
+
+def portal_jobs() -> tuple[ProcessDocumentJob, ...]:
+    return (ProcessDocumentJob(),)
