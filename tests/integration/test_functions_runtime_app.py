@@ -27,11 +27,7 @@ from tests.support.fixture_apps import ROOT, indexed_app
 from tests.support.functions_runtime import FIRST_PYTHON, NOT_APPLICABLE, FunctionsRuntime, loaded_runtime
 from tests.support.postgres import Database
 
-pytestmark = [
-    pytest.mark.skipif(sys.version_info < FIRST_PYTHON, reason=NOT_APPLICABLE),
-    # The app's connections end with its process, which here goes on.
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+pytestmark = pytest.mark.skipif(sys.version_info < FIRST_PYTHON, reason=NOT_APPLICABLE)
 
 TRIGGERS = {"jobs": "jobs_queue", "tasks": "tasks_queue"}
 API = "http://localhost/api"

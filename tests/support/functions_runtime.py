@@ -14,7 +14,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -157,9 +157,21 @@ def loaded_runtime(script_root: Path, environment: Mapping[str, str] | None = No
         sys.path.insert(0, str(script_root))
         package.start_threadpool_executor()
         try:
-            yield _loaded(package, runner, script_root)
+            loaded = _loaded(package, runner, script_root)
+            with _ended_backend(sys.modules["function_app"]):
+                yield loaded
         finally:
             package.stop_threadpool_executor()
+
+
+@contextmanager
+def _ended_backend(app: Any) -> Iterator[None]:
+    """An app's connections end with its process, which here goes on."""
+    with ExitStack() as made:
+        if hasattr(app, "build_backend"):
+            build = app.build_backend
+            app.build_backend = lambda *given: made.enter_context(build(*given))
+        yield
 
 
 @contextmanager
