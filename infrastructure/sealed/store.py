@@ -32,7 +32,7 @@ from infrastructure.sealed.reading import ByteReader
 
 SEALED_TYPE = "application/octet-stream"
 
-IN_MEMORY = 8 * 1024 * 1024
+IN_MEMORY = 4 * 1024 * 1024
 """Bytes of an object that is opened beyond which it waits in a file."""
 
 PIECE = 1024 * 1024
