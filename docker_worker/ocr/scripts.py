@@ -1,18 +1,20 @@
 """Which engine reads a page: the main one, or Tesseract for what the main one does not read.
 
 Where languages are asked for, they decide. Where none is, the main engine reads first, and only a page that it is
-unsure of costs more: Tesseract then says what script it is, and reads it where that is Devanagari.
+unsure of costs more: Tesseract then says what script it is, and reads it where that is Devanagari. A page in a script
+that nothing reads is said to be so.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from core.errors import DependencyMissing
-from docker_worker.ocr.tesseract_engine import TesseractEngine
+from docker_worker.ocr.tesseract_engine import Sight, TesseractEngine
 from docker_worker.ocr.tesseract_program import DEVANAGARI_LANGUAGES, TesseractProgram, find_tesseract
 from handlers.document.engine import EngineChoice, EngineProvider, OcrEngine, PageText, Turn, mean_confidence
 from handlers.document.errors import LanguageNotSupported
@@ -23,6 +25,24 @@ if TYPE_CHECKING:
 DOUBTFUL_SCRIPT_BELOW = 0.80
 """The mean confidence of the main engine below which a page may be in a script that it does not read: pages of
 Devanagari have 0.4 to 0.7, printed pages of Latin 0.95 and more."""
+
+UNREAD_SCRIPTS = frozenset(
+    (
+        "Arabic", "Armenian", "Bengali", "Canadian_Aboriginal", "Cherokee", "Cyrillic", "Devanagari", "Ethiopic",
+        "Georgian", "Greek", "Gujarati", "Gurmukhi", "Hangul", "Hebrew", "Kannada", "Khmer", "Lao", "Malayalam",
+        "Myanmar", "Oriya", "Sinhala", "Syriac", "Tamil", "Telugu", "Thaana", "Thai", "Tibetan",
+    )
+)  # fmt: skip
+"""Of the scripts that Tesseract tells apart those that the main engine does not read."""
+
+SURE_SCRIPT = 2.0
+"""The confidence from which Tesseract is believed that a page is in one of them: pages of six lines of Cyrillic, Greek
+and Hebrew have 5 and more, and Latin print under heavy noise came to 1.9 for a wrong one (``tesseract --psm 0``)."""
+
+DEVANAGARI = "Devanagari"
+LOOK_STEP = 4
+LEAST_PRINT = 6.0
+"""Grey levels, the standard deviation of every fourth pixel of a page that is not blank: three lines on A4 have 12."""
 
 LEAST_SHARE = 0.5
 """The share of the letters of a trial that have to be Devanagari for it to count."""
@@ -60,8 +80,12 @@ class EnginesByScript:
         if choice.languages:
             return self._of_languages(program, choice)
         main = self._main(choice)
-        devanagari = _devanagari(program, main.concurrency)
-        return main if devanagari is None else ByScript(main, devanagari)
+        if program is None:
+            return main
+        data = _devanagari(program)
+        if not data and not program.tells_orientation:
+            return main
+        return ByScript(main, TesseractEngine(program, data, main.concurrency), reads_devanagari=bool(data))
 
     def _of_languages(self, program: TesseractProgram | None, choice: EngineChoice) -> OcrEngine:
         if program is None:
@@ -72,11 +96,12 @@ class EnginesByScript:
 
 
 class ByScript:
-    """Reads with ``main``, and with ``devanagari`` what is written in that script."""
+    """Reads with ``main``, and with ``other`` what is in Devanagari, where it reads that; it tells scripts apart."""
 
-    def __init__(self, main: OcrEngine, devanagari: TesseractEngine) -> None:
+    def __init__(self, main: OcrEngine, other: TesseractEngine, *, reads_devanagari: bool) -> None:
         self._main = main
-        self._devanagari = devanagari
+        self._other = other
+        self._reads_devanagari = reads_devanagari
 
     @property
     def concurrency(self) -> int:
@@ -87,16 +112,34 @@ class ByScript:
 
     def read(self, page: Page) -> PageText:
         read = self._main.read(page)
-        if not _is_doubtful(read) or not self._may_be_devanagari(page):
+        if not _is_doubtful(read) and not _misses_print(read, page):
             return read
-        trial = self._devanagari.read(page)
+        sight = self._other.sight(page)
+        if self._reads_devanagari and _may_be_devanagari(sight, read):
+            return self._better(read, self._other.read(page))
+        if sight is not None and _is_unread(sight):
+            return replace(read, unread_script=sight.script.replace("_", " "))
+        return read
+
+    def _better(self, read: PageText, trial: PageText) -> PageText:
         surer = (mean_confidence(trial.lines) or 0.0) > (mean_confidence(read.lines) or 0.0)
         return trial if surer and devanagari_share(trial.text) >= LEAST_SHARE else read
 
-    def _may_be_devanagari(self, page: Page) -> bool:
-        """Where the script cannot be told, a trial has to."""
-        sight = self._devanagari.sight(page)
-        return sight is None or sight.script == "Devanagari"
+
+def _is_unread(sight: Sight) -> bool:
+    """A page that was turned upright and is seen to lie otherwise is not seen well."""
+    upright = sight.turn.degrees == 0
+    return upright and sight.script in UNREAD_SCRIPTS and sight.script_confidence >= SURE_SCRIPT
+
+
+def _may_be_devanagari(sight: Sight | None, read: PageText) -> bool:
+    """Where the script of what was read cannot be told, a trial has to."""
+    return bool(read.lines) if sight is None else sight.script == DEVANAGARI
+
+
+def _misses_print(read: PageText, page: Page) -> bool:
+    """Whether nothing was read, and the page is not blank."""
+    return not read.lines and float(page[::LOOK_STEP, ::LOOK_STEP].std()) >= LEAST_PRINT
 
 
 def devanagari_share(text: str) -> float:
@@ -117,9 +160,7 @@ def _found(find: Callable[[], TesseractProgram]) -> TesseractProgram | None:
         return None
 
 
-def _devanagari(program: TesseractProgram | None, concurrency: int) -> TesseractEngine | None:
-    """An engine for the languages of the script that are installed, Hindi before the others; ``None`` without any."""
-    installed = [language for language in DEVANAGARI_LANGUAGES if program is not None and program.reads(language)]
-    if program is None or not installed:
-        return None
-    return TesseractEngine(program, program.data_for(installed[:1]), concurrency)
+def _devanagari(program: TesseractProgram) -> tuple[str, ...]:
+    """The data for a language of the script that is installed, Hindi before the others; none without any."""
+    installed = [language for language in DEVANAGARI_LANGUAGES if program.reads(language)]
+    return program.data_for(installed[:1])

@@ -65,8 +65,11 @@ class TesseractEngine:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
+    """``script`` is named as Tesseract does; ``script_confidence`` is 0 and more, and nothing bounds it."""
+
     turn: Turn
     script: str
+    script_confidence: float
 
 
 def sight_of(said: str) -> Sight | None:
@@ -75,7 +78,7 @@ def sight_of(said: str) -> Sight | None:
     try:
         degrees = _DEGREES[-int(fields["Rotate"]) % 360]
         confidence = min(1.0, max(0.0, float(fields["Orientation confidence"]) / SURE_ORIENTATION))
-        return Sight(Turn(degrees, confidence), fields["Script"].strip())
+        return Sight(Turn(degrees, confidence), fields["Script"].strip(), float(fields["Script confidence"]))
     except (KeyError, ValueError):
         return None
 

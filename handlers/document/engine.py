@@ -98,7 +98,8 @@ class PageText:
     far the content is turned clockwise, in degrees in (-180, 180]: 90 is a page whose text runs downwards.
     ``engine`` and ``models`` name what read it, with versions. ``orientation_unsure`` says that which way up the
     page stands could not be told from it, and the angle is what gave the better reading. A page without text has
-    the angle 0.
+    the angle 0. ``unread_script`` names the script that most of the page is in where no engine that is installed reads
+    it, as Unicode does ("Cyrillic"); ``lines`` are what was read of it all the same.
     """
 
     lines: tuple[Line, ...]
@@ -108,6 +109,7 @@ class PageText:
     engine: str
     models: tuple[str, ...]
     orientation_unsure: bool = False
+    unread_script: str | None = None
 
     @property
     def text(self) -> str:

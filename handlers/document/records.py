@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from handlers.document.engine import Line, Quad, Word
+from handlers.document.engine import DOUBTFUL_BELOW, Line, PageText, Quad, Word
 from handlers.document.files import PagePixels, PageSize, TextLayer, Unit
 from handlers.document.reading import PageQuality, PageReading
 from handlers.document.warnings import PageWarning, WarningCode
@@ -16,7 +17,7 @@ _FROZEN = ConfigDict(frozen=True)
 
 PageStatus: TypeAlias = Literal["read", "no_text", "unreadable", "failed"]
 """``no_text``: the page was read and has none. ``unreadable``: what was read of it is likely to be wrong in more than
-a fifth of its words. ``failed``: it could not be read, and its error says why.
+a fifth of its words, or it is in a script that nothing reads. ``failed``: it could not be read, and its error says why.
 """
 
 Origin: TypeAlias = Literal["ocr", "text_layer"]
@@ -115,7 +116,7 @@ class PageRecord(BaseModel):
 
 def page_record(number: int, reading: PageReading, page: PagePixels) -> PageRecord:
     """The record of a page that was read from its pixels."""
-    warnings = (*page.warnings, *reading.warnings)
+    warnings = (*page.warnings, *_of_script(reading))
     return PageRecord(
         page=number,
         width=_rounded(page.width, page.unit),
@@ -184,9 +185,22 @@ def quad(numbers: list[float]) -> Quad:
     return ((x1, y1), (x2, y2), (x3, y3), (x4, y4))
 
 
+def _worth_keeping(text: PageText) -> Iterator[Line]:
+    """Of a page in a script that nothing reads what is in another, such as numbers, and not what looks like it."""
+    return (line for line in text.lines if text.unread_script is None or line.confidence >= DOUBTFUL_BELOW)
+
+
+def _of_script(reading: PageReading) -> Iterator[PageWarning]:
+    """The warnings of a reading; a page in a script that nothing reads is not one without text."""
+    script = reading.text.unread_script
+    if script is not None:
+        yield PageWarning(WarningCode.SCRIPT_NOT_SUPPORTED, script)
+    yield from (one for one in reading.warnings if script is None or one.code != WarningCode.NO_TEXT)
+
+
 def _status(warnings: tuple[PageWarning, ...]) -> PageStatus:
     codes = {warning.code for warning in warnings}
-    if WarningCode.UNREADABLE in codes:
+    if codes & {WarningCode.UNREADABLE, WarningCode.SCRIPT_NOT_SUPPORTED}:
         return "unreadable"
     return "no_text" if WarningCode.NO_TEXT in codes else "read"
 

@@ -17,6 +17,8 @@ class WarningCode(StrEnum):
     """The page could not be read, and the others were. The value is the code of its error."""
     UNREADABLE = "UNREADABLE"
     """More than a fifth of the words is likely to be wrong or missing. The value is that likelihood, 0..1."""
+    SCRIPT_NOT_SUPPORTED = "SCRIPT_NOT_SUPPORTED"
+    """The page is in a script that nothing installed reads. The value is the script's name."""
     PARTLY_READ = "PARTLY_READ"
     """What looks like text was not read. The value is its share of what looks like text, 0..1."""
 

@@ -29,6 +29,8 @@ class Scripted(TesseractProgram):
     script: str = "Devanagari"
     text: str = HINDI
     confidence: float = 92.0
+    rotate: int = 0
+    sureness: float = 9.0
     asked: list[str] = field(default_factory=list)
 
     def words(self, page: "Page", data: object) -> str:
@@ -43,7 +45,10 @@ class Scripted(TesseractProgram):
         self.asked.append("orientation")
         if not self.script:
             return None
-        return f"Rotate: 0\nOrientation confidence: 20\nScript: {self.script}\nScript confidence: 9\n"
+        return (
+            f"Rotate: {self.rotate}\nOrientation confidence: 20\n"
+            f"Script: {self.script}\nScript confidence: {self.sureness}\n"
+        )
 
 
 def installed(**changes: object) -> Scripted:
@@ -92,8 +97,8 @@ def test_without_tesseract_the_main_engine_reads_all() -> None:
     assert engines(UNSURE, missing)(EngineChoice()) is UNSURE
 
 
-def test_without_data_for_the_script_the_main_engine_reads_all() -> None:
-    program = installed(trained=frozenset({"eng", "osd"}))
+def test_a_program_that_neither_reads_nor_tells_the_script_is_of_no_use() -> None:
+    program = installed(trained=frozenset({"eng"}))
 
     assert engines(UNSURE, lambda: program)(EngineChoice()) is UNSURE
 
@@ -133,11 +138,45 @@ def test_where_the_script_cannot_be_told_a_trial_decides(text: str, confidence: 
     assert engines(UNSURE, lambda: program)(EngineChoice()).read(page()).text == kept
 
 
-def test_a_page_without_text_is_no_doubt() -> None:
+def test_a_blank_page_is_no_doubt() -> None:
     program = installed()
 
     assert engines(ReadsNothing(), lambda: program)(EngineChoice()).read(page()).lines == ()
     assert program.asked == []
+
+
+def printed() -> "Page":
+    dark = page()
+    dark[50:100, 20:280] = 0
+    return dark
+
+
+@pytest.mark.parametrize("main", [ReadsNothing(), UNSURE])
+@pytest.mark.parametrize("script", ["Cyrillic", "Greek", "Arabic", "Hebrew", "Thai", "Bengali", "Tamil", "Hangul"])
+def test_a_page_in_a_script_that_nothing_reads_is_said_to_be(script: str, main: object) -> None:
+    program = installed(script=script)
+
+    assert engines(main, lambda: program)(EngineChoice()).read(printed()).unread_script == script
+    assert program.asked == ["orientation"]
+
+
+def test_devanagari_is_such_a_script_where_its_data_are_missing() -> None:
+    program = installed(trained=frozenset({"eng", "osd"}))
+
+    assert engines(UNSURE, lambda: program)(EngineChoice()).read(page()).unread_script == "Devanagari"
+
+
+def test_a_page_of_devanagari_of_which_the_main_engine_reads_nothing_is_read_by_tesseract() -> None:
+    assert engines(ReadsNothing(), installed)(EngineChoice()).read(printed()).text == HINDI
+
+
+@pytest.mark.parametrize(
+    "seen", [{"script": "Latin"}, {"script": "Japanese"}, {"sureness": 1.9}, {"rotate": 180}, {"script": ""}]
+)
+def test_what_is_not_seen_for_sure_is_no_such_script(seen: dict[str, object]) -> None:
+    program = installed(**{"script": "Bengali", **seen})
+
+    assert engines(ReadsNothing(), lambda: program)(EngineChoice()).read(printed()).unread_script is None
 
 
 def test_the_same_choice_gives_the_same_engine_and_tesseract_is_looked_for_once() -> None:

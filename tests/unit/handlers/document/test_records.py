@@ -80,3 +80,18 @@ def test_a_page_that_failed_has_its_size_and_its_error() -> None:
     assert record.error is not None
     assert record.error.code == "DECODE_FAILED"
     assert record.mean_confidence is None
+
+
+def test_a_page_in_a_script_that_nothing_reads_is_unreadable_and_keeps_what_is_sure() -> None:
+    lines = tuple(Line(text, confidence, BOX) for text, confidence in (("npuBeT", 0.55), ("2024", 0.97)))
+    text = PageText(lines, 400, 600, 0.0, "scripted 1", (), unread_script="Cyrillic")
+    found = PageReading(text, QUALITY, (PageWarning("NO_TEXT"), PageWarning("BLURRED", 2.0)))
+
+    record = page_record(1, found, pixels("pixel", 1.0))
+
+    assert record.status == "unreadable"
+    assert record.text == "2024"
+    assert [(one.code, one.value) for one in record.warnings] == [
+        ("SCRIPT_NOT_SUPPORTED", "Cyrillic"),
+        ("BLURRED", 2.0),
+    ]
