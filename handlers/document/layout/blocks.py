@@ -13,8 +13,9 @@ from statistics import median
 
 from handlers.document.engine import Line
 from handlers.document.layout.block import Block, BlockKind
-from handlers.document.layout.box import Box, box_of, line_height, slope_of
+from handlers.document.layout.box import Box, box_of, line_height
 from handlers.document.layout.edges import Edges
+from handlers.document.layout.lean import lean_of
 from handlers.document.layout.tables import tables
 
 WIDER_PITCH = 1.4
@@ -51,8 +52,8 @@ def blocks(lines: Sequence[Line], width: float, height: float) -> tuple[Block, .
     ``lines`` are in reading order, as :func:`handlers.document.layout.order.ordered` gives them, and so are the blocks,
     by their first lines. Each line is in one block.
     """
-    slope = slope_of(lines)
-    boxes = [box_of(line, slope) for line in lines]
+    lean = lean_of(lines)
+    boxes = [box_of(line, lean) for line in lines]
     size = _text_height(boxes)
     found = tables(boxes, size)
     in_table = {index for table in found for index in table.lines}

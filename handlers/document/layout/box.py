@@ -1,19 +1,14 @@
-"""Pieces of text as upright boxes, on a page from which a slight slope has been taken."""
+"""Pieces of text as upright boxes, on a page whose lean has been taken from it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TypeAlias
 
-from handlers.document.engine import Line, Point
-
-STEEPEST = 0.2
-"""The steepest slope, height over width, that a page is taken to have; what is steeper is a piece that stands askew."""
-
-_LONG = 3.0
-"""A piece tells the page's slope where it is so many times as wide as high; that of a word is an accident."""
+from handlers.document.engine import Line
+from handlers.document.layout.lean import Lean
 
 _TALL = 2.0
 """A piece of two characters or more runs downwards where it is so many times as high as wide."""
@@ -60,19 +55,6 @@ def from_above(box: Box) -> SortKey:
     return (box.middle, box.left, box.right, box.height, box.line.text, box.line.confidence)
 
 
-def slope_of(lines: Iterable[Line]) -> float:
-    """How far the page's lines fall to the right, height over width: the median over long lines, by their width."""
-    found: list[tuple[float, float]] = []
-    for line in lines:
-        (x1, y1), (x2, y2), (x3, y3), (x4, y4) = line.polygon
-        width, height = (x2 - x1 + x3 - x4) / 2, (y3 - y2 + y4 - y1) / 2
-        if width > _LONG * abs(height) and width > 0:
-            slope = (y2 - y1 + y3 - y4) / 2 / width
-            if abs(slope) <= STEEPEST:
-                found.append((slope, width))
-    return _weighted_median(found)
-
-
 def line_height(boxes: Sequence[Box]) -> float:
     """The median height of ``boxes``; 1 where there is none, so that it can be divided by."""
     heights = [box.height for box in boxes if box.height > 0 and not box.runs_down]
@@ -84,23 +66,9 @@ def on_its_side(box: Box) -> Box:
     return Box(box.line, box.top, box.bottom, (-box.right, -box.left), (-box.right, -box.left))
 
 
-def _weighted_median(found: list[tuple[float, float]]) -> float:
-    half, reached = sum(sorted(weight for _, weight in found)) / 2, 0.0
-    for value, weight in sorted(found):
-        reached += weight
-        if reached >= half:
-            return value
-    return 0.0
-
-
-def box_of(line: Line, slope: float) -> Box:
-    """Where ``line`` stands on its page when :func:`slope_of` it is taken away."""
-    corners = [_level(point, slope) for point in line.polygon]
+def box_of(line: Line, lean: Lean) -> Box:
+    """Where ``line`` stands on its page when its :class:`Lean` is taken away."""
+    corners = [lean.level(point) for point in line.polygon]
     xs = [x for x, _ in corners]
     (_, y1), (_, y2), (_, y3), (_, y4) = corners
     return Box(line, min(xs), max(xs), (y1, y4), (y2, y3))
-
-
-def _level(point: Point, slope: float) -> Point:
-    x, y = point
-    return (x + slope * y, y - slope * x)

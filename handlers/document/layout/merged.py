@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from handlers.document.engine import Line, Point, Word
 from handlers.document.layout.box import Box, box_of
+from handlers.document.layout.lean import Lean
 
 LEAST_GAP = 0.5
 """In line heights: words of a line of print are rarely so far apart, and columns are not closer."""
@@ -37,30 +38,30 @@ class _Gap(NamedTuple):
     right: float
 
 
-def parted(boxes: Sequence[Box], slope: float) -> list[Box]:
-    """``boxes`` from the top down, those that reach over a gutter in two; ``slope`` is what was taken from the page."""
-    gaps = [list(_gaps(box, slope)) for box in boxes]
+def parted(boxes: Sequence[Box], lean: Lean) -> list[Box]:
+    """``boxes`` from the top down, those that reach over a gutter in two; ``lean`` is what was taken from the page."""
+    gaps = [list(_gaps(box, lean)) for box in boxes]
     found: list[Box] = []
     for index, box in enumerate(boxes):
         cuts = [gap for gap in gaps[index] if _is_gutter(gap, index, boxes, gaps)]
-        found.extend(box_of(line, slope) for line in _cut(box.line, cuts)) if cuts else found.append(box)
+        found.extend(box_of(line, lean) for line in _cut(box.line, cuts)) if cuts else found.append(box)
     return found
 
 
-def _gaps(box: Box, slope: float) -> Iterator[_Gap]:
+def _gaps(box: Box, lean: Lean) -> Iterator[_Gap]:
     words = box.line.words or ()
     for index in range(1, len(words)):
-        left, right = _end(words[index - 1], slope), _start(words[index], slope)
+        left, right = _end(words[index - 1], lean), _start(words[index], lean)
         if right - left >= LEAST_GAP * box.height > 0:
             yield _Gap(index, left, right)
 
 
-def _start(word: Word, slope: float) -> float:
-    return min(x + slope * y for x, y in word.polygon)
+def _start(word: Word, lean: Lean) -> float:
+    return min(lean.level(point)[0] for point in word.polygon)
 
 
-def _end(word: Word, slope: float) -> float:
-    return max(x + slope * y for x, y in word.polygon)
+def _end(word: Word, lean: Lean) -> float:
+    return max(lean.level(point)[0] for point in word.polygon)
 
 
 def _is_gutter(gap: _Gap, index: int, boxes: Sequence[Box], gaps: Sequence[Sequence[_Gap]]) -> bool:

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from handlers.document.engine import Line
-from handlers.document.layout.box import Box, box_of, from_above, line_height, on_its_side, slope_of
+from handlers.document.layout.box import Box, box_of, from_above, line_height, on_its_side
 from handlers.document.layout.columns import columns, standing_blocks
 from handlers.document.layout.gutters import Gutter, gutters, is_part_of
+from handlers.document.layout.lean import lean_of
 from handlers.document.layout.merged import parted
 from handlers.document.layout.rows import joined, rows
 
@@ -40,8 +41,8 @@ def ordered(pieces: Iterable[Line], width: float, height: float) -> tuple[Line, 
     side by side, titles and numbers at the edges are of their columns.
     """
     lines = list(pieces)
-    slope = slope_of(lines)
-    boxes = parted(sorted((box_of(line, slope) for line in lines), key=from_above), slope)
+    lean = lean_of(lines)
+    boxes = parted(sorted((box_of(line, lean) for line in lines), key=from_above), lean)
     boxes.sort(key=from_above)
     downwards = [box for box in boxes if box.runs_down]
     across = [box for box in boxes if not box.runs_down]
