@@ -22,9 +22,16 @@ from handlers.document.errors import LanguageNotSupported
 if TYPE_CHECKING:
     from handlers.document.engine import Page
 
-DOUBTFUL_SCRIPT_BELOW = 0.80
-"""The mean confidence of the main engine below which a page may be in a script that it does not read: pages of
-Devanagari have 0.4 to 0.7, printed pages of Latin 0.95 and more."""
+SURE_FROM = 0.90
+"""The mean confidence of the main engine from which a page is in a script that it reads: printed pages of Latin have
+0.95 and more, Greek, which it takes for Latin, 0.8, Cyrillic and Devanagari 0.4 to 0.7."""
+
+TRIAL_BELOW = 0.80
+"""The mean confidence below which a page whose script cannot be told is tried in Devanagari."""
+
+LEAST_LETTERS = 0.5
+"""The share of letters and digits in what is read of a script that the main engine reads. Of others it may read no more
+than points and commas, and surely so."""
 
 UNREAD_SCRIPTS = frozenset(
     (
@@ -112,7 +119,7 @@ class ByScript:
 
     def read(self, page: Page) -> PageText:
         read = self._main.read(page)
-        if not _is_doubtful(read) and not _misses_print(read, page):
+        if _is_sure(read) if read.lines else not _has_print(page):
             return read
         sight = self._other.sight(page)
         if self._reads_devanagari and _may_be_devanagari(sight, read):
@@ -127,30 +134,30 @@ class ByScript:
 
 
 def _is_unread(sight: Sight) -> bool:
-    """A page that was turned upright and is seen to lie otherwise is not seen well."""
-    upright = sight.turn.degrees == 0
-    return upright and sight.script in UNREAD_SCRIPTS and sight.script_confidence >= SURE_SCRIPT
+    return sight.script in UNREAD_SCRIPTS and sight.script_confidence >= SURE_SCRIPT
 
 
 def _may_be_devanagari(sight: Sight | None, read: PageText) -> bool:
     """Where the script of what was read cannot be told, a trial has to."""
-    return bool(read.lines) if sight is None else sight.script == DEVANAGARI
+    if sight is not None:
+        return sight.script == DEVANAGARI
+    return bool(read.lines) and (mean_confidence(read.lines) or 0.0) < TRIAL_BELOW
 
 
-def _misses_print(read: PageText, page: Page) -> bool:
-    """Whether nothing was read, and the page is not blank."""
-    return not read.lines and float(page[::LOOK_STEP, ::LOOK_STEP].std()) >= LEAST_PRINT
+def _is_sure(read: PageText) -> bool:
+    written = [character for character in read.text if not character.isspace()]
+    letters = sum(map(str.isalnum, written)) / len(written)
+    return letters >= LEAST_LETTERS and (mean_confidence(read.lines) or 0.0) >= SURE_FROM
+
+
+def _has_print(page: Page) -> bool:
+    return float(page[::LOOK_STEP, ::LOOK_STEP].std()) >= LEAST_PRINT
 
 
 def devanagari_share(text: str) -> float:
     """Of the letters and digits and their signs, those of the Unicode block Devanagari, U+0900 to U+097F."""
     written = [character for character in text if character.isalnum() or "\u0900" <= character <= "\u097f"]
     return sum("\u0900" <= character <= "\u097f" for character in written) / max(1, len(written))
-
-
-def _is_doubtful(read: PageText) -> bool:
-    confidence = mean_confidence(read.lines)
-    return confidence is not None and confidence < DOUBTFUL_SCRIPT_BELOW
 
 
 def _found(find: Callable[[], TesseractProgram]) -> TesseractProgram | None:

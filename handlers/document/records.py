@@ -127,7 +127,7 @@ def page_record(number: int, reading: PageReading, page: PagePixels) -> PageReco
         origin="ocr",
         engine=reading.text.engine,
         models=list(reading.text.models),
-        lines=[_line_record(line, page.scale, page.unit) for line in reading.text.lines],
+        lines=[_line_record(line, page.scale, page.unit) for line in _worth_keeping(reading.text)],
         quality=_quality_record(reading.quality),
         warnings=[WarningRecord(code=WarningCode(warning.code), value=_value(warning)) for warning in warnings],
     )

@@ -29,7 +29,6 @@ class Scripted(TesseractProgram):
     script: str = "Devanagari"
     text: str = HINDI
     confidence: float = 92.0
-    rotate: int = 0
     sureness: float = 9.0
     asked: list[str] = field(default_factory=list)
 
@@ -45,10 +44,7 @@ class Scripted(TesseractProgram):
         self.asked.append("orientation")
         if not self.script:
             return None
-        return (
-            f"Rotate: {self.rotate}\nOrientation confidence: 20\n"
-            f"Script: {self.script}\nScript confidence: {self.sureness}\n"
-        )
+        return f"Rotate: 0\nOrientation confidence: 20\nScript: {self.script}\nScript confidence: {self.sureness}\n"
 
 
 def installed(**changes: object) -> Scripted:
@@ -151,7 +147,10 @@ def printed() -> "Page":
     return dark
 
 
-@pytest.mark.parametrize("main", [ReadsNothing(), UNSURE])
+POINTS = ReadsText([". , .", ","], confidence=0.99)
+
+
+@pytest.mark.parametrize("main", [ReadsNothing(), UNSURE, POINTS])
 @pytest.mark.parametrize("script", ["Cyrillic", "Greek", "Arabic", "Hebrew", "Thai", "Bengali", "Tamil", "Hangul"])
 def test_a_page_in_a_script_that_nothing_reads_is_said_to_be(script: str, main: object) -> None:
     program = installed(script=script)
@@ -170,9 +169,7 @@ def test_a_page_of_devanagari_of_which_the_main_engine_reads_nothing_is_read_by_
     assert engines(ReadsNothing(), installed)(EngineChoice()).read(printed()).text == HINDI
 
 
-@pytest.mark.parametrize(
-    "seen", [{"script": "Latin"}, {"script": "Japanese"}, {"sureness": 1.9}, {"rotate": 180}, {"script": ""}]
-)
+@pytest.mark.parametrize("seen", [{"script": "Latin"}, {"script": "Japanese"}, {"sureness": 1.9}, {"script": ""}])
 def test_what_is_not_seen_for_sure_is_no_such_script(seen: dict[str, object]) -> None:
     program = installed(**{"script": "Bengali", **seen})
 
