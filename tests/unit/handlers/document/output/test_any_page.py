@@ -22,7 +22,7 @@ from handlers.document.output import (
     write_markdown,
     write_text,
 )
-from handlers.document.output.azure import AnalyzeResult
+from handlers.document.output.azure import AnalyzeResult, Cell, Paragraph, Span
 from handlers.document.output.page import PlacedPage
 from handlers.document.records import LineRecord, PageRecord, WordRecord
 from tests.support.alto_schema import ALTO
@@ -73,6 +73,22 @@ def written(write: Callable[[Iterable[PageRecord], BinaryIO], None], *pages: Pag
     return out.getvalue()
 
 
+def assert_spans_are_their_text(result: AnalyzeResult) -> None:
+    def at(span: Span) -> str:
+        return result.content[span.offset : span.offset + span.length]
+
+    for page in result.pages:
+        assert [at(word.span) for word in page.words] == [word.content for word in page.words]
+        assert [[at(span) for span in line.spans] for line in page.lines] == [[line.content] for line in page.lines]
+        assert [at(span) for span in page.spans] == ["\n".join(line.content for line in page.lines)]
+        ends = [word.span.offset + word.span.length for word in page.words]
+        assert all(end <= word.span.offset for end, word in zip(ends, page.words[1:], strict=False))
+    cells = [cell for table in result.tables for cell in table.cells]
+    parts: list[Paragraph | Cell] = [*result.paragraphs, *cells]
+    for part in parts:
+        assert " ".join(at(span).replace("\n", " ") for span in part.spans) == part.content
+
+
 @given(page_records())
 @settings(max_examples=80, deadline=None)
 def test_any_page_is_written_and_read_again(page: PageRecord) -> None:
@@ -88,6 +104,7 @@ def test_any_page_is_written_and_read_again(page: PageRecord) -> None:
 
     assert result.content == "\n".join(lines * 2)
     assert [line.content for found in result.pages for line in found.lines] == lines * 2
+    assert_spans_are_their_text(result)
     assert sorted(
         "".join(element.itertext()) for element in hocr.iter() if element.get("class") == "ocr_line"
     ) == sorted(lines * 2)
