@@ -38,6 +38,7 @@ WORKER_READY = re.compile(r"\bworker_ready\b.*?(?P<url>http://[^\s\"]+)")
 
 WORKER_PORT = "DOCKER_HTTP_PORT"
 PASSWORD_KEYS = "DOCUMENT_PASSWORD_KEYS"  # noqa: S105 - the variable's name
+PORTAL_KEYS, PORTAL_VAULT_KEYS = "PORTAL_KEYS", "PORTAL_KEY_VAULT_KEYS"
 
 
 class Builder:
@@ -82,7 +83,7 @@ class Builder:
                 assert_never(name)
 
     def settings(self) -> dict[str, str]:
-        """The variables that name the services, but for parts that were not ready yet, and the key of passwords."""
+        """The variables that name the services, but for parts that were not ready yet, and the keys."""
         found = dict(self._settings)
         if self._database is not None and self._database.uri:
             found["DATABASE_URL"] = self._database.uri
@@ -91,6 +92,8 @@ class Builder:
             found["AzureWebJobsStorage"] = self._storage.connection_string
         if not self._environment.get(PASSWORD_KEYS, "").strip():
             found[PASSWORD_KEYS] = self._data.kept().password_key
+        if not any(self._environment.get(name, "").strip() for name in (PORTAL_KEYS, PORTAL_VAULT_KEYS)):
+            found[PORTAL_KEYS] = f"local={self._data.kept().portal_key}"
         return found
 
     def keep_ports(self) -> None:

@@ -45,6 +45,7 @@ class Kept:
     service_bus_key: str = field(repr=False)
     storage_key: str = field(repr=False)
     password_key: str = field(repr=False)
+    portal_key: str = field(repr=False)
     service_bus_port: int = 0
     storage_port: int = 0
 
@@ -53,6 +54,7 @@ class _Document(BaseModel):
     service_bus_key: str
     storage_key: str
     password_key: str = Field(default_factory=lambda: _random(32))
+    portal_key: str = Field(default_factory=lambda: _random(32))
     service_bus_port: int = 0
     storage_port: int = 0
 
@@ -129,7 +131,7 @@ class DataFolder:
         except (OSError, ValidationError) as error:
             raise DataUnusable(f"{self.path / MARK} is damaged; --fresh makes it anew, without the data") from error
         kept = Kept(**document.model_dump())
-        if "password_key" not in document.model_fields_set:  # a folder that was made before there was one
+        if not {"password_key", "portal_key"} <= document.model_fields_set:  # a folder of before there were these
             self.keep(kept)
         return kept
 
@@ -181,7 +183,7 @@ def default_data(root: Path, environment: Mapping[str, str]) -> Path:
 
 
 def _new_keys() -> Kept:
-    return Kept(service_bus_key=_random(32), storage_key=_random(64), password_key=_random(32))
+    return Kept(service_bus_key=_random(32), storage_key=_random(64), password_key=_random(32), portal_key=_random(32))
 
 
 def _random(size: int) -> str:

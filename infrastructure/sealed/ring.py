@@ -1,11 +1,17 @@
-"""The keys that the settings name."""
+"""What is sealed with the keys that the settings name."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from azure.core.credentials import TokenCredential
 
-from core.ports import Clock
+from core.ports import BlobStore, Clock
+from core.system import SystemClock
+from handlers.portal.sealing import SealedStore
+from infrastructure.lazy import Lazy
 from infrastructure.sealed.keys import KeyRing, KeyWrapper, parse_local_keys
+from infrastructure.sealed.store import SealedBlobStore
 from infrastructure.settings import Settings
 from infrastructure.tokens import default_credential
 
@@ -23,3 +29,11 @@ def key_ring(settings: Settings, clock: Clock, credential: TokenCredential | Non
         places += [KeyVaultKeys(url, signs_in, clock) for url in settings.portal_vault_keys]
     local = parse_local_keys(settings.portal_local_keys)
     return KeyRing([*places, local] if local else places)
+
+
+def sealed_over(settings: Settings) -> Callable[[BlobStore], SealedStore]:
+    """A sealed store over any blobs, such as those of a task. The keys are looked at when the first is made, which
+    raises :class:`SettingsInvalid`.
+    """
+    keys = Lazy(lambda: key_ring(settings, SystemClock()))
+    return lambda blobs: SealedBlobStore(blobs, keys())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.password_seal import parse_password_keys
+from infrastructure.sealed.keys import parse_local_keys
 from local.stack_data import FOLDERS, MARK, SYSTEM_FOLDER, DataFolder, Lock, default_data
 from local.stack_errors import DataUnusable, StackRuns
 
@@ -33,15 +34,17 @@ def test_keys_and_ports_stay_the_same(data: DataFolder) -> None:
     assert (kept.service_bus_port, kept.storage_port) == (5001, 5002)
 
 
-def test_a_folder_of_before_there_were_passwords_gets_a_key_and_keeps_it(data: DataFolder) -> None:
+@pytest.mark.parametrize("name", ["password_key", "portal_key"])
+def test_a_folder_of_before_there_was_a_key_gets_one_and_keeps_it(data: DataFolder, name: str) -> None:
     marked = json.loads((data.path / MARK).read_text("utf-8"))
-    del marked["password_key"]
+    del marked[name]
     (data.path / MARK).write_text(json.dumps(marked), "utf-8")
 
-    key = data.kept().password_key
+    kept = data.kept()
 
-    assert parse_password_keys([key])
-    assert data.kept().password_key == key
+    assert data.kept() == kept
+    assert parse_password_keys([kept.password_key])
+    assert parse_local_keys([f"local={kept.portal_key}"])
 
 
 def test_the_keys_are_for_their_owner_alone_and_in_no_text(data: DataFolder) -> None:
