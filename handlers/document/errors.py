@@ -38,8 +38,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-from core.errors import CoreMachineError, TaskError, TransientTaskError
+from core.errors import CoreMachineError, DependencyMissing, TaskError, TransientTaskError
 
 OCR_INSTALL_HINT = "pip install --no-deps ./docker_worker/opencv_contrib_shim -r docker_worker/requirements.txt"
 """What brings the packages of reading, and one OpenCV: without ``--no-deps`` and the stand-in there would be two."""
@@ -167,7 +168,17 @@ def is_of_the_document(error: BaseException) -> bool:
     """
     if isinstance(error, CoreMachineError):
         return isinstance(error, TaskError) and not error.retryable
-    return not isinstance(error, MemoryError)
+    return not isinstance(error, MemoryError | ImportError)
+
+
+@contextmanager
+def packages_needed() -> Iterator[None]:
+    """A package that is not installed, whichever module asks for it, as :class:`core.errors.DependencyMissing`."""
+    try:
+        yield
+    except ImportError as error:
+        name = (error.name or "a package").partition(".")[0]
+        raise DependencyMissing(f"{name} is not installed: {OCR_INSTALL_HINT}") from error
 
 
 def error_again(code: str, message: str) -> TaskError:

@@ -64,6 +64,7 @@ class TextLayer:
     width: float
     height: float
     unit: Unit = "inch"
+    warnings: tuple[PageWarning, ...] = ()
 
 
 class DocumentFile(Protocol):

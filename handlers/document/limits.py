@@ -25,8 +25,13 @@ class DocumentLimits:
     - ``max_nesting`` of parts in parts, ``max_scans`` of a JPEG (encoders write about ten, libtiff stops at 100). These
       three are :class:`handlers.document.errors.DecodeTooCostly`.
 
+    - ``max_stream_bytes`` of one stream of a PDF, or of a page's together, decompressed; a drawing has some tens of
+      millions. One of more than 4 MiB has at most ``max_stream_expansion`` bytes for each that it takes in the file:
+      text and drawings have 3 to 30. What is over is :class:`handlers.document.errors.DecodeTooCostly`.
+
     Time cannot be taken from a decoder that runs: these limits bound it in advance, to some seconds a page, and the
-    process that decodes is killed at its task's deadline.
+    process that decodes is killed at its task's deadline. Drawing a PDF's page can be broken off, and is after
+    ``max_page_seconds``: :class:`handlers.document.errors.PageTooSlow`.
 
     A page is given to the engine with at most ``max_page_pixels``: a larger one is shrunk, and says so. 24 megapixels
     are A4 at 500 dpi. ``max_text_characters`` bounds the text in the job's result, the artifact has all of it. Pages
@@ -43,6 +48,9 @@ class DocumentLimits:
     max_parts: int = 20_000
     max_nesting: int = 8
     max_scans: int = 100
+    max_stream_bytes: int = 128 * 1024 * 1024
+    max_stream_expansion: int = 100
+    max_page_seconds: float = 60.0
     max_page_pixels: int = 24_000_000
     max_text_characters: int = 100_000
     max_preview_pages: int = 20

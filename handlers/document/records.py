@@ -146,6 +146,7 @@ def layer_record(number: int, layer: TextLayer, reader: str) -> PageRecord:
         engine=reader,
         models=[],
         lines=[_line_record(line, 1.0, layer.unit) for line in layer.lines],
+        warnings=[WarningRecord(code=WarningCode(warning.code), value=_value(warning)) for warning in layer.warnings],
     )
 
 

@@ -59,7 +59,16 @@ class WarningCode(StrEnum):
 
     TEXT_LAYER_JUNK = "TEXT_LAYER_JUNK"
     """The page brings text along that cannot be trusted, so its pixels were read. The value is why: its
-    ``characters`` or ``words`` are none, or it leaves what is seen ``uncovered``."""
+    ``characters`` or ``words`` are none, it leaves what is seen ``uncovered``, or it is ``unseen`` itself."""
+    HIDDEN_TEXT = "HIDDEN_TEXT"
+    """The page brings text along that nobody can see, such as white on white, which was left out. The value is its
+    share of the page's characters, 0..1."""
+    DOCUMENT_REPAIRED = "DOCUMENT_REPAIRED"
+    """The document is damaged, and was read as far as it could be put together: more of it may be missing than is
+    told. The value is what was damaged: the ``table`` of its objects, or its ``structure``."""
+    CONTENT_LOST = "CONTENT_LOST"
+    """A part of the page is missing in its damaged document. The value is what: its ``contents`` or its ``pictures``,
+    or both."""
 
     ENCRYPTION_REMOVED = "ENCRYPTION_REMOVED"
     """Of a searchable PDF: the document was encrypted, and the copy with its text is not. No value."""

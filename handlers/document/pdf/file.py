@@ -13,10 +13,14 @@ from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed, PageNotFoun
 from handlers.document.files import DocumentInfo, PagePixels, PageSize, TextLayer
 from handlers.document.formats import Format
 from handlers.document.limits import DocumentLimits
+from handlers.document.pdf.damage import Damage
 from handlers.document.pdf.geometry import POINTS_PER_INCH, PageGeometry
 from handlers.document.pdf.glyphs import Glyph, read_glyphs
+from handlers.document.pdf.hidden import doubtful, share_of, too_small, unseen
 from handlers.document.pdf.ink import LOOK_DPI, MAX_LOOK_PIXELS, covered_print
 from handlers.document.pdf.junk import (
+    MAX_HIDDEN,
+    SCAN_SHARE,
     Junk,
     implausible_words,
     leaves_uncovered,
@@ -27,6 +31,7 @@ from handlers.document.pdf.pdfium import DamagedPdf, PdfiumDocument, PdfiumPage
 from handlers.document.pdf.pictures import PageContent, covered, read_content
 from handlers.document.pdf.repair import repaired
 from handlers.document.pdf.resolution import resolution, wanted_dpi
+from handlers.document.pdf.stream_costs import Look, look_at_streams
 from handlers.document.pdf.text_layer import text_lines
 from handlers.document.pdf.user_units import user_units
 from handlers.document.warnings import PageWarning, WarningCode
@@ -46,22 +51,34 @@ def open_pdf(data: bytes, limits: DocumentLimits, password: str | None = None) -
 
     Raises :class:`handlers.document.errors.PasswordRequired`, :class:`handlers.document.errors.PasswordWrong`,
     :class:`DecodeFailed` for what cannot be repaired, :class:`handlers.document.errors.NoPages`,
-    :class:`TooManyPages`, :class:`handlers.document.errors.FormNotSupported` and
-    :class:`core.errors.DependencyMissing`.
+    :class:`TooManyPages`, :class:`handlers.document.errors.FormNotSupported`,
+    :class:`handlers.document.errors.DecodeTooCostly` and :class:`core.errors.DependencyMissing`.
     """
-    document = _document(data, password)
+    found = look_at_streams(data, limits, password)
+    document, repair = _document(data, password)
     try:
-        return _opened(document, data, limits, password)
+        return _opened(document, _Origin(data, password, found, repair), limits)
     except BaseException:
         document.close()
         raise
 
 
-def _document(data: bytes, password: str | None) -> PdfiumDocument:
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """A document as it came; ``repair`` is what had to be put together, ``None`` where it is whole."""
+
+    data: bytes
+    password: str | None
+    look: Look
+    repair: str | None
+
+
+def _document(data: bytes, password: str | None) -> tuple[PdfiumDocument, str | None]:
     try:
-        return PdfiumDocument(data, password)
+        document = PdfiumDocument(data, password)
     except DamagedPdf:
-        return _repaired_document(data, password)
+        return _repaired_document(data, password), "structure"
+    return document, None if document.has_valid_table else "table"
 
 
 def _repaired_document(data: bytes, password: str | None) -> PdfiumDocument:
@@ -71,14 +88,14 @@ def _repaired_document(data: bytes, password: str | None) -> PdfiumDocument:
         raise DecodeFailed("the PDF is damaged beyond what can be repaired") from error
 
 
-def _opened(document: PdfiumDocument, data: bytes, limits: DocumentLimits, password: str | None) -> PdfFile:
+def _opened(document: PdfiumDocument, origin: _Origin, limits: DocumentLimits) -> PdfFile:
     if document.page_count > limits.max_pages:
         raise TooManyPages(f"the document has more than {limits.max_pages} pages", limit=limits.max_pages)
     sizes = tuple(document.sizes())
     if all(size is None for size in sizes):
         raise DecodeFailed("no page of the PDF can be loaded")
-    units = user_units(data, password, document.page_count)
-    return PdfFile(document, _info(data, sizes, units), units, limits, password)
+    units = user_units(origin.data, origin.password, document.page_count)
+    return PdfFile(document, _info(origin.data, sizes, units), units, limits, origin)
 
 
 def _info(data: bytes, sizes: tuple[tuple[float, float] | None, ...], units: tuple[float, ...]) -> DocumentInfo:
@@ -96,12 +113,15 @@ def _inches(points: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was found out of a page's text: the lines, why they are junk if they are, and how to render the page."""
+    """What was found out of a page's text: the lines, why they are junk if they are, how to render the page, and what
+    is to be told of it whoever reads it. ``hidden`` is the share of the characters that were left out."""
 
     lines: tuple[Line, ...]
     junk: Junk | None
     dpi: float
     is_invisible: bool
+    hidden: float
+    warnings: tuple[PageWarning, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +131,7 @@ class _Kept:
     junk: Junk | None
     dpi: float
     is_invisible: bool
+    warnings: tuple[PageWarning, ...]
 
 
 class PdfFile:
@@ -122,14 +143,17 @@ class PdfFile:
         info: DocumentInfo,
         units: tuple[float, ...],
         limits: DocumentLimits,
-        password: str | None,
+        origin: _Origin,
     ) -> None:
         self._document = document
         self._info = info
         self._units = units
         self._limits = limits
         self._kept: dict[int, _Kept] = {}
-        self.password = password
+        self._repair = origin.repair
+        is_damaged = origin.repair is not None or bool(origin.look.cut)
+        self._damage = Damage(origin.data, origin.password, origin.look, document.page_count) if is_damaged else None
+        self.password = origin.password
 
     @property
     def info(self) -> DocumentInfo:
@@ -141,22 +165,25 @@ class PdfFile:
         look = self._look(number)
         if look.junk is not None or not look.lines:
             return None
-        return TextLayer(look.lines, size.width, size.height, "inch")
+        hidden = (PageWarning(WarningCode.HIDDEN_TEXT, round(look.hidden, 3)),) if look.hidden else ()
+        return TextLayer(look.lines, size.width, size.height, "inch", (*look.warnings, *hidden))
 
     def pixels(self, number: int) -> PagePixels:
         """The page rendered with its annotations and the values of its form.
 
         At the resolution of its picture where it is a scan, else at 200 dpi, or 300 where there is small print or
         may be; at less where the page would have more pixels than the limits allow. Raises :class:`PageNotFound`,
-        :class:`DecodeFailed` and :class:`core.errors.DependencyMissing`. :class:`MemoryError` passes through.
+        :class:`DecodeFailed`, :class:`handlers.document.errors.PageTooSlow` and
+        :class:`core.errors.DependencyMissing`. :class:`MemoryError` passes through.
         """
         size = self._size(number)
         kept = self._known(number)
         chosen = resolution(kept.dpi, size.width, size.height, self._limits)
         with self._document.page(number - 1) as page:
-            pixels = _rendered(page, chosen.width, chosen.height)
+            pixels = self._rendered(page, chosen.width, chosen.height)
         shrunk = chosen.shrunk > 1
         warnings = (
+            *kept.warnings,
             *([PageWarning(WarningCode.SHRUNK, round(chosen.shrunk, 2))] if shrunk else []),
             *([PageWarning(WarningCode.TEXT_LAYER_JUNK, kept.junk.value)] if kept.junk else []),
         )
@@ -198,19 +225,51 @@ class PdfFile:
         unit = self._units[number - 1] / POINTS_PER_INCH
         with self._document.page(number - 1) as page:
             glyphs, content = read_glyphs(page), read_content(page)
-            pixels = self._small(page, glyphs, content, size)
-        lines = text_lines(glyphs, size.width, size.height, unit)
+            lost = self._lost(number, glyphs, content)
+            doubts = doubtful(glyphs, content.pictures, page.geometry)
+            share = covered(content.pictures)
+            needed = bool(glyphs) and needs_a_look(len(glyphs), share, content.paths)
+            pixels = self._small(page, size) if needed or any(doubts) else None
+        gone = too_small(glyphs, unit * POINTS_PER_INCH)
+        if pixels is not None and any(doubts):
+            scale = pixels.shape[1] / size.width * unit
+            gone = list(map(max, gone, unseen(glyphs, doubts, pixels, scale)))
+        hidden = share_of(gone, glyphs)
+        seen = glyphs if share >= SCAN_SHARE else [glyph for glyph, out in zip(glyphs, gone, strict=True) if not out]
+        lines = text_lines(seen, size.width, size.height, unit)
         dpi = wanted_dpi(content, glyphs, size.width, size.height, unit)
-        look = _Look(lines, _junk(glyphs, lines, content, pixels, size), dpi, _is_invisible(glyphs))
-        self._kept[number] = _Kept(look.junk, look.dpi, look.is_invisible)
+        junk = Junk.UNSEEN if hidden > MAX_HIDDEN else _junk(glyphs, lines, content, pixels if needed else None, size)
+        warnings = self._warnings(lost)
+        look = _Look(lines, junk, dpi, _is_invisible(glyphs), hidden if seen is not glyphs else 0.0, warnings)
+        self._kept[number] = _Kept(look.junk, look.dpi, look.is_invisible, warnings)
         return look
 
-    def _small(self, page: PdfiumPage, glyphs: list[Glyph], content: PageContent, size: PageSize) -> Page | None:
-        """The page at low resolution where its text has to be compared with it."""
-        if not glyphs or not needs_a_look(len(glyphs), covered(content.pictures)):
-            return None
+    def _lost(self, number: int, glyphs: list[Glyph], content: PageContent) -> tuple[str, ...]:
+        """What the damage to the document took of the page. Raises :class:`DecodeFailed` where that is all of it."""
+        lost = self._damage.of_page(number) if self._damage is not None else ()
+        if lost and not glyphs and not content.pictures and not content.paths:
+            raise DecodeFailed(f"what is on page {number} is missing", page=number)
+        return lost
+
+    def _warnings(self, lost: tuple[str, ...]) -> tuple[PageWarning, ...]:
+        return (
+            *([PageWarning(WarningCode.DOCUMENT_REPAIRED, self._repair)] if self._repair else []),
+            *([PageWarning(WarningCode.CONTENT_LOST, ", ".join(lost))] if lost else []),
+        )
+
+    def _small(self, page: PdfiumPage, size: PageSize) -> Page:
+        """The page at low resolution, for its text to be compared with it."""
         small = resolution(LOOK_DPI, size.width, size.height, DocumentLimits(max_page_pixels=MAX_LOOK_PIXELS))
-        return _rendered(page, small.width, small.height)
+        return self._rendered(page, small.width, small.height)
+
+    def _rendered(self, page: PdfiumPage, width: int, height: int) -> Page:
+        try:
+            import numpy as np  # noqa: PLC0415 - the function app has none
+        except ImportError as error:
+            raise DependencyMissing(f"numpy is not installed: {OCR_INSTALL_HINT}") from error
+        pixels = np.full((height, width, 3), 255, np.uint8)
+        page.render(pixels.ctypes.data, width, height, self._limits.max_page_seconds)
+        return pixels
 
 
 def _junk(
@@ -231,13 +290,3 @@ def _junk(
 
 def _is_invisible(glyphs: list[Glyph]) -> bool:
     return all(glyph.invisible or glyph.generated for glyph in glyphs)
-
-
-def _rendered(page: PdfiumPage, width: int, height: int) -> Page:
-    try:
-        import numpy as np  # noqa: PLC0415 - the function app has none
-    except ImportError as error:
-        raise DependencyMissing(f"numpy is not installed: {OCR_INSTALL_HINT}") from error
-    pixels = np.full((height, width, 3), 255, np.uint8)
-    page.render(pixels.ctypes.data, width, height)
-    return pixels

@@ -13,7 +13,10 @@ from handlers.document.pdf.pdfium import PdfiumPage
 MAX_CHARACTERS = 200_000
 """A page of the smallest print that can be read has some 20,000 characters; what is over this is not looked at."""
 
-_INVISIBLE_MODE = 3
+_FILLED_MODE, _INVISIBLE_MODE = 0, 3
+_PALE = 24
+"""Grey levels between white and what is taken for it."""
+
 _SURROGATES = range(0xD800, 0xE000)
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
 
@@ -22,7 +25,8 @@ class Glyph(NamedTuple):
     """A character. ``left`` to ``bottom`` is the upright rectangle around it, in units of user space on the page as it
     is looked at, y down; its height is the font's and not the character's where PDFium knows that. ``angle`` is the
     direction of its text, degrees clockwise. ``generated`` marks what PDFium added by position (spaces, line ends),
-    ``hyphen`` one that divides a word at the end of a line, ``unmapped`` a character whose Unicode is a guess.
+    ``hyphen`` one that divides a word at the end of a line, ``unmapped`` a character whose Unicode is a guess,
+    ``pale`` one in white or nearly so, or so transparent that it cannot be seen on white.
     """
 
     text: str
@@ -36,6 +40,7 @@ class Glyph(NamedTuple):
     hyphen: bool
     invisible: bool
     unmapped: bool
+    pale: bool = False
 
 
 def read_glyphs(page: PdfiumPage) -> list[Glyph]:
@@ -65,8 +70,9 @@ class _GlyphReader:
         self._turned = 90.0 * page.geometry.turns
         self._loose = page.lib.FS_RECTF()
         self._tight = tuple(ctypes.c_double() for _ in range(4))
+        self._colour = tuple(ctypes.c_uint() for _ in range(4))
         self._object = 0
-        self._invisible = False
+        self._invisible = self._pale = False
 
     def glyph(self, index: int, character: str) -> Glyph:
         lib, text = self._lib, self._text
@@ -79,6 +85,7 @@ class _GlyphReader:
             lib.FPDFText_IsHyphen(text, index) == 1,
             self._is_invisible(index),
             lib.FPDFText_HasUnicodeMapError(text, index) == 1,
+            self._pale,
         )
 
     def _box(self, index: int) -> tuple[float, float, float, float]:
@@ -105,4 +112,15 @@ class _GlyphReader:
         if address != self._object:
             self._object = address
             self._invisible = bool(address) and self._lib.FPDFTextObj_GetTextRenderMode(handle) == _INVISIBLE_MODE
+            self._pale = bool(address) and self._is_pale(handle)
         return self._invisible
+
+    def _is_pale(self, handle: Any) -> bool:
+        """By the darkest it can make white paper; only the fill's colour is known for what it is."""
+        lib = self._lib
+        if lib.FPDFTextObj_GetTextRenderMode(handle) != _FILLED_MODE:
+            return False
+        if not lib.FPDFPageObj_GetFillColor(handle, *map(ctypes.byref, self._colour)):
+            return False
+        *levels, opacity = (value.value for value in self._colour)
+        return (255 - min(levels)) * opacity < 255 * _PALE

@@ -6,7 +6,8 @@ A text layer is junk where
   characters whose Unicode PDFium guessed: a font without a map to Unicode;
 - most of its words cannot be words of the Latin alphabet: a map that is wrong, or the garbage of a poor earlier OCR;
 - it leaves the most of what looks like print uncovered: a scan with a stamp in its header, or text that was turned
-  into outlines.
+  into outlines;
+- nobody can see the most of it (:mod:`handlers.document.pdf.hidden`).
 
 What is outside of the page counts nothing. The thresholds were set on pages made for the purpose (the tests), far
 from both sides.
@@ -44,6 +45,10 @@ MANY_CHARACTERS = 200
 """On other pages, text of this many characters is trusted without a look at the page; less than that may be the page
 number under a text made of outlines, and has to cover at least :data:`MIN_COVERED`."""
 
+MAX_HIDDEN = 0.5
+"""The share of characters that nobody can see. Below it they are left out; above it the rest is as little to be trusted
+as a page number under outlines."""
+
 _REPLACEMENT = "\ufffd"
 _LETTER_FIRST = re.compile(r"[\"'(\[{<]*[A-Za-z]")
 _INSIDE = re.compile(r"[A-Za-z][^A-Za-z'\-.,/@_:&+()][A-Za-z]")
@@ -56,6 +61,7 @@ class Junk(StrEnum):
     CHARACTERS = "characters"
     WORDS = "words"
     UNCOVERED = "uncovered"
+    UNSEEN = "unseen"
 
 
 def unmapped_characters(glyphs: Sequence[Glyph]) -> bool:
@@ -73,9 +79,9 @@ def implausible_words(lines: Sequence[Line]) -> bool:
     return sum(map(_is_implausible, words)) > MAX_IMPLAUSIBLE * len(words)
 
 
-def needs_a_look(characters: int, picture_share: float) -> bool:
-    """Whether what is seen has to be compared with the text."""
-    return picture_share >= SCAN_SHARE or characters < MANY_CHARACTERS
+def needs_a_look(characters: int, picture_share: float, paths: int) -> bool:
+    """Whether what is seen has to be compared with the text: not on a page of little but text."""
+    return picture_share >= SCAN_SHARE or (characters < MANY_CHARACTERS and (paths > 0 or picture_share > 0))
 
 
 def leaves_uncovered(covered: float, picture_share: float) -> bool:

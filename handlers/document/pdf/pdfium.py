@@ -3,9 +3,10 @@
 PDFium is not thread-safe, not even for two documents, so each use of it holds one lock of the process. Its handles are
 closed where they were opened and not when an object is collected, which could be in any thread.
 
-What PDFium does not bound is time and memory: a content stream of gigabytes, or a page made of a million forms, keeps
-it busy inside one call that cannot be interrupted. Its own bounds are the depth of page trees (1,024), of arrays and
-dictionaries, of forms inside forms, and the number of pages (1,048,575). The rest is bounded by the process that
+Its own bounds are the depth of page trees (1,024), of arrays and dictionaries, of forms inside forms, and the number of
+pages (1,048,575). What its streams come to is found out before it sees the file
+(:mod:`handlers.document.pdf.stream_costs`), and drawing is broken off when it takes too long. What is not bounded here
+is reading a page made of a million forms, inside one call that cannot be interrupted: that is left to the process that
 reads documents, with its deadline and its limit of memory.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -24,6 +26,7 @@ from handlers.document.errors import (
     DecodeFailed,
     FormNotSupported,
     NoPages,
+    PageTooSlow,
     PasswordRequired,
     PasswordWrong,
 )
@@ -77,16 +80,25 @@ class PdfiumPage:
         finally:
             self.lib.FPDFText_ClosePage(handle)
 
-    def render(self, address: int, width: int, height: int) -> None:
-        """Draw the page, annotations included, over ``height`` x ``width`` x 3 bytes at ``address``, BGR, packed."""
+    def render(self, address: int, width: int, height: int, seconds: float) -> None:
+        """Draw the page, annotations included, over ``height`` x ``width`` x 3 bytes at ``address``, BGR, packed.
+
+        ``seconds`` are of this thread's CPU, so that a busy machine fails no page. Raises :class:`PageTooSlow`.
+        """
         lib = self.lib
         bitmap = lib.FPDFBitmap_CreateEx(width, height, lib.FPDFBitmap_BGR, address, width * 3)
         if not bitmap:
             raise MemoryError(f"no bitmap of {width} x {height}")
+        pause = _pause_after(lib, seconds)
         try:
-            lib.FPDF_RenderPageBitmap(bitmap, self.handle, 0, 0, width, height, 0, lib.FPDF_ANNOT)
+            status = lib.FPDF_RenderPageBitmap_Start(
+                bitmap, self.handle, 0, 0, width, height, 0, lib.FPDF_ANNOT, ctypes.byref(pause)
+            )
         finally:
+            lib.FPDF_RenderPage_Close(self.handle)
             lib.FPDFBitmap_Destroy(bitmap)
+        if status == lib.FPDF_RENDER_TOBECONTINUED:
+            raise PageTooSlow(f"drawing a page took more than {seconds:g} seconds", limit=seconds)
 
 
 class PdfiumDocument:
@@ -136,6 +148,12 @@ class PdfiumDocument:
                 self._flatten(index)
             with self._loaded(index) as handle:
                 yield PdfiumPage(self._lib, handle, self._geometry(handle))
+
+    @property
+    def has_valid_table(self) -> bool:
+        """Whether the table of objects is right; else PDFium looked for the objects itself."""
+        with LOCK:
+            return bool(self._lib.FPDF_DocumentHasValidCrossReferenceTable(self._handle))
 
     def _checked_page_count(self) -> int:
         count = int(self._lib.FPDF_GetPageCount(self._handle))
@@ -190,6 +208,15 @@ class PdfiumDocument:
         self._lib.FPDF_GetPageBoundingBox(handle, ctypes.byref(box))
         turns = int(self._lib.FPDFPage_GetRotation(handle)) % 4
         return PageGeometry(Rectangle(box.left, box.bottom, box.right, box.top), turns)
+
+
+def _pause_after(lib: ModuleType, seconds: float) -> Any:
+    """What PDFium asks between two steps whether it should stop."""
+    end = time.thread_time() + seconds
+    pause = lib.IFSDK_PAUSE(version=1)
+    kind = dict(lib.IFSDK_PAUSE._fields_)["NeedToPauseNow"]
+    pause.NeedToPauseNow = kind(lambda _: int(time.thread_time() > end))
+    return pause
 
 
 def _load(lib: ModuleType, data: bytes, password: str | None) -> Any:

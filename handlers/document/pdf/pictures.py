@@ -22,10 +22,12 @@ MAX_DEPTH = 4
 
 
 class Picture(NamedTuple):
-    """``share`` of the page that it covers, 0..1, and its pixels for a unit of user space, the finer of both ways."""
+    """``share`` of the page that it covers, 0..1, its pixels for a unit of user space, the finer of both ways, and the
+    ``box`` of it that is on the page, in user space."""
 
     share: float
     density: float
+    box: Rectangle
 
 
 class PageContent(NamedTuple):
@@ -117,4 +119,4 @@ def _measured(matrix: Matrix, columns: int, rows: int, page: Rectangle) -> Pictu
     xs, ys = (e, e + a, e + c, e + a + c), (f, f + b, f + d, f + b + d)
     seen = Rectangle(min(xs), min(ys), max(xs), max(ys)).common(page)
     share = seen.width * seen.height / (page.width * page.height)
-    return Picture(share, max(columns / wide, rows / tall)) if share > 0 else None
+    return Picture(share, max(columns / wide, rows / tall), seen) if share > 0 else None

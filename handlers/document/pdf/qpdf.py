@@ -32,7 +32,7 @@ def translated() -> Iterator[None]:
     warnings.filterwarnings("ignore", module=r"pikepdf\.")
     try:
         yield
-    except (pikepdf.PdfError, pikepdf.DependencyError, *BUILT_IN_ERRORS) as error:
+    except (pikepdf.PdfError, pikepdf.PasswordError, pikepdf.DependencyError, *BUILT_IN_ERRORS) as error:
         raise DecodeFailed("the PDF is damaged beyond what can be repaired") from error
 
 

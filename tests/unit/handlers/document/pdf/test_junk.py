@@ -61,9 +61,11 @@ def test_words_that_are_none(text: str, junk: bool) -> None:
 
 
 def test_a_page_of_much_text_and_no_picture_is_trusted_without_a_look() -> None:
-    assert not needs_a_look(2_000, 0.1)
-    assert needs_a_look(2_000, 0.9)
-    assert needs_a_look(20, 0.0)
+    assert not needs_a_look(2_000, 0.1, 50)
+    assert needs_a_look(2_000, 0.9, 0)
+    assert needs_a_look(20, 0.0, 50)
+    assert needs_a_look(20, 0.1, 0)
+    assert not needs_a_look(20, 0.0, 0)
 
 
 def test_a_scan_needs_more_of_its_print_under_text_than_other_pages() -> None:

@@ -106,7 +106,8 @@ def test_resources_that_pages_inherit_stay_theirs() -> None:
 
 
 def test_a_font_of_the_same_name_is_not_taken_over() -> None:
-    once, _ = copied(make_pdf(PageSpec()), [read(1, "first")])
+    print_of_it = b"".join(b"%d 316 4 8 re f\n" % x for x in range(74, 142, 8))
+    once, _ = copied(make_pdf(PageSpec(print_of_it)), [read(1, "first")])
     twice, _ = copied(once, [read(1, "second")])
 
     assert sorted(text_of(twice)) == sorted("firstsecond")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
 import pikepdf
+import pypdfium2
 import pytest
 from pikepdf import Array, Dictionary, Name
 from PIL import Image, ImageDraw
@@ -15,6 +17,7 @@ from handlers.document.errors import (
     FormNotSupported,
     NoPages,
     PageNotFound,
+    PageTooSlow,
     PasswordRequired,
     PasswordWrong,
     TooManyPages,
@@ -336,3 +339,31 @@ class TestTextLayer:
         with opened(make_pdf(PageSpec(shifted))) as file:
             assert file.text_layer(1) is None
             assert [warning.value for warning in file.pixels(1).warnings] == ["words"]
+
+
+class TestTime:
+    def test_drawing_that_takes_too_long_is_an_error_of_the_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A second goes by with each look at the clock."""
+        seconds = itertools.count()
+        monkeypatch.setattr("handlers.document.pdf.pdfium.time.thread_time", lambda: float(next(seconds)))
+        strokes = b"".join(b"%d %d m %d %d l S\n" % (n % 300, n % 400, n % 299, n % 397) for n in range(20_000))
+        slow = PageSpec(strokes + PROSE)
+
+        with opened(make_pdf(slow, PageSpec(PROSE)), DocumentLimits(max_page_seconds=60)) as file:
+            with pytest.raises(PageTooSlow):
+                file.pixels(1)
+            assert file.pixels(2).pixels.min() < 100
+
+    def test_a_page_is_drawn_the_same_in_steps(self) -> None:
+        data = make_pdf(on_whole_page(scan(), PROSE))
+        document = pypdfium2.PdfDocument(data)
+        try:
+            whole = document[0].render(scale=2, may_draw_forms=False).to_numpy()
+        finally:
+            document.close()
+
+        with opened(data, DocumentLimits(max_page_pixels=whole.shape[0] * whole.shape[1])) as file:
+            steps = file.pixels(1).pixels
+
+        assert steps.shape == whole.shape
+        assert np.array_equal(steps, whole)
