@@ -3,6 +3,21 @@
 
 CREATE SCHEMA coremachine;
 
+CREATE FUNCTION coremachine.keep_portal_schemas() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF (NEW.name, NEW.version, NEW.id, NEW.definition) = (OLD.name, OLD.version, OLD.id, OLD.definition)
+            AND (NEW.status = OLD.status OR NEW.status = 'deprecated') THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    RAISE EXCEPTION 'a version of a portal schema only goes from active to deprecated: make another version'
+        USING ERRCODE = 'restrict_violation';
+END
+$$;
+
 CREATE TABLE coremachine.attempts (
     run_key bigint NOT NULL,
     stage smallint NOT NULL,
@@ -118,6 +133,18 @@ ALTER TABLE coremachine.outbox ALTER COLUMN row_id ADD GENERATED ALWAYS AS IDENT
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE coremachine.portal_schemas (
+    name text NOT NULL COLLATE pg_catalog."C",
+    version integer NOT NULL,
+    id uuid NOT NULL,
+    status text NOT NULL,
+    definition jsonb NOT NULL,
+    CONSTRAINT portal_schemas_definition_check CHECK ((jsonb_typeof(definition) = 'object'::text)),
+    CONSTRAINT portal_schemas_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT portal_schemas_status_check CHECK ((status = ANY (ARRAY['active'::text, 'deprecated'::text]))),
+    CONSTRAINT portal_schemas_version_check CHECK ((version > 0))
 );
 
 CREATE TABLE coremachine.runs (
@@ -244,6 +271,12 @@ ALTER TABLE ONLY coremachine.leases
 ALTER TABLE ONLY coremachine.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (row_id);
 
+ALTER TABLE ONLY coremachine.portal_schemas
+    ADD CONSTRAINT portal_schemas_id_key UNIQUE (id);
+
+ALTER TABLE ONLY coremachine.portal_schemas
+    ADD CONSTRAINT portal_schemas_pkey PRIMARY KEY (name, version);
+
 ALTER TABLE ONLY coremachine.runs
     ADD CONSTRAINT runs_job_id_run_key UNIQUE (job_id, run);
 
@@ -273,3 +306,7 @@ CREATE INDEX runs_ended ON coremachine.runs USING btree (ended_at) WHERE (ended_
 CREATE INDEX runs_listed ON coremachine.runs USING btree (created_at);
 
 CREATE INDEX runs_open ON coremachine.runs USING btree (run_key) WHERE (ended_at IS NULL);
+
+CREATE TRIGGER keep_all_portal_schemas BEFORE TRUNCATE ON coremachine.portal_schemas FOR EACH STATEMENT EXECUTE FUNCTION coremachine.keep_portal_schemas();
+
+CREATE TRIGGER keep_portal_schemas BEFORE DELETE OR UPDATE ON coremachine.portal_schemas FOR EACH ROW EXECUTE FUNCTION coremachine.keep_portal_schemas();
