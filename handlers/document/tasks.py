@@ -8,11 +8,10 @@ from functools import partial
 from typing import TypeVar
 
 from core.context import TaskContext
-from core.errors import DependencyMissing
 from core.outcome import Interrupted
 from handlers.document.assemble import Assembly
 from handlers.document.engine import EngineChoice, EngineProvider, OcrEngine
-from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed, FetchStopped, PageNotFound
+from handlers.document.errors import DecodeFailed, FetchStopped, PageNotFound, packages_needed
 from handlers.document.files import DocumentFile, DocumentInfo, PagePixels, open_document
 from handlers.document.limits import DocumentLimits
 from handlers.document.opening import opened_under_guard
@@ -64,6 +63,7 @@ class DocumentTasks:
         """With the password sealed. Raises as :func:`handlers.document.password.to_keep`."""
         return params.model_copy(update={"password": to_keep(params.password, self._seal)})
 
+    @packages_needed()
     def inspect(self, params: InspectParameters, context: TaskContext) -> InspectResult | Interrupted:
         """Say what a document is, and keep it where the next stages find it."""
         try:
@@ -84,6 +84,7 @@ class DocumentTasks:
             pages=[PageSizeRecord(page=one.number, width=one.width, height=one.height, unit=one.unit) for one in sizes],
         )
 
+    @packages_needed()
     def recognise_pages(
         self, params: RecognisePagesParameters, context: TaskContext
     ) -> RecognisePagesResult | Interrupted:
@@ -110,6 +111,7 @@ class DocumentTasks:
             ]
         )
 
+    @packages_needed()
     def assemble(self, params: AssembleParameters, context: TaskContext) -> AssembleResult | Interrupted:
         """Gather the pages into the files that were asked for, and pictures of the first of them."""
         get_data = partial(self._data, params.source, context)
@@ -162,10 +164,8 @@ def _check_searchable(file: DocumentFile, data: bytes) -> None:
 
 
 def _read(engine: OcrEngine, page: PagePixels) -> PageReading:
-    try:
-        from handlers.document.reading.whole import read_whole  # noqa: PLC0415 - numpy and cv2 are the worker's
-    except ImportError as error:
-        raise DependencyMissing(f"{error.name} is not installed: {OCR_INSTALL_HINT}") from error
+    from handlers.document.reading.whole import read_whole  # noqa: PLC0415 - numpy and cv2 are the worker's alone
+
     return read_whole(engine, page.pixels, ReadingOptions(), page.dpi)
 
 
