@@ -11,10 +11,11 @@ from core.boundary import guarded
 from core.context import StopSignal
 from core.errors import CoreMachineError
 from core.outcome import HANDLER_ERROR, ErrorInfo, Failed
-from core.ports import Clock
+from core.ports import BlobStore, Clock
 from core.system import SystemClock
 from docker_worker.once.document import Document, Stage, failure, failure_of, success
-from docker_worker.once.payload import OnceInterrupted, Payload, parse_payload
+from docker_worker.once.document_run import DocumentRun
+from docker_worker.once.payload import DocumentPayload, OnceInterrupted, Payload, parse_payload
 from testing.endpoints.execution import Execution
 from testing.endpoints.limits import HarnessLimits
 from testing.endpoints.requests import ExecuteRequest
@@ -40,14 +41,21 @@ def answered(
     *,
     clock: Clock | None = None,
     deadline: Callable[[float], None] = end_at,
+    storage: Callable[[], BlobStore] = MemoryBlobStore,
+    provisional: Callable[[Document], None] = lambda _document: None,
 ) -> Document:
     """The document for ``content``. A handler's SystemExit and KeyboardInterrupt go through.
 
-    ``deadline`` is told the seconds after which the handler is to be given up.
+    ``deadline`` is told the seconds after which the handler is to be given up. ``storage`` is where a document's files
+    go, and ``provisional`` is told what is to be answered should its process end before it has an answer.
     """
     payload = guarded(parse_payload, content)
     if isinstance(payload, Failed):
         return not_run(payload, "PAYLOAD")
+    if isinstance(payload, DocumentPayload):
+        run = DocumentRun(registries.handlers, stop, clock or SystemClock(), deadline, storage)
+        provisional(run.lost(payload.value))
+        return run.answer(payload.value)
     ran = guarded(_run, payload, registries, stop, clock or SystemClock(), deadline)
     return not_run(ran, "PAYLOAD", payload.task_type) if isinstance(ran, Failed) else ran
 

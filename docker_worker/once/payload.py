@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -59,12 +60,22 @@ def _piece(descriptor: int, stop: StopSignal, room: int) -> bytes:
     return os.read(descriptor, min(PIECE, room))
 
 
-def parse_payload(content: bytes) -> Payload:
+@dataclass(frozen=True, slots=True)
+class DocumentPayload:
+    """An object that names no task: what ``process_document`` takes, as JSON values that nobody has looked at."""
+
+    value: dict[str, object]
+
+
+def parse_payload(content: bytes) -> Payload | DocumentPayload:
     """Raises :class:`PayloadMissing`, and :class:`PayloadInvalid`, which quotes nothing of the input."""
     if not content.strip(b" \t\r\n"):
         raise PayloadMissing("the input is empty")
     try:
-        return Payload.model_validate(load_json(content))
+        value = load_json(content)
+        if isinstance(value, dict) and value and "task_type" not in value:
+            return DocumentPayload(value)
+        return Payload.model_validate(value)
     except (MalformedJson, TextNotStorable) as error:
         raise PayloadInvalid(error.message, **error.details) from error
     except ValidationError as error:

@@ -120,12 +120,15 @@ def _answer(answer: BinaryIO, registries: Callable[[], Registries] | None) -> No
     from docker_worker.once.answer import end_at  # noqa: PLC0415
     from docker_worker.once.task import document_of, registered  # noqa: PLC0415 - signals are taken before this takes its time
 
-    document = document_of(STDIN, stop, registries or registered)
-    answer.seek(0)
-    answer.truncate()  # of what the task wrote there, which has the descriptor
-    answer.write(document)
-    answer.flush()
+    _write(answer, document_of(STDIN, stop, registries or registered, lambda content: _write(answer, content)))
     end_at(ENDING_SECONDS)
+
+
+def _write(answer: BinaryIO, content: bytes) -> None:
+    answer.seek(0)
+    answer.truncate()  # also of what the task wrote there, which has the descriptor
+    answer.write(content)
+    answer.flush()
 
 
 # --- the parent ---

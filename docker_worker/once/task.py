@@ -8,6 +8,7 @@ from collections.abc import Callable
 from core.boundary import guarded
 from core.context import StopSignal
 from core.outcome import Failed
+from core.ports import BlobStore
 from docker_worker.engines import engine_provider
 from docker_worker.once.answer import answered, not_run
 from docker_worker.once.document import Document, encoded
@@ -16,6 +17,7 @@ from infrastructure.logs import log_to_stderr
 from infrastructure.settings import Settings
 from infrastructure.wiring import build_registries
 from testing.factories import Registries
+from testing.memory_blobs import MemoryBlobStore
 
 
 def registered() -> Registries:
@@ -25,15 +27,35 @@ def registered() -> Registries:
     return Registries(*build_registries(settings, engine_provider(settings)))
 
 
-def document_of(descriptor: int, stop: StopSignal, registries: Callable[[], Registries] = registered) -> bytes:
-    """The answer to what is read from ``descriptor``."""
+def storage() -> BlobStore:
+    """The storage that is set, or memory, which is gone with the process."""
+    settings = Settings.from_environment(os.environ)
+    if not (settings.storage_connection_string or settings.storage_account_url):
+        return MemoryBlobStore()
+    from infrastructure.blob_storage.connection import blob_service  # noqa: PLC0415 - an SDK that few need here
+    from infrastructure.blob_storage.store import AzureBlobStore  # noqa: PLC0415
+
+    return AzureBlobStore(blob_service(settings), settings.storage_container)
+
+
+def document_of(
+    descriptor: int,
+    stop: StopSignal,
+    registries: Callable[[], Registries] = registered,
+    provisional: Callable[[bytes], None] = lambda _answer: None,
+) -> bytes:
+    """The answer to what is read from ``descriptor``; ``provisional`` is told what is one should this process end."""
     log_to_stderr()
     read = guarded(read_payload, descriptor, stop)
-    document = not_run(read, "PAYLOAD") if isinstance(read, Failed) else _document(read, stop, registries)
+    document = not_run(read, "PAYLOAD") if isinstance(read, Failed) else _document(read, stop, registries, provisional)
     written = guarded(encoded, document)
     return encoded(not_run(written, None)) if isinstance(written, Failed) else written
 
 
-def _document(content: bytes, stop: StopSignal, registries: Callable[[], Registries]) -> Document:
+def _document(
+    content: bytes, stop: StopSignal, registries: Callable[[], Registries], provisional: Callable[[bytes], None]
+) -> Document:
     made = guarded(registries)
-    return not_run(made, None) if isinstance(made, Failed) else answered(content, made, stop)
+    if isinstance(made, Failed):
+        return not_run(made, None)
+    return answered(content, made, stop, storage=storage, provisional=lambda answer: provisional(encoded(answer)))

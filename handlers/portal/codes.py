@@ -76,6 +76,8 @@ ANYWHERE: Kinds = {
     document.DocumentTooLarge: ErrorCode.IMAGE_TOO_LARGE,
     document.ImageTooLarge: ErrorCode.IMAGE_TOO_LARGE,
     document.TooManyPages: ErrorCode.IMAGE_TOO_LARGE,
+    portal.ArtifactNotFound: ErrorCode.ARTIFACT_NOT_FOUND,
+    portal.ArtifactAccessDenied: ErrorCode.ARTIFACT_ACCESS_DENIED,
     portal.QualityFailed: ErrorCode.QUALITY_FAILED,
     portal.EnhanceFailed: ErrorCode.ENHANCE_FAILED,
     document.OcrFailed: ErrorCode.OCR_FAILED,

@@ -12,6 +12,8 @@
     +-- PortalSchemaConflict             the schema has another version meanwhile; the details have it
     TaskError
     +-- PortalError                      the image cannot be made as the portal wants it; trying again changes nothing
+    |   +-- ArtifactNotFound               there is no document where the payload says
+    |   +-- ArtifactAccessDenied           whoever has the document does not give it to this user
     |   +-- QualityFailed                  nothing is to be seen on the picture, or its quality cannot be measured
     |   +-- EnhanceFailed
     |   +-- SchemaFailed                   the picture cannot be made to meet a rule, which the details name
@@ -72,6 +74,14 @@ class PortalSchemaConflict(InvalidInput):
 
 class PortalError(TaskError):
     code = "PORTAL_ERROR"
+
+
+class ArtifactNotFound(PortalError):
+    code = "ARTIFACT_NOT_FOUND"
+
+
+class ArtifactAccessDenied(PortalError):
+    code = "ARTIFACT_ACCESS_DENIED"
 
 
 class QualityFailed(PortalError):

@@ -43,8 +43,8 @@ def error_of(ended: Ended) -> BaseException:
     if isinstance(cause, CoreMachineError) and (cause.code == code or _may_pass(code, cause)):
         cause.details = {**cause.details, **told}
         return cause
-    kind = next((kind for kind in _kinds(CoreMachineError) if kind.code == code), CoreMachineError)
-    return kind(failure.error.message, **told)
+    named = (kind for kind in _kinds(CoreMachineError) if kind.code == code and code is not ErrorCode.INTERNAL_ERROR)
+    return next(named, CoreMachineError)(failure.error.message, **told)
 
 
 def _may_pass(code: ErrorCode, cause: CoreMachineError) -> bool:

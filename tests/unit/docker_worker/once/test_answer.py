@@ -23,12 +23,15 @@ def run(task_type: str, params: object = None, *, stop: StopSignal | None = None
 
 
 def checked(document: dict[str, Any]) -> dict[str, Any]:
-    """``document``, which is one line of JSON and has one of the two shapes."""
+    """``document``, which is one line of JSON and has one of the shapes."""
     line = encoded(document)
     assert line.count(b"\n") == 1
     assert json.loads(line) == document
     if document["status"] == "success":
         assert list(document) == ["status", "job_id", "task_type", "result", "artifacts", "warnings", "metrics"]
+    elif "task_type" not in document:  # of a payload that names no task, which is a document's
+        assert list(document) == ["status", "job_id", "error"]
+        assert list(document["error"]) == ["code", "stage", "message", "retryable"]
     else:
         assert list(document) == ["status", "job_id", "task_type", "error"]
         assert list(document["error"]) == ["code", "stage", "message", "retryable", "details"]

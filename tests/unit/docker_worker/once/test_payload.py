@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from core.boundary import guarded
 from core.context import StopSignal
+from core.outcome import Failed
 from docker_worker.once.payload import (
+    DocumentPayload,
     OnceInterrupted,
     Payload,
     parse_payload,
@@ -87,6 +89,10 @@ def test_no_input_is_told_from_a_wrong_one(content: bytes) -> None:
         parse_payload(content)
 
 
+def test_an_object_that_names_no_task_is_a_documents() -> None:
+    assert parse_payload(b'{"job_id": 1}') == DocumentPayload({"job_id": 1})
+
+
 def test_a_payload() -> None:
     content = '{"task_type": "t", "params": {"n": [1, 2.5, null, "é😀"]}, "job_type": "j"}'.encode()
 
@@ -142,4 +148,4 @@ def test_what_is_wrong_is_refused_without_being_quoted(content: bytes) -> None:
 def test_whatever_comes_in_is_a_payload_or_refused(content: bytes) -> None:
     found = guarded(parse_payload, content)
 
-    assert isinstance(found, Payload) or found.error.code in ("PAYLOAD_MISSING", "PAYLOAD_INVALID")
+    assert not isinstance(found, Failed) or found.error.code in ("PAYLOAD_MISSING", "PAYLOAD_INVALID")
