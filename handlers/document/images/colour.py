@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from PIL.Image import Image, Resampling, Transpose, fromarray, new
 
-from handlers.document.images.decoders import Picture
-from handlers.document.images.deep import eight_bits
+from handlers.document.images.decoders import STATED_BITS, Picture
+from handlers.document.images.deep import eight_bits, white_of_16_bits
 from handlers.document.images.profiles import lab_converter, profile_converter
 from handlers.document.warnings import PageWarning, WarningCode
 
@@ -59,7 +59,9 @@ def _shrunk(image: Image, max_pixels: int) -> Image:
 def _eight_bits(image: Image) -> Image:
     """A picture whose mode is one of ``L``, ``LA``, ``RGB``, ``RGBA``, ``CMYK`` and ``LAB``."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return fromarray(eight_bits(np.asarray(image), 65_535.0))
+        samples = np.asarray(image)
+        white = 65_535.0 if image.mode == "F" or STATED_BITS in image.info else white_of_16_bits(samples)
+        return fromarray(eight_bits(samples, white))
     if image.mode == "1" and "transparency" not in image.info:
         return image.convert("L")
     if image.mode in ("P", "PA") or ("transparency" in image.info and image.mode in ("1", "L", "RGB")):

@@ -32,7 +32,8 @@ from handlers.document.images.directory import Directory
 from handlers.document.images.header import ImageHeader
 from handlers.document.images.heif import read_heif
 from handlers.document.images.jpeg import read_jpeg, shrink_steps
-from handlers.document.images.png import drawn_chunks, read_png, stored_profile
+from handlers.document.images.jpeg_end import check_all_there
+from handlers.document.images.png import drawn_chunks, read_png, states_bits, stored_profile
 from handlers.document.images.small import read_bmp, read_gif, read_webp
 from handlers.document.limits import DocumentLimits
 
@@ -56,6 +57,9 @@ them: it says that this process is short, not that the document is wrong."""
 
 MAX_PROFILE_BYTES = 8 * 1024 * 1024
 """Profiles of printing presses have 0.5 to 3 MB."""
+
+STATED_BITS = "stated_bits"
+"""In a picture's ``info``: the file says how many bits its samples had, and that they fill all 16 for that."""
 
 # Pillow has a reader of its own for what is not compressed, which takes planes of 16 bits for planes of 8.
 TiffImagePlugin.READ_LIBTIFF = True
@@ -129,6 +133,7 @@ def _jpeg(data: bytes, header: ImageHeader, limits: DocumentLimits) -> Picture:
     if steps > 1:
         image.draft(None, (header.width // steps, header.height // steps))
     image.load()
+    check_all_there(image, data, limits)
     return _with_profile(image)
 
 
@@ -165,7 +170,10 @@ def _heic(data: bytes, header: ImageHeader, limits: DocumentLimits) -> Picture:
 
 def _png(data: bytes, header: ImageHeader, limits: DocumentLimits) -> Picture:
     profile = stored_profile(data, limits, MAX_PROFILE_BYTES)
-    return Picture(_loaded(PngImageFile(io.BytesIO(drawn_chunks(data, limits))), header), profile)
+    image = _loaded(PngImageFile(io.BytesIO(drawn_chunks(data, limits))), header)
+    if states_bits(data, limits):
+        image.info[STATED_BITS] = True
+    return Picture(image, profile)
 
 
 def _webp(data: bytes, header: ImageHeader, limits: DocumentLimits) -> Picture:

@@ -14,6 +14,9 @@ from handlers.document.errors import DecodeFailed
 
 Samples: TypeAlias = npt.NDArray[Any]
 
+_FEWER_BITS = (12, 10)
+"""What cameras and scanners deliver in samples of 16 bits without moving it up."""
+
 _BAND_SAMPLES = 1_000_000
 
 
@@ -47,6 +50,8 @@ def eight_bits(samples: Samples, white: float, inverted: bool = False) -> npt.ND
 def _white(samples: Samples, bits: int) -> float:
     """Of whole numbers the largest that their bits hold, or that 16 do where none is larger; of floats 1, 255 or the
     largest, whichever is the first to fit."""
+    if samples.dtype == np.uint16 and bits == 16:
+        return white_of_16_bits(samples)
     if samples.dtype.itemsize <= 2:
         # OpenCV gives 9 to 15 bits as the upper ones of 16.
         high = np.iinfo(samples.dtype).max
@@ -55,6 +60,16 @@ def _white(samples: Samples, bits: int) -> float:
     floats = samples.dtype.kind == "f"
     steps = (1.0, 255.0) if floats else (65_535.0, float(np.iinfo(samples.dtype).max))
     return next((step for step in steps if largest <= step), largest)
+
+
+def white_of_16_bits(samples: Samples) -> float:
+    """The largest that whole numbers of 16 bits hold, or of as few as the picture seems to be made of: one that uses
+    the lower half or more of what 12 or 10 bits hold, and nothing above, would be all but black otherwise."""
+    largest = max(int(samples[rows].max()) for rows in _bands(samples))
+    for bits in _FEWER_BITS:
+        if 1 << bits - 1 <= largest < 1 << bits:
+            return float((1 << bits) - 1)
+    return 65_535.0
 
 
 def _bands(samples: Samples) -> Iterator[slice]:

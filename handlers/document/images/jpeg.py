@@ -52,6 +52,7 @@ class _Found:
     frame: _Frame | None = None
     scans: int = 0
     in_parts: bool = False
+    end: int | None = None
     exif: Exif = field(default_factory=Exif)
     resolution: Resolution | None = None
 
@@ -80,6 +81,11 @@ def read_jpeg(data: bytes, limits: DocumentLimits) -> ImageHeader:
     )
 
 
+def end_of_picture(data: bytes, limits: DocumentLimits) -> int | None:
+    """Where the marker of the picture's end is. Raises :class:`DecodeTooCostly`."""
+    return _walk(data, limits).end
+
+
 def shrink_steps(width: int, height: int, limits: DocumentLimits) -> int:
     """What is decoded is a 1st, 2nd, 4th or 8th of each side: the largest that has at most twice the pixels that are
     wanted in the end."""
@@ -102,6 +108,7 @@ def _walk(data: bytes, limits: DocumentLimits) -> _Found:
     for _ in range(limits.max_parts):
         marker = _MARKER.search(data, position)
         if marker is None or data[marker.end() - 1] == _END:
+            found.end = None if marker is None else marker.start()
             return found
         kind, position = data[marker.end() - 1], marker.end()
         if kind in (_START, _TEMPORARY):

@@ -72,6 +72,16 @@ def stored_profile(data: bytes, limits: DocumentLimits, most: int) -> bytes | No
     return None
 
 
+def states_bits(data: bytes, limits: DocumentLimits) -> bool:
+    """Whether it says how many bits its samples had before they were scaled to all that it has (W3C PNG, 11.3.2.7)."""
+    for kind, _, _ in chunks(data, limits):
+        if kind == b"sBIT":
+            return True
+        if kind == b"IDAT":
+            break
+    return False
+
+
 def drawn_chunks(data: bytes, limits: DocumentLimits) -> bytes:
     """The PNG without what its pixels do not depend on, and with its end: ``data`` itself where that is what it is.
 
