@@ -32,10 +32,10 @@ SMALLEST_SIDE, LARGEST_SIDE = 640, 2560
 DEFAULT_SIDE = 1280
 """Where the height of letters is not known."""
 
-BAND_PIXELS = 700_000
-"""What the network is given at once, about: it takes 220 bytes a pixel, and each thread may have one at work."""
+BAND_PIXELS = 600_000
+"""What the network is given at once, at most: it takes 220 bytes a pixel, and each thread may have one at work."""
 
-BAND_OVERLAP = 96
+BAND_OVERLAP = 64
 """Rows that a band shares with each neighbour: a box that lies across their border is seen whole by both."""
 
 THRESHOLD, BOX_THRESHOLD, UNCLIP_RATIO = 0.2, 0.45, 1.4
@@ -136,8 +136,9 @@ def _to_stride(side: float) -> int:
 
 
 def _bands(height: int, width: int) -> Iterator[_Band]:
-    """Bands of whole rows, of at most about ``BAND_PIXELS``, that overlap."""
-    count = math.ceil(height * width / BAND_PIXELS)
+    """Bands of whole rows, of at most ``BAND_PIXELS``, that overlap."""
+    rows = BAND_PIXELS // width // _STRIDE * _STRIDE
+    count = 1 if height <= rows else math.ceil(height / (rows - 2 * BAND_OVERLAP))
     step = math.ceil(height / count / _STRIDE) * _STRIDE
     for start in range(0, height, step):
         end = min(height, start + step)
