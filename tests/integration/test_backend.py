@@ -170,6 +170,7 @@ def test_settings_that_name_nothing_are_refused_before_anything_connects(
 def test_timers_find_nothing_to_do_in_a_new_database(backend: Backend) -> None:
     backend.reconcile()
     backend.collect_dead_letters()
+    backend.sweep()
     backend.retire()
 
 
