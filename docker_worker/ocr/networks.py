@@ -33,8 +33,8 @@ SESSION = {
     "inter_op_num_threads": 1,
     "enable_mem_pattern": False,
 }
-"""onnxruntime's options. Its arena stays on: over pages of all sizes a process came to 511 MB with it, and to 736 without,
-where glibc keeps in pieces what was freed, and took 5 to 10 % longer."""
+"""onnxruntime's options. Its arena stays on: over pages of all sizes a process came to 511 MB with it, to 736
+without, as glibc keeps in pieces what was freed, and took 5 to 10 % longer."""
 
 
 class Map(Protocol):
