@@ -12,6 +12,7 @@ import core
 import handlers
 import infrastructure
 from core.errors import CoreMachineError
+from handlers.document.warnings import WarningCode
 from infrastructure.web.refusals import retry_seconds, status_of
 from infrastructure.web.table import ROUTES
 
@@ -64,4 +65,11 @@ def test_the_codes_that_only_runs_and_tasks_have_are_there() -> None:
         if found
     }
 
-    assert set(TASK_ROW.findall(PAGE)) == written - {kind.code for kind in shipped()}
+    errors = PAGE.partition("\n## Errors\n")[2]
+    assert set(TASK_ROW.findall(errors)) == written - {kind.code for kind in shipped()}
+
+
+def test_the_warnings_are_those_of_documents_in_their_order() -> None:
+    table = PAGE.partition("\n## Warnings of a document\n")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^\| `([A-Z_]+)` \| \S", table, re.MULTILINE) == [code.value for code in WarningCode]
