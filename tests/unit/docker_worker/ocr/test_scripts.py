@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from core.errors import DependencyMissing
 from docker_worker.ocr.scripts import ByScript, EnginesByScript, devanagari_share
 from docker_worker.ocr.tesseract_engine import TesseractEngine
-from docker_worker.ocr.tesseract_program import TesseractProgram
+from docker_worker.ocr.tesseract_program import TesseractProgram, find_tesseract
 from handlers.document.engine import EngineChoice, Quality
 from handlers.document.errors import LanguageNotSupported
 from testing.ocr_engines import ReadsNothing, ReadsText, always
@@ -195,3 +196,25 @@ def test_the_share_counts_letters_of_the_script_with_their_signs() -> None:
     assert devanagari_share("हिंदी।") == 1.0
     assert devanagari_share("हि ab") == 0.5
     assert devanagari_share("") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("Cyrillic", "Съешь же ещё этих мягких французских булок, да выпей чаю"),
+        ("Greek", "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία πάνω από τον σκύλο"),
+        (None, "The quick brown fox jumps over the lazy dog of the farm"),
+    ],
+)
+def test_tesseract_tells_scripts_apart(script: str | None, text: str) -> None:
+    try:
+        program, font = find_tesseract(), ImageFont.truetype("DejaVuSans.ttf", 34)
+    except (DependencyMissing, OSError):
+        pytest.skip("no Tesseract, or no font that has the letters")
+    if not program.tells_orientation:
+        pytest.skip("Tesseract has no data to tell scripts apart")
+    image = Image.new("RGB", (1240, 700), "white")
+    for line in range(8):
+        ImageDraw.Draw(image).text((60, 60 + 70 * line), text, font=font, fill="black")
+
+    assert engines(UNSURE, lambda: program)(EngineChoice()).read(np.array(image)).unread_script == script
