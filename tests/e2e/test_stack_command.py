@@ -221,4 +221,4 @@ def order_of_end(output: str) -> list[str]:
 
 def secrets_of(clone: Clone) -> list[str]:
     kept = json.loads((clone.data / "coremachine-stack.json").read_text("utf-8"))
-    return [kept["service_bus_key"], kept["storage_key"]]
+    return [kept[name] for name in kept if name.endswith("_key")]
