@@ -114,6 +114,49 @@ def _nested_streams(depth: int, megabytes: int) -> bytes:
     return stream.getvalue()
 
 
+def _nested_forms(levels: int, times: int) -> bytes:
+    """A PDF whose page draws a form that draws another so many times, and so on."""
+    document = pikepdf.new()
+    page = document.add_blank_page(page_size=(200, 200))
+    drawn = _form(document, b"0 0 9 9 re f")
+    for _ in range(levels):
+        outer = _form(document, b"/F Do " * times)
+        outer.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(F=drawn))
+        drawn = outer
+    page.obj.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(F=drawn))
+    page.Contents = pikepdf.Stream(document, b"/F Do")
+    stream = io.BytesIO()
+    document.save(stream, deterministic_id=True)
+    return stream.getvalue()
+
+
+def _form(document: pikepdf.Pdf, contents: bytes) -> pikepdf.Object:
+    form = pikepdf.Stream(document, contents)
+    form.Type, form.Subtype = pikepdf.Name.XObject, pikepdf.Name.Form
+    form.BBox = pikepdf.Array([0, 0, 200, 200])
+    return document.make_indirect(form)
+
+
+def _pdf_picture(side: int) -> bytes:
+    document = pikepdf.new()
+    page = document.add_blank_page(page_size=(200, 200))
+    picture = pikepdf.Stream(document, zlib.compress(bytes(side * side // 8), 9))
+    picture.stream_dict = pikepdf.Dictionary(
+        Type=pikepdf.Name.XObject,
+        Subtype=pikepdf.Name.Image,
+        Width=side,
+        Height=side,
+        BitsPerComponent=1,
+        ColorSpace=pikepdf.Name.DeviceGray,
+        Filter=pikepdf.Name.FlateDecode,
+    )
+    page.obj.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(I=document.make_indirect(picture)))
+    page.Contents = pikepdf.Stream(document, b"q 200 0 0 200 0 0 cm /I Do Q")
+    stream = io.BytesIO()
+    document.save(stream, deterministic_id=True, compress_streams=False)
+    return stream.getvalue()
+
+
 def _pdf_page(width: float, height: float) -> bytes:
     document = pikepdf.new()
     document.add_blank_page(page_size=(width, height))
@@ -156,6 +199,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "HEIC whose grid is made of itself": lambda: _itself(heic_of(_grey(), Shape(tiles=(2, 2)))),
     "PDF of 14,400 x 14,400 points": lambda: _pdf_page(14_400, 14_400),
     "PDF with a stream compressed 8 times": lambda: _nested_streams(8, 64),
+    "PDF with a stream compressed once": lambda: _nested_streams(1, 64),
+    "PDF with a picture of 32,000 x 32,000": lambda: _pdf_picture(32_000),
+    "PDF of forms in forms, 10 times 10": lambda: _nested_forms(10, 10),
 }
 
 

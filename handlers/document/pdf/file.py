@@ -14,6 +14,7 @@ from handlers.document.files import DocumentInfo, PagePixels, PageSize, TextLaye
 from handlers.document.formats import Format
 from handlers.document.limits import DocumentLimits
 from handlers.document.pdf.damage import Damage
+from handlers.document.pdf.form_costs import check_forms
 from handlers.document.pdf.geometry import POINTS_PER_INCH, PageGeometry
 from handlers.document.pdf.glyphs import Glyph, read_glyphs
 from handlers.document.pdf.hidden import doubtful, share_of, too_small, unseen
@@ -55,6 +56,8 @@ def open_pdf(data: bytes, limits: DocumentLimits, password: str | None = None) -
     :class:`handlers.document.errors.DecodeTooCostly` and :class:`core.errors.DependencyMissing`.
     """
     found = look_at_streams(data, limits, password)
+    if found.forms_draw:
+        check_forms(data, password, limits)
     document, repair = _document(data, password)
     try:
         return _opened(document, _Origin(data, password, found, repair), limits)

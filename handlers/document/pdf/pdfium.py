@@ -5,9 +5,9 @@ closed where they were opened and not when an object is collected, which could b
 
 Its own bounds are the depth of page trees (1,024), of arrays and dictionaries, of forms inside forms, and the number of
 pages (1,048,575). What its streams come to is found out before it sees the file
-(:mod:`handlers.document.pdf.stream_costs`), and drawing is broken off when it takes too long. What is not bounded here
-is reading a page made of a million forms, inside one call that cannot be interrupted: that is left to the process that
-reads documents, with its deadline and its limit of memory.
+(:mod:`handlers.document.pdf.stream_costs`), and its forms (:mod:`handlers.document.pdf.form_costs`), and drawing is
+broken off when it takes too long. Reading a page is inside one call that cannot be interrupted: what is not bounded in
+advance is left to the process that reads documents, with its deadline and its limit of memory.
 """
 
 from __future__ import annotations

@@ -58,10 +58,11 @@ _CODESTREAM = re.compile(rb"\xff\x4f\xff\x51.{4}(.{4})(.{4})", re.DOTALL)
 
 class Look(NamedTuple):
     """``numbers`` are those of the streams that there are, ``cut`` of those whose data ends before its time, or makes
-    no sense, as far as they were looked at."""
+    no sense, as far as they were looked at. ``forms_draw`` says that a form may draw another."""
 
     numbers: frozenset[int]
     cut: frozenset[int]
+    forms_draw: bool
 
 
 def look_at_streams(data: bytes, limits: DocumentLimits, password: str | None = None) -> Look:
@@ -70,7 +71,7 @@ def look_at_streams(data: bytes, limits: DocumentLimits, password: str | None = 
         return _Look(data, limits, None).taken()
     with suppress(DecodeFailed), translated(), open_copy(data, password) as pdf:
         return _Look(data, limits, lambda number: pdf.get_object(number, 0).read_raw_bytes()).taken()
-    return Look(frozenset(), frozenset())
+    return Look(frozenset(), frozenset(), forms_draw=False)
 
 
 class _Look:
@@ -85,6 +86,7 @@ class _Look:
         self._cut: set[int] = set()
         self._left = max(FREE_TOTAL, MAX_TOTAL_EXPANSION * len(data))
         self._objects: list[bytes] = []
+        self._forms_draw = False
 
     def taken(self) -> Look:
         most = STREAMS_A_PART * self._limits.max_parts
@@ -94,11 +96,12 @@ class _Look:
             self._places[place.number] = place
             if place.is_cut:
                 self._cut.add(place.number)
+            self._forms_draw |= place.is_form and b"/Resources" in place.head
             self._look_at(place)
         for text in (self._bytes.data, *self._objects):
             for contents in _CONTENTS.finditer(text):
                 self._check_contents(self._bytes.references(contents[1]))
-        return Look(frozenset(self._places), frozenset(self._cut))
+        return Look(frozenset(self._places), frozenset(self._cut), self._forms_draw)
 
     def _look_at(self, place: StreamPlace) -> None:
         filters = self._bytes.filters(place)

@@ -47,6 +47,10 @@ class StreamPlace(NamedTuple):
         return bool(re.search(rb"/Subtype\s*/Image\b", self.entries))
 
     @property
+    def is_form(self) -> bool:
+        return bool(re.search(rb"/Subtype\s*/Form\b", self.entries))
+
+    @property
     def is_of_objects(self) -> bool:
         return b"/ObjStm" in self.entries
 
