@@ -33,6 +33,7 @@ from infrastructure.functions.queue_trigger import QueueTrigger
 from infrastructure.lazy import Lazy
 from infrastructure.postgres.connection import ENTRA_SCOPE, ConnectionSource
 from infrastructure.postgres.pool import ConnectionPoolManager
+from infrastructure.postgres.portal_schemas import PostgresPortalSchemas
 from infrastructure.postgres.store import PostgresStateStore
 from infrastructure.sealed.ring import key_ring
 from infrastructure.sealed.store import SealedBlobStore
@@ -87,6 +88,7 @@ class Backend:
         )
         self.tokens.on_renewal(ENTRA_SCOPE, self.pool.recreate_pool)
         self.store: StateStore = PostgresStateStore(self.pool)
+        self.schemas = PostgresPortalSchemas(self.pool)
         storage = blob_service(settings, credential=self.tokens)
         self.blobs = AzureBlobStore(storage, settings.storage_container)
         self.sealing_keys = key_ring(settings, self.clock, self.tokens)

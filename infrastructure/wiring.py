@@ -75,6 +75,7 @@ def web_parts(backend: Backend) -> WebParts:
         dead_letters=backend.dead_letters,
         blobs=backend.blobs,
         transfers=backend.transfers,
+        schemas=backend.schemas,
         settings=backend.settings,
         checks=backend.checks(),
         providers=backend.providers,

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.ids import JobId
 from core.jobs import JobContext, JobDefinition, StageDefinition, TaskSpec
 from core.model import TaskResult
 from handlers.portal.answer import Success
-from handlers.portal.envelope import Envelope
+from handlers.portal.pinning import SubmittedEnvelope
+from handlers.portal.schema_store import PortalSchemaStore
 
 PROCESS_DOCUMENT = "process_document"
 
 PROCESS = StageDefinition(1, "process", PROCESS_DOCUMENT)
 
 
-class ProcessDocumentJob(JobDefinition[Envelope]):
+class ProcessDocumentJob(JobDefinition[SubmittedEnvelope]):
+    """``schemas`` gives the store that is asked when a job is submitted, and never again."""
+
     job_type = PROCESS_DOCUMENT
     description = "Make of a photo or a scan the file that a portal takes, and map what is printed on it to its fields."
     stages = (PROCESS,)
-    parameters = Envelope
+    parameters = SubmittedEnvelope
     result = Success
 
-    def create_tasks_for_stage(
-        self, stage: StageDefinition, job_params: Envelope, job_id: JobId, previous_results: Sequence[TaskResult]
-    ) -> Sequence[TaskSpec]:
-        return [TaskSpec("document", job_params)]
+    def __init__(self, schemas: Callable[[], PortalSchemaStore]) -> None:
+        self._schemas = schemas
 
-    def finalize_job(self, context: JobContext[Envelope]) -> Success:
+    def kept(self, job_params: SubmittedEnvelope) -> SubmittedEnvelope:
+        return job_params.pinned(self._schemas())
+
+    def create_tasks_for_stage(
+        self,
+        stage: StageDefinition,
+        job_params: SubmittedEnvelope,
+        job_id: JobId,
+        previous_results: Sequence[TaskResult],
+    ) -> Sequence[TaskSpec]:
+        return [TaskSpec("document", job_params.envelope())]
+
+    def finalize_job(self, context: JobContext[SubmittedEnvelope]) -> Success:
         return context.results(PROCESS.number)[0].parse(Success)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from core.handlers import TaskHandler, task_handler
 from handlers.portal.job import PROCESS_DOCUMENT, ProcessDocumentJob
+from handlers.portal.schema_store import PortalSchemaStore
 from handlers.portal.surroundings import Surroundings
 from handlers.portal.tasks import PortalTasks
 
@@ -18,5 +21,5 @@ def portal_handlers(around: Surroundings) -> tuple[TaskHandler, ...]:
     return (task_handler(PROCESS_DOCUMENT, tasks.process_document, timeout=timeout, long_running=True),)
 
 
-def portal_jobs() -> tuple[ProcessDocumentJob, ...]:
-    return (ProcessDocumentJob(),)
+def portal_jobs(schemas: Callable[[], PortalSchemaStore]) -> tuple[ProcessDocumentJob, ...]:
+    return (ProcessDocumentJob(schemas),)

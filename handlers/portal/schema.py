@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -38,6 +39,8 @@ BLOCKS_A_BYTE = 8
 
 PLACES = ("job_id", "user_id", "original", "timestamp")
 """What a filename pattern may name in braces."""
+
+_CONTROLS = ("Cc", "Cs")
 
 _FILENAME = re.compile(rf"(?:[^{{}}\x00-\x1f\x7f]|\{{(?:{'|'.join(PLACES)})\}})+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._()&+-]*(?: [A-Za-z0-9._()&+-]+)*")
@@ -90,6 +93,8 @@ class FaceRule(BaseModel):
 def _tells(text: str) -> str:
     if not any(character.isalnum() for character in text):
         raise ValueError("without a letter or a digit")
+    if any(unicodedata.category(character) in _CONTROLS for character in text):
+        raise ValueError("with a control character")
     return text
 
 

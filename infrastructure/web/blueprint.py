@@ -31,6 +31,11 @@ def _register(blueprint: func.Blueprint, service: ApiService, route: AnyRoute) -
         return await service.answer(route, req)
 
     endpoint.__name__ = route.name
-    level = func.AuthLevel.ANONYMOUS if route.anonymous else func.AuthLevel.FUNCTION
-    routed = blueprint.route(route.path, methods=[route.method], auth_level=level)(endpoint)
+    routed = blueprint.route(route.path, methods=[route.method], auth_level=_level(route))(endpoint)
     blueprint.function_name(route.name)(routed)
+
+
+def _level(route: AnyRoute) -> func.AuthLevel:
+    if route.admin:
+        return func.AuthLevel.ADMIN
+    return func.AuthLevel.ANONYMOUS if route.anonymous else func.AuthLevel.FUNCTION

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import TypeVar
 
@@ -58,6 +59,6 @@ def parse_json(model: type[ModelT], body: bytes) -> ModelT:
     """
     value = load_json(body) if body.strip() else {}
     try:
-        return model.model_validate(value, strict=True)
+        return model.model_validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         raise InvalidParameters("the body does not fit", problems=problems(error)) from error

@@ -19,6 +19,7 @@ from core.errors import (
     TransientError,
 )
 from handlers.document.password import MAX_PASSWORD
+from handlers.portal.schema import MAX_SCHEMA_NAME
 from infrastructure.settings import SettingsInvalid
 from infrastructure.web.answers import JSON
 from infrastructure.web.errors import InvalidQuery, ServerBusy
@@ -33,6 +34,7 @@ Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
 
 KEY_SCHEME = "functionKey"
+MASTER_SCHEME = "masterKey"
 REFERENCE = "#/components/schemas/{model}"
 
 _PATH_PARAMETERS: dict[str, Json] = {
@@ -43,6 +45,12 @@ _PATH_PARAMETERS: dict[str, Json] = {
         "minLength": 1,
         "maxLength": 512,
         "description": "The file's name within the job, slashes included, or as the job's result has it",
+    },
+    "schema_name": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_SCHEMA_NAME,
+        "description": "The schema's name as in NEET 2026, URL-encoded",
     },
 }
 
@@ -88,7 +96,15 @@ def document(routes: Sequence[AnyRoute]) -> Json:
         "paths": paths,
         "components": {
             "schemas": definitions,
-            "securitySchemes": {KEY_SCHEME: {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
+            "securitySchemes": {
+                KEY_SCHEME: {"type": "apiKey", "in": "header", "name": "x-functions-key"},
+                MASTER_SCHEME: {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "x-functions-key",
+                    "description": "The host's master key, which no other key stands for",
+                },
+            },
         },
         "security": [{KEY_SCHEME: []}],
     }
@@ -138,6 +154,8 @@ def _operation(route: AnyRoute, schemas: dict[tuple[type[BaseModel], Mode], Json
         operation["requestBody"] = {"required": True, "content": _document_content()}
     if route.anonymous:
         operation["security"] = []
+    if route.admin:
+        operation["security"] = [{MASTER_SCHEME: []}]
     return operation
 
 

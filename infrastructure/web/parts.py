@@ -11,6 +11,7 @@ from core.deadletters import DeadLetters
 from core.machine import CoreMachine
 from core.operations import JobOperations
 from core.ports import BlobStore, Clock
+from handlers.portal.schema_store import PortalSchemaStore
 from handlers.portal.transfer import Transfers
 from infrastructure.settings import Settings
 
@@ -32,6 +33,7 @@ class WebParts:
     dead_letters: DeadLetters
     blobs: BlobStore
     transfers: Transfers
+    schemas: PortalSchemaStore
     settings: Settings
     checks: Mapping[str, Callable[[], None]]
     providers: Callable[[], Mapping[str, Mapping[str, JsonValue]]]

@@ -29,6 +29,7 @@ from handlers.document.parameters import (
     Pdfa,
     Preview,
 )
+from handlers.portal.schema import SchemaStatus, Version
 from infrastructure.web.errors import InvalidQuery
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -123,6 +124,18 @@ class RunsQuery(Query):
 
 class LettersQuery(Query):
     after: After = 0
+    limit: Limit = 100
+
+
+class SchemaQuery(Query):
+    version: Annotated[Version, _DIGITS_ONLY] | None = Field(
+        default=None, description="The newest active one where it is not given"
+    )
+
+
+class SchemasQuery(Query):
+    status: SchemaStatus | None = None
+    cursor: Cursor | None = None
     limit: Limit = 100
 
 

@@ -38,6 +38,9 @@ from core.errors import (
 from core.outcome import storable
 from handlers.document.errors import DocumentError, DocumentTooLarge, UnsupportedFormat
 from handlers.portal.errors import (
+    PortalSchemaConflict,
+    PortalSchemaDeprecated,
+    PortalSchemaNotFound,
     SealedOwnerWrong,
     SealedTooLarge,
     SealingKeyUnavailable,
@@ -77,13 +80,26 @@ _STATUS_OF: tuple[tuple[tuple[type[CoreMachineError], ...], int], ...] = (
             BlobNotFound,
             DeadLetterNotFound,
             UploadMissing,
+            PortalSchemaNotFound,
         ),
         404,
     ),
     ((SignatureMissing, SignatureExpired), 401),
     ((SignatureWrong, SealedOwnerWrong), 403),
     ((UploadStalled,), 408),
-    ((IdempotencyConflict, RunNotEnded, RunEnded, NothingToReplay, OperationConflict, WorkerBusy), 409),
+    (
+        (
+            IdempotencyConflict,
+            RunNotEnded,
+            RunEnded,
+            NothingToReplay,
+            OperationConflict,
+            WorkerBusy,
+            PortalSchemaConflict,
+            PortalSchemaDeprecated,
+        ),
+        409,
+    ),
     ((BodyTooLarge, DocumentTooLarge, CapacityExceeded, MessageTooLarge, SealedTooLarge), 413),
     ((UnsupportedMediaType, UnsupportedFormat), 415),
     ((InvalidParameters, TextNotStorable, DocumentError, StartInvalid, CallbackRefused, UploadEmpty), 422),

@@ -91,7 +91,8 @@ class Success:
 @dataclass(frozen=True, slots=True)
 class Route(Generic[Q, B]):
     """``name`` is the function's. The host tries functions by name, so that of two routes that fit the same path
-    the narrower one's name sorts first. ``errors`` are those beside the ones that every route may answer with.
+    the narrower one's name sorts first. ``errors`` are those beside the ones that every route may answer with. An
+    ``admin`` route asks for the host's master key.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Route(Generic[Q, B]):
     errors: tuple[type[CoreMachineError], ...] = ()
     body_kind: BodyKind = BodyKind.NONE
     anonymous: bool = False
+    admin: bool = False
     needs_parts: bool = True
     headers: tuple[str, ...] = field(default=())
 

@@ -44,11 +44,13 @@ from infrastructure.web.route_parts import (
     SUBMITTED,
 )
 from infrastructure.web.routes import AnyRoute, BodyKind, Route, Success, threaded
+from infrastructure.web.schema_routes import SCHEMA_ROUTES
 from infrastructure.web.transfer_routes import TRANSFER_ROUTES
 
 ROUTES: tuple[AnyRoute, ...] = (
     *JOB_ROUTES,
     *TRANSFER_ROUTES,
+    *SCHEMA_ROUTES,
     Route(
         "deadletters_list",
         "GET",

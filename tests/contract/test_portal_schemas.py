@@ -9,12 +9,12 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
+from handlers.portal.memory_schemas import MemoryPortalSchemas
 from handlers.portal.schema_store import PortalSchemaStore
 from handlers.portal.seed import SEED
 from infrastructure.postgres.pool import ConnectionPoolManager
 from infrastructure.postgres.portal_schemas import PostgresPortalSchemas
 from testing.contracts.portal_schemas import CREATORS, PortalSchemaStoreContract
-from testing.memory_schemas import MemoryPortalSchemas
 from tests.support.postgres import Database, Server
 from tests.support.postgres_store import pool_to
 

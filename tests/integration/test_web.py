@@ -811,15 +811,18 @@ def test_the_contract_is_asked_for_once(client: TestClient) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_without_its_key_a_route_is_401_but_for_those_that_tell_nothing(world: World, route: AnyRoute) -> None:
-    app = streamed_app(create_api_blueprint(lambda: world.parts), Keys(host={"default": "the-key"}))
+    app = streamed_app(create_api_blueprint(lambda: world.parts), Keys("the-master", {"default": "the-key"}))
     client = TestClient(app, base_url="http://test/api")
-    path = route.path.replace("{*", "{").format(job_id=UNKNOWN, job_type="hello_world", name="a")
+    names = {"job_id": UNKNOWN, "job_type": "hello_world", "name": "a", "schema_name": "a"}
+    path = route.path.replace("{*", "{").format(**names)
 
     without = client.request(route.method, path).status_code
     with_key = client.request(route.method, path, headers={"x-functions-key": "the-key"}).status_code
+    with_master = client.request(route.method, path, headers={"x-functions-key": "the-master"}).status_code
 
     assert (without == 401) is not route.anonymous
-    assert with_key != 401
+    assert (with_key == 401) is route.admin
+    assert with_master != 401
 
 
 def test_a_request_id_is_taken_over_or_made(client: TestClient) -> None:

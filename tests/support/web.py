@@ -19,6 +19,8 @@ from core.operations import JobOperations
 from core.ports import BlobStore, StateStore
 from handlers.document import SourceReader, document_handlers, document_jobs
 from handlers.hello_world import hello_world_handlers, hello_world_jobs
+from handlers.portal.memory_schemas import MemoryPortalSchemas
+from handlers.portal.schema_store import PortalSchemaStore
 from handlers.portal.transfer import Transfers
 from infrastructure.settings import Settings
 from infrastructure.web.blueprint import create_api_blueprint
@@ -88,6 +90,7 @@ def web_world(
     checks: Mapping[str, Callable[[], None]] | None = None,
     blobs: BlobStore | None = None,
     store: StateStore | None = None,
+    schemas: PortalSchemaStore | None = None,
     providers: Mapping[str, Mapping[str, JsonValue]] | None = None,
     statistics: Mapping[str, JsonValue] | None = None,
     **settings: Any,
@@ -112,6 +115,7 @@ def web_world(
         dead_letters=DeadLetters(state, machine.relay, clock),
         blobs=machine.blobs,
         transfers=Transfers(machine.blobs, sealed_store(machine.blobs), NamedLinks(), clock),
+        schemas=schemas or MemoryPortalSchemas(),
         settings=Settings.from_environment({name: str(value) for name, value in settings.items()}),
         checks=checks or {},
         providers=lambda: providers or {},

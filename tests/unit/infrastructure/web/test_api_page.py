@@ -14,6 +14,7 @@ import infrastructure
 from core.errors import CoreMachineError
 from handlers.document.warnings import WarningCode
 from infrastructure.web.refusals import retry_seconds, status_of
+from infrastructure.web.routes import AnyRoute
 from infrastructure.web.table import ROUTES
 
 PAGE = (Path(__file__).parents[4] / "docs" / "api.md").read_text("utf-8")
@@ -37,9 +38,13 @@ def shipped() -> set[type[CoreMachineError]]:
     return {kind for kind in tree(CoreMachineError) if kind.__module__.partition(".")[0] in names}
 
 
+def _key(route: AnyRoute) -> str:
+    return "none" if route.anonymous else "master" if route.admin else "function"
+
+
 def test_the_routes_are_those_of_the_app() -> None:
     rows = [
-        f"| `{route.method} {route.path}` | {route.summary} | {'none' if route.anonymous else 'function'} | "
+        f"| `{route.method} {route.path}` | {route.summary} | {_key(route)} | "
         f"{', '.join(str(success.status) for success in route.successes)} |"
         for route in ROUTES
     ]

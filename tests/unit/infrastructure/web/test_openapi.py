@@ -37,6 +37,10 @@ AGREED = {
     "GET deadletters",
     "POST deadletters/replay",
     "POST documents",
+    "GET portal-schemas",
+    "GET portal-schemas/{schema_name}",
+    "POST portal-schemas",
+    "POST portal-schemas/{schema_name}/deprecate",
     "POST portal/downloads",
     "POST portal/uploads",
     "POST portal/uploads/confirm",
@@ -81,12 +85,20 @@ def test_the_contract_has_each_function_and_no_other() -> None:
         for function in FUNCTIONS
         for method in function.methods or ()
     }
+    levels = {"[]": "anonymous", '[{"masterKey": []}]': "admin", "null": "function"}
     described = {
-        key: (operation["operationId"], "anonymous" if operation.get("security") == [] else "function")
+        key: (operation["operationId"], levels[json.dumps(operation.get("security"))])
         for key, operation in operations().items()
     }
 
     assert described == functions
+
+
+def test_only_the_master_key_changes_what_portals_want() -> None:
+    assert {f"{route.method} {route.path}" for route in ROUTES if route.admin} == {
+        "POST portal-schemas",
+        "POST portal-schemas/{schema_name}/deprecate",
+    }
 
 
 def test_only_what_tells_nothing_is_anonymous() -> None:

@@ -1,4 +1,4 @@
-"""Portal schemas in memory."""
+"""Portal schemas in memory, for processes without a database."""
 
 from __future__ import annotations
 
