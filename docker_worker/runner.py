@@ -39,10 +39,14 @@ OUT_OF_MEMORY = "OUT_OF_MEMORY"
 """The code of :func:`core.outcome.describe` for :class:`MemoryError`."""
 
 
+NEEDED_SECRETS = ("storage_connection_string", "document_password_keys", "portal_keys")
+"""Settings: what blobs are reached with, and what opens the password of a document and files that are sealed."""
+
+
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """``environment`` without the secrets that the child has no use for: it reads hostile files, and blobs alone."""
     secret = {str(field.alias) for field in Settings.model_fields.values() if not field.repr}
-    withheld = secret - {str(Settings.model_fields["storage_connection_string"].alias)}
+    withheld = secret - {str(Settings.model_fields[name].alias) for name in NEEDED_SECRETS}
     return {name: value for name, value in environment.items() if name not in withheld}
 
 

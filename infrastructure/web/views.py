@@ -115,7 +115,9 @@ def task_views(tasks: Sequence[TaskRecord], room: int = MAX_INLINE) -> list[Task
 
 
 def without_secrets(value: Any) -> Any:
-    """Parameters as they are shown: no password, and no address beyond its path, since a query may be a signature."""
+    """Parameters as they are shown: no password, sealed or not, and no address beyond its path: a query may be a
+    signature.
+    """
     if isinstance(value, list):
         return [without_secrets(one) for one in value]
     if not isinstance(value, dict):
@@ -124,7 +126,7 @@ def without_secrets(value: Any) -> Any:
 
 
 def _shown(name: str, value: Any) -> Any:
-    if isinstance(value, str) and name == "password":
+    if name == "password" and value is not None:
         return HIDDEN
     if isinstance(value, str) and name == "url":
         address, mark, _ = value.partition("?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pikepdf
 import psutil
 import pytest
 
@@ -23,7 +25,11 @@ from docker_worker.child import process
 from docker_worker.limits import TaskLimits
 from docker_worker.memory import MIB
 from docker_worker.runner import COMMAND, ChildRunner, child_environment
+from handlers.document import SourceReader, document_handlers
+from infrastructure.password_seal import SivPasswordSeal
+from testing.ocr_engines import ReadsNothing, always
 from tests.support.children import LIMITS, QUICK, Writes, ends, make_call, make_runner, wish
+from tests.support.pdfs import PageSpec, make_pdf
 from tests.support.worker_child import Granted
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is proved here is Linux's")
@@ -816,6 +822,25 @@ def test_the_workers_own_child_has_the_handlers_of_the_project() -> None:
         runner.close()
 
     assert outcome == Succeeded('{"index":1,"greeting":"Hi (from task 1)"}')
+
+
+def test_the_workers_own_child_opens_what_was_sealed() -> None:
+    key = bytes(range(32))
+    sealed = SivPasswordSeal([key]).seal("swordfish").model_dump_json()
+    content = base64.b64encode(make_pdf(PageSpec(), encryption=pikepdf.Encryption(owner="o", user="swordfish", R=6)))
+    parameters = f'{{"source": {{"content_base64": "{content.decode()}"}}, "password": {sealed}, "pages": "2"}}'
+    inspect, *_ = document_handlers(always(ReadsNothing()), SourceReader())
+    call = make_call("hello_world_greeting", parameters, Writes())
+    message = call.message.model_copy(update={"task_type": inspect.task_type})
+    environment = child_environment({**os.environ, **OWN, "DOCUMENT_PASSWORD_KEYS": base64.b64encode(key).decode()})
+    runner = ChildRunner(COMMAND, LIMITS, environment=environment, patience=replace(QUICK, start=120.0))
+    try:
+        outcome = runner(replace(call, handler=inspect, message=message))
+    finally:
+        runner.close()
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error.code == "PAGE_NOT_FOUND"  # it was opened, and has one page
 
 
 def test_with_settings_that_name_no_storage_it_says_so_and_costs_the_task_nothing(

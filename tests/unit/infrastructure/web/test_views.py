@@ -70,7 +70,7 @@ def test_passwords_and_signatures_in_addresses_are_not_shown() -> None:
     parameters = {
         "source": {"url": "https://host.example/scan.pdf?sig=secret"},
         "password": "secret",
-        "pages": [1, {"password": "secret"}],
+        "pages": [1, {"password": {"sealed": "secret"}}],
         "other": {"url": "https://host.example/plain", "password": None},
     }
 
