@@ -31,14 +31,19 @@ class Picture(NamedTuple):
 
 
 class PageContent(NamedTuple):
+    """``is_empty`` says that nothing at all is drawn on the page."""
+
     pictures: tuple[Picture, ...]
     paths: int
+    is_empty: bool
 
 
 def read_content(page: PdfiumPage) -> PageContent:
     found = _Content(page)
     found.read()
-    return PageContent(tuple(found.pictures), found.paths)
+    lib, handle = page.lib, page.handle
+    is_empty = lib.FPDFPage_CountObjects(handle) <= 0 and lib.FPDFPage_GetAnnotCount(handle) <= 0
+    return PageContent(tuple(found.pictures), found.paths, is_empty)
 
 
 def covered(pictures: Sequence[Picture]) -> float:

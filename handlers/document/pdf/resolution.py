@@ -18,6 +18,9 @@ PRINT_DPI = 200.0
 SMALL_PRINT_DPI = 300.0
 """Print of 5 points has lines of 26 pixels."""
 
+EMPTY_PIXELS = 2_000_000
+"""Of a page with nothing on it: what is asked of it is answered by fewer."""
+
 SMALL_PRINT_POINTS = 7.5
 
 LINE_BY_SIZE = 1.2
@@ -61,6 +64,8 @@ def resolution(wanted: float, width: float, height: float, limits: DocumentLimit
 
 def wanted_dpi(content: PageContent, glyphs: Sequence[Glyph], width: float, height: float, unit: float) -> float:
     """``unit`` is how many inches a unit of user space is; ``width`` and ``height`` are the page's inches."""
+    if content.is_empty:
+        return min(PRINT_DPI, math.sqrt(EMPTY_PIXELS / (width * height)))
     share = covered(content.pictures)
     native = scan_density(content.pictures) / unit
     if share >= SCAN_SHARE and native >= MIN_SCAN_DPI and all(glyph.invisible or glyph.generated for glyph in glyphs):
