@@ -13,6 +13,7 @@ from core.errors import (
     RunEnded,
     RunNotEnded,
 )
+from handlers.portal.errors import PortalSchemaDeprecated, PortalSchemaNotFound
 from infrastructure.web import changes, files, jobs
 from infrastructure.web.models import (
     EventReply,
@@ -58,7 +59,7 @@ JOB_ROUTES: tuple[AnyRoute, ...] = (
         NoQuery,
         SubmitRequest,
         SUBMITTED,
-        (*BODY, *SUBMISSION),
+        (*BODY, *SUBMISSION, PortalSchemaDeprecated, PortalSchemaNotFound),
         BodyKind.JSON,
         headers=IDEMPOTENT,
     ),

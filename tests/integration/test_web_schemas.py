@@ -1,18 +1,38 @@
-"""Portals' schemas over HTTP: looked at by anyone with a key, made and deprecated by the master key alone."""
+"""Portals' schemas over HTTP, and jobs that are submitted with them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from core.context import TaskContext
 from core.errors import StoreUnavailable
+from core.handlers import task_handler
+from core.machine import CoreMachine
+from core.operations import JobOperations
+from core.ports import StateStore
+from handlers.portal.answer import Success
+from handlers.portal.envelope import Envelope
+from handlers.portal.errors import PortalError
+from handlers.portal.job import PROCESS_DOCUMENT
 from handlers.portal.memory_schemas import MemoryPortalSchemas
+from handlers.portal.registration import portal_jobs
 from handlers.portal.schema import PortalSchema, canonical_json
+from handlers.portal.schema_store import PortalSchemaStore
 from handlers.portal.seed import NEET, SEED
+from infrastructure.postgres.portal_schemas import PostgresPortalSchemas
+from infrastructure.postgres.store import PostgresStateStore
+from testing.clock import FakeClock, SeededIds
+from testing.factories import Registries
+from testing.mock_state import MockStateManager
+from tests.support.portal import payload
+from tests.support.postgres import Database
+from tests.support.postgres_store import pool_to
 from tests.support.web import World, web_world
 
 RULES: dict[str, Any] = json.loads(canonical_json(NEET))
@@ -199,6 +219,71 @@ def test_a_cursor_of_nothing_is_refused(client: TestClient, cursor: str) -> None
     answer = client.get("/portal-schemas", params={"cursor": cursor})
 
     assert (answer.status_code, code(answer)) == (400, "INVALID_CURSOR")
+
+
+def not_run(params: Envelope, context: TaskContext) -> Success:
+    raise PortalError("nothing is made here")
+
+
+def portal_world(store: StateStore, schemas: PortalSchemaStore) -> World:
+    """A world with the one job of portals, whose tasks nobody runs."""
+    world = web_world(store=store, schemas=schemas)
+    registries = Registries.of(portal_jobs(lambda: schemas), [task_handler(PROCESS_DOCUMENT, not_run)])
+    before = world.machine
+    machine = CoreMachine(
+        registries.jobs,
+        registries.handlers,
+        store,
+        world.bus,
+        blobs=before.blobs,
+        clock=before.clock,
+        ids=SeededIds(),
+    )
+    world.parts = replace(world.parts, machine=machine, operations=JobOperations(machine))
+    return world
+
+
+@pytest.fixture(params=["in memory", "PostgreSQL"])
+def portal(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "in memory":
+        yield portal_world(MockStateManager(FakeClock()), MemoryPortalSchemas())
+        return
+    database: Database = request.getfixturevalue("own_postgres_database")
+    with pool_to(database.url) as pool:
+        yield portal_world(PostgresStateStore(pool), PostgresPortalSchemas(pool))
+
+
+def test_jobs_are_pinned_to_what_the_schema_was_when_they_were_submitted(portal: World) -> None:
+    client = portal.client()
+
+    def submit(**schema: Any) -> Any:
+        params = payload(portal_schema=schema)
+        return client.post("/jobs/submit/process_document", json={"params": params})
+
+    def pinned(answer: Any) -> Any:
+        run = portal.machine.store.load_run(answer.json()["job_id"], 1)
+        assert run is not None
+        return json.loads(run.parameters_json)["portal_schema"]
+
+    first = submit(name="NEET 2026")
+    assert create(client, schema_definition={**RULES, "target_dpi": 300}).status_code == 201
+    second, again = submit(name="NEET 2026"), submit(name="NEET 2026", version=1)
+    assert client.post("/portal-schemas/NEET%202026/deprecate").status_code == 200
+    refused, unknown, wrong = submit(name="NEET 2026"), submit(name="NEET"), submit(**bad_schema())
+
+    assert [answer.status_code for answer in (first, second, again)] == [202, 202, 200]
+    assert first.json()["job_id"] == again.json()["job_id"] != second.json()["job_id"]
+    assert (pinned(first)["version"], pinned(first)["schema_definition"]) == (1, RULES)
+    assert (pinned(second)["version"], pinned(second)["schema_definition"]["target_dpi"]) == (2, 300)
+    assert (refused.status_code, code(refused)) == (409, "PORTAL_SCHEMA_DEPRECATED")
+    assert (unknown.status_code, code(unknown)) == (404, "PORTAL_SCHEMA_NOT_FOUND")
+    assert (wrong.status_code, code(wrong)) == (422, "INVALID_PARAMETERS")
+    assert len(client.get("/jobs").json()["items"]) == 2
+
+
+def bad_schema() -> dict[str, Any]:
+    whole: dict[str, Any] = payload(definition={"target_width": 0})["portal_schema"]
+    return whole
 
 
 def test_a_store_that_is_away_is_503(world: World) -> None:
