@@ -23,6 +23,7 @@ COMMANDS = {
     "host": "local.host_command",
     "postgres": "local.postgres_command",
     "doctor": "local.doctor",
+    "portal": "local.client",
     **dict.fromkeys(
         ("ocr", "jobs", "events", "submit", "cancel", "pause", "resume", "resubmit", "replay", "dead-letters"),
         "local.client",

@@ -23,6 +23,8 @@ from local.client.jobs import Listing, follow_job, list_jobs, show_job
 from local.client.letters import list_letters, replay_letters
 from local.client.ocr import DEFAULT_OUTPUT, read_documents
 from local.client.pipes import until_reader_leaves
+from local.client.portal import DEFAULT_OUTPUT as PORTAL_OUTPUT
+from local.client.portal import Portal, adapt_photo
 from local.client.prefixes import whole_id
 from local.client.reading import Options
 
@@ -45,6 +47,7 @@ def add_commands(subparsers: Subparsers) -> None:
     ``run`` prints its errors, and so raises none of :class:`local.errors.LocalError`, and no KeyboardInterrupt.
     """
     _add_ocr(_parser(subparsers, "ocr", "read documents", _ocr))
+    _add_portal(_parser(subparsers, "portal", "make of a photo the file that a portal takes", _portal))
     _add_jobs(_parser(subparsers, "jobs", "list jobs, or show one", _jobs))
     _add_events(_parser(subparsers, "events", "show the timeline of a job", _events))
     _add_submit(_parser(subparsers, "submit", "submit a job", _submit))
@@ -126,6 +129,19 @@ def _ocr(api: Api, options: argparse.Namespace, output: Output, wait: Wait) -> i
         at_once=options.jobs,
     )
     return read_documents(api, options.files, wanted, board_for(output), wait)
+
+
+def _add_portal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photo", type=Path, metavar="PHOTO", help="a photo or a scan")
+    parser.add_argument("--schema", required=True, metavar="NAME", help='the portal, as in "NEET 2026"')
+    parser.add_argument("--schema-version", type=_at_least_one, metavar="N", help="(default: the newest)")
+    parser.add_argument("--text", action="store_true", help="also ask for the text that is printed on it")
+    parser.add_argument("--output", type=Path, default=PORTAL_OUTPUT, help="folder (default: %(default)s)")
+
+
+def _portal(api: Api, options: argparse.Namespace, output: Output, wait: Wait) -> int:
+    portal = Portal(options.schema, options.schema_version, options.text)
+    return adapt_photo(api, options.photo, portal, options.output, board_for(output), wait)
 
 
 def _add_jobs(parser: argparse.ArgumentParser) -> None:

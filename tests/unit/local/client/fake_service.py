@@ -185,7 +185,7 @@ def _handler(service: FakeService) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(reply.body)
 
-        do_GET = do_POST = _answer  # noqa: N815 - the names that http.server calls
+        do_GET = do_POST = do_PUT = _answer  # noqa: N815 - the names that http.server calls
 
         def log_message(self, *_: object) -> None:
             return None
