@@ -9,7 +9,6 @@ where the object is; behind each is its tag of 16 bytes. What the object is boun
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import count
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,7 +32,7 @@ class Cipher:
 
     def encrypt(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """The body of ``pieces``, a chunk at a time."""
-        for number, (chunk, last) in zip(count(), _with_last(in_blocks(pieces, CHUNK)), strict=False):
+        for number, (chunk, last) in enumerate(_with_last(in_blocks(pieces, CHUNK))):
             yield self._cipher.encrypt(self._nonce(number, last), chunk, self._bound_to)
 
     def decrypt(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -41,7 +40,7 @@ class Cipher:
 
         Only after the last one it is known that all were there. Raises :class:`SealedDamaged`.
         """
-        for number, (chunk, last) in zip(count(), _with_last(in_blocks(pieces, CHUNK + TAG)), strict=False):
+        for number, (chunk, last) in enumerate(_with_last(in_blocks(pieces, CHUNK + TAG))):
             if len(chunk) < TAG or (number > 0 and len(chunk) == TAG):
                 raise SealedDamaged("the sealed object is cut off")
             try:
