@@ -22,7 +22,7 @@ SHIM = ROOT / "docker_worker" / "opencv_contrib_shim" / "pyproject.toml"
 
 # Used unmodified, as separate modules that a user can replace, which the LGPL asks for. Two come with PaddleX; in
 # pi-heif it is libheif, a library of its own.
-LESSER_GPL = {"crc32c", "pi-heif", "python-bidi", "psycopg", "psycopg-binary", "psycopg-pool", "pyvips-binary"}
+LESSER_GPL = {"crc32c", "pi-heif", "python-bidi", "psycopg", "psycopg-binary", "psycopg-pool"}
 
 
 def requirements(lock: str) -> list[Requirement]:
