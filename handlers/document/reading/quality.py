@@ -39,6 +39,8 @@ _BLOCK = 8
 _BLOCK_LINES, _BLOCK_BAND, _BLOCK_BANDS = 160, 16, 8
 _LEAST_STEPS = 0.0005
 _RULES_SHARE = 0.06
+_ENOUGH_STEPS = 40
+"""Lone steps at the phase that has most of them; little print on a page that never was a JPEG has fewer than ten."""
 
 
 def quality_of(page: Page, ink: Ink, runs_down: bool) -> PageQuality:
@@ -152,8 +154,11 @@ def _phase_excess(lines: npt.NDArray[np.uint8]) -> float:
     lone = (steps[:, 1:-1] >= 2) & (steps[:, 1:-1] > 2 * inner)
     # Rules and frames fill a few columns with steps.
     shares = np.sort(lone.mean(axis=0).reshape(-1, _BLOCK), axis=0)
-    phases = shares[: math.ceil(len(shares) * (1 - _RULES_SHARE))].mean(axis=0)
+    shares = shares[: math.ceil(len(shares) * (1 - _RULES_SHARE))]
+    phases = shares.mean(axis=0)
     largest = int(np.argmax(phases))
+    if shares[:, largest].sum() * len(lone) < _ENOUGH_STEPS:
+        return 0.0
     others = float(np.median(np.delete(phases, largest)))
     return float(phases[largest]) / max(others, _LEAST_STEPS) - 1.0
 

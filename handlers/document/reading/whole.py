@@ -38,6 +38,9 @@ LOW_CONFIDENCE = 0.85
 PARTLY_READ = 0.35
 """The share of what looks like letters that may be left unread."""
 
+LEAST_PRINT = 30
+"""Marks like letters, in rows, from which a page on which nothing was read has print. Fewer are specks."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
@@ -69,11 +72,22 @@ def read_with_evidence(
     else:
         reading = read_turned(engine, sight.straight, 0)
     quality = quality_of(sight.flat.pixels, sight.ink, runs_down=reading.quarters % 2 == 1)
-    reading, enhancement = _second_try(engine, reading, quality, options)
+    unread = not reading.text.lines and _has_print(sight)
+    reading, enhancement = _second_try(engine, reading, quality, options, unread)
     text = _on_given_page(reading, sight, pixels)
     evidence = Evidence(doubt_of(text.lines), missed_share(sight.ink, sight.flat, text.lines), quality.score)
-    warnings = [*_outcome(text, evidence), *_changes(reading, sight, text), *enhancement, *cautions(quality, dpi)]
+    warnings = [
+        *_outcome(text, evidence, unread),
+        *_changes(reading, sight, text),
+        *enhancement,
+        *cautions(quality, dpi),
+    ]
     return PageReading(text, quality, tuple(sorted(warnings, key=_place))), evidence
+
+
+def _has_print(sight: _Sight) -> bool:
+    """Whether the page shows print, whatever is read of it: texture and pictures have no rows."""
+    return len(sight.ink.boxes) >= LEAST_PRINT and missed_share(sight.ink, sight.flat, ()) > PARTLY_READ
 
 
 def _place(warning: PageWarning) -> int:
@@ -94,12 +108,13 @@ def _seen(pixels: Page, options: ReadingOptions) -> _Sight:
 
 
 def _second_try(
-    engine: OcrEngine, reading: Reading, quality: PageQuality, options: ReadingOptions
+    engine: OcrEngine, reading: Reading, quality: PageQuality, options: ReadingOptions, unread: bool
 ) -> tuple[Reading, Sequence[PageWarning]]:
-    """The better of a bad reading and one of the page enhanced, and what was done."""
+    """The better of a bad reading and one of the page enhanced, and what was done. ``unread``: the page has print, and
+    nothing of it was read."""
     points = points_for(reading.text.models)
     before = tuple(calibrated(line, points) for line in reading.text.lines)
-    if not options.enhance or not before or 1 - doubt_of(before) >= LOW_CONFIDENCE:
+    if not options.enhance or not (unread or (before and 1 - doubt_of(before) < LOW_CONFIDENCE)):
         return reading, ()
     changes = changes_for(quality)
     if not changes:
@@ -136,8 +151,9 @@ def _angle(reading: Reading, sight: _Sight) -> float:
     return round(angle + 360.0 if angle <= -180.0 else angle - 360.0 if angle > 180.0 else angle, 3)
 
 
-def _outcome(text: PageText, evidence: Evidence) -> Iterator[PageWarning]:
-    if not text.lines:
+def _outcome(text: PageText, evidence: Evidence, unread: bool) -> Iterator[PageWarning]:
+    """``unread`` as in :func:`_second_try`: that nothing was read of print says that it could not be."""
+    if not text.lines and not unread:
         yield PageWarning(WarningCode.NO_TEXT)
         return
     bad = badness(evidence)

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from core.outcome import Interrupted
 from handlers.document import DocumentLimits, SourceReader
@@ -49,6 +51,16 @@ def tasks(engine: OcrEngine | None = None, limits: DocumentLimits | None = None)
 def context(pages: int = 1) -> Context:
     made = Context()
     made.blobs.put(SOURCE.blob, sample_page().png if pages == 1 else sample_tiff(pages=pages)[0], "image/png")
+    return made
+
+
+def blank(pages: int = 1) -> Context:
+    """As :func:`context`, with nothing on its pages."""
+    sheet = Image.new("L", (600, 800), 255)
+    data = BytesIO()
+    sheet.save(data, "TIFF", save_all=True, append_images=[sheet] * (pages - 1))
+    made = Context()
+    made.blobs.put(SOURCE.blob, data.getvalue(), "image/tiff")
     return made
 
 
@@ -129,7 +141,7 @@ def test_the_engine_is_given_the_page_that_was_asked_for_and_the_quality() -> No
 def test_a_page_without_text_is_read_and_an_engine_that_broke_is_not() -> None:
     made = context()
 
-    (empty,) = recognised(made, 1, ReadsNothing())
+    (empty,) = recognised(blank(), 1, ReadsNothing())
 
     (broken,) = recognised(made, 1, Crashes())
 
@@ -214,7 +226,7 @@ def test_previews_are_limited_or_left_out() -> None:
 
 
 def test_pages_without_text_are_named() -> None:
-    made = context(pages=2)
+    made = blank(pages=2)
     recognised(made, 2, ReadsNothing())
 
     result = assembled(made, 2)
@@ -238,7 +250,7 @@ def test_a_blank_page_among_others_keeps_its_place() -> None:
     [
         (ReadsText(["one line", "another"]), "read", []),
         (ReadsText(["one line", "another"], confidence=0.3), "unreadable", ["LOW_CONFIDENCE", "UNREADABLE"]),
-        (ReadsNothing(), "no_text", ["NO_TEXT"]),
+        (ReadsNothing(), "unreadable", ["UNREADABLE", "PARTLY_READ"]),
     ],
 )
 def test_a_page_that_may_have_been_read_badly_is_named(engine: OcrEngine, status: str, codes: list[str]) -> None:

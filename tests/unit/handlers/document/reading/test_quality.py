@@ -155,3 +155,9 @@ def test_any_shape_can_be_measured(shape: tuple[int, int]) -> None:
     quality = measured(np.full((*shape, 3), 200, np.uint8))
     assert quality.blur is None
     assert quality.paper == 200
+
+
+def test_a_few_steps_say_nothing_of_compression() -> None:
+    page = np.full((200, 700, 3), 250, np.uint8)
+    cv2.putText(page, "Total amount 123.45", (40, 90), cv2.FONT_HERSHEY_SIMPLEX, 1, (236, 236, 236), 1, cv2.LINE_AA)
+    assert quality_of(page, ink_of(page), runs_down=False).blockiness == 0.0

@@ -21,7 +21,7 @@ from handlers.document.reading.whole import read_whole
 from handlers.document.warnings import WarningCode
 from testing.ocr_engines import ReadsNothing, ReadsText, Upright, scripted
 from tests.unit.handlers.document.reading.scripted import BLUE, ReadsWhatStands, marked
-from tests.unit.handlers.document.reading.synthetic import letter, photographed, turned
+from tests.unit.handlers.document.reading.synthetic import letter, photographed, texture, turned
 
 if TYPE_CHECKING:
     from handlers.document.engine import Page
@@ -87,11 +87,31 @@ def test_lines_come_in_reading_order_of_the_straightened_page() -> None:
     assert tuple(line.text for line in reading.text.lines) == LINES
 
 
-def test_a_page_without_text_says_so_and_has_no_angle() -> None:
-    reading = read_whole(ReadsNothing(), turned(letter(1), 5.0), ReadingOptions())
+@pytest.mark.parametrize("page", [np.full((900, 700, 3), 230, np.uint8), texture(1)], ids=["blank", "texture"])
+def test_a_page_without_text_says_so_and_has_no_angle(page: Page) -> None:
+    reading = read_whole(ReadsNothing(), page, ReadingOptions())
     assert WarningCode.NO_TEXT in codes(reading)
     assert reading.text.angle == 0.0
     assert not {WarningCode.LOW_CONFIDENCE, WarningCode.UNREADABLE} & set(codes(reading))
+
+
+def test_print_of_which_nothing_is_read_is_unreadable() -> None:
+    reading = read_whole(ReadsNothing(), turned(letter(1), 5.0), ReadingOptions())
+    assert {WarningCode.UNREADABLE, WarningCode.PARTLY_READ} <= set(codes(reading))
+    assert WarningCode.NO_TEXT not in codes(reading)
+    assert reading.text.angle == 0.0
+
+
+def test_print_of_which_nothing_is_read_is_tried_again_enhanced() -> None:
+    class ReadsStrongPrint(ReadsText):
+        def read(self, page: Page) -> PageText:
+            strong = int(page.max()) - int(page.min()) > 128
+            return super().read(page) if strong else scripted(page, ())
+
+    faint = np.asarray(255 - (255 - letter(1)) * 0.2, np.uint8)
+    reading = read_whole(ReadsStrongPrint(LINES), faint, ReadingOptions())
+    assert codes(reading)[WarningCode.ENHANCED] == "light"
+    assert tuple(line.text for line in reading.text.lines) == LINES
 
 
 def test_without_straighten_skew_stays_and_is_measured() -> None:
