@@ -83,7 +83,9 @@ def usable_schema(store: PortalSchemaStore, name: str, version: int | None = Non
     """:func:`find_schema` for a job that begins: a deprecated version is :class:`PortalSchemaDeprecated`, too."""
     found = find_schema(store, name, version)
     if found.status is SchemaStatus.DEPRECATED:
-        raise PortalSchemaDeprecated(f"version {found.version} of the portal schema is deprecated", version=version)
+        raise PortalSchemaDeprecated(
+            f"version {found.version} of the portal schema is deprecated", version=found.version
+        )
     return found
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
+from core.errors import StoreInconsistent
 from handlers.portal.errors import PortalSchemaConflict
 from handlers.portal.schema import PortalSchema, SchemaDefinition, SchemaStatus, canonical_json
 from handlers.portal.schema_store import NewSchema, SchemaKey
@@ -61,10 +64,14 @@ class PostgresPortalSchemas:
 
 
 def _schema(row: Row) -> PortalSchema:
-    return PortalSchema(
-        id=row.id,
-        name=row.name,
-        version=row.version,
-        status=SchemaStatus(row.status),
-        schema_definition=SchemaDefinition.model_validate_json(row.definition),
-    )
+    """Raises :class:`StoreInconsistent` for what somebody else than this store wrote."""
+    try:
+        return PortalSchema(
+            id=row.id,
+            name=row.name,
+            version=row.version,
+            status=SchemaStatus(row.status),
+            schema_definition=SchemaDefinition.model_validate_json(row.definition),
+        )
+    except ValidationError as error:
+        raise StoreInconsistent("a portal schema in the database is none", version=row.version) from error

@@ -9,6 +9,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
+from core.errors import StoreInconsistent
 from handlers.portal.memory_schemas import MemoryPortalSchemas
 from handlers.portal.schema_store import PortalSchemaStore
 from handlers.portal.seed import SEED
@@ -75,6 +76,19 @@ def rows(database: Database) -> Iterator[psycopg.Connection[Any]]:
 def test_the_database_refuses_to_change_a_version(rows: psycopg.Connection[Any], change: LiteralString) -> None:
     with pytest.raises(psycopg.errors.RestrictViolation, match="make another version"):
         rows.execute(change)
+
+
+def test_what_another_wrote_into_the_table_is_told_from_a_schema(
+    own_postgres_database: Database,
+) -> None:
+    with psycopg.connect(own_postgres_database.url) as connection:
+        connection.execute(
+            "INSERT INTO coremachine.portal_schemas (name, version, id, status, definition)"
+            " VALUES ('By hand', 1, gen_random_uuid(), 'active', '{\"target_width\": 0}')"
+        )
+
+    with pool_to(own_postgres_database.url) as pool, pytest.raises(StoreInconsistent):
+        PostgresPortalSchemas(pool).latest("By hand")
 
 
 def test_the_database_does_not_make_a_deprecated_version_active_again(rows: psycopg.Connection[Any]) -> None:
