@@ -69,6 +69,7 @@ class PaddleOcrEngine:
             angle=0.0,
             engine=self._networks.engine,
             models=self._networks.models,
+            pieces=len(boxes),
         )
 
     def _run(self, function: Callable[[A], B], items: Iterable[A]) -> Iterable[B]:

@@ -99,7 +99,8 @@ class PageText:
     ``engine`` and ``models`` name what read it, with versions. ``orientation_unsure`` says that which way up the
     page stands could not be told from it, and the angle is what gave the better reading. A page without text has
     the angle 0. ``unread_script`` names the script that most of the page is in where no engine that is installed reads
-    it, as Unicode does ("Cyrillic"); ``lines`` are what was read of it all the same.
+    it, as Unicode does ("Cyrillic"); ``lines`` are what was read of it all the same. ``pieces`` is in how many places
+    the engine saw text, whether it could read it or not; 0 where it does not say.
     """
 
     lines: tuple[Line, ...]
@@ -110,6 +111,7 @@ class PageText:
     models: tuple[str, ...]
     orientation_unsure: bool = False
     unread_script: str | None = None
+    pieces: int = 0
 
     @property
     def text(self) -> str:

@@ -72,7 +72,7 @@ def read_with_evidence(
     else:
         reading = read_turned(engine, sight.straight, 0)
     quality = quality_of(sight.flat.pixels, sight.ink, runs_down=reading.quarters % 2 == 1)
-    unread = not reading.text.lines and _has_print(sight)
+    unread = not reading.text.lines and (reading.text.pieces > 0 or _has_print(sight))
     reading, enhancement = _second_try(engine, reading, quality, options, unread)
     text = _on_given_page(reading, sight, pixels)
     evidence = Evidence(doubt_of(text.lines), missed_share(sight.ink, sight.flat, text.lines), quality.score)
@@ -110,8 +110,8 @@ def _seen(pixels: Page, options: ReadingOptions) -> _Sight:
 def _second_try(
     engine: OcrEngine, reading: Reading, quality: PageQuality, options: ReadingOptions, unread: bool
 ) -> tuple[Reading, Sequence[PageWarning]]:
-    """The better of a bad reading and one of the page enhanced, and what was done. ``unread``: the page has print, and
-    nothing of it was read."""
+    """The better of a bad reading and one of the page enhanced, and what was done. ``unread``: the page has print, or
+    the engine saw some, and nothing of it was read."""
     points = points_for(reading.text.models)
     before = tuple(calibrated(line, points) for line in reading.text.lines)
     if not options.enhance or not (unread or (before and 1 - doubt_of(before) < LOW_CONFIDENCE)):
@@ -152,12 +152,12 @@ def _angle(reading: Reading, sight: _Sight) -> float:
 
 
 def _outcome(text: PageText, evidence: Evidence, unread: bool) -> Iterator[PageWarning]:
-    """``unread`` as in :func:`_second_try`: that nothing was read of print says that it could not be."""
+    """``unread`` as in :func:`_second_try`: then what gave nothing cannot be read, whatever it looks like."""
     if not text.lines and not unread:
         yield PageWarning(WarningCode.NO_TEXT)
         return
     bad = badness(evidence)
-    if bad >= UNREADABLE_FROM:
+    if not text.lines or bad >= UNREADABLE_FROM:
         yield PageWarning(WarningCode.UNREADABLE, round(bad, 3))
     if 1 - evidence.doubt < LOW_CONFIDENCE:
         yield PageWarning(WarningCode.LOW_CONFIDENCE, round(1 - evidence.doubt, 3))

@@ -47,7 +47,7 @@ def test_a_page_is_read_upright_and_as_it_stands() -> None:
     read = read_page(PaddleOcrEngine(scripted_networks(), 2), page)
 
     assert sorted(line.text for line in read.lines) == ["a", "b"]
-    assert (read.width, read.height, read.angle) == (600, 400, 0.0)
+    assert (read.width, read.height, read.angle, read.pieces) == (600, 400, 0.0, 2)
     assert (read.engine, read.models) == ("scripted 1", ("detection", "recognition"))
 
 

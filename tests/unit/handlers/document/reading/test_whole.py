@@ -102,6 +102,17 @@ def test_print_of_which_nothing_is_read_is_unreadable() -> None:
     assert reading.text.angle == 0.0
 
 
+def test_text_that_the_engine_saw_and_could_not_read_is_unreadable() -> None:
+    class SeesSome(Upright):
+        def read(self, page: Page) -> PageText:
+            return replace(scripted(page, ()), pieces=1)
+
+    found = codes(read_whole(SeesSome(), texture(1), ReadingOptions()))
+
+    assert WarningCode.UNREADABLE in found
+    assert WarningCode.NO_TEXT not in found
+
+
 def test_print_of_which_nothing_is_read_is_tried_again_enhanced() -> None:
     class ReadsStrongPrint(ReadsText):
         def read(self, page: Page) -> PageText:
