@@ -13,6 +13,7 @@ from core.blobnames import check_blob_name
 from core.errors import BlobStoreMisconfigured
 from core.ports import Clock
 from infrastructure.blob_storage.errors import guarded
+from infrastructure.blob_storage.store import make_container
 
 LONGEST = timedelta(hours=24)
 """Of a link. The service takes up to seven days with a user delegation key."""
@@ -38,6 +39,7 @@ class BlobLinks:
         self._clock = clock
         self._lock = threading.Lock()
         self._delegated: tuple[datetime, UserDelegationKey] | None = None
+        self._has_container = False
 
     def read_url(self, name: str, seconds: float, filename: str | None = None) -> str:
         """A URL to read the blob for ``seconds`` from now, at most a day, whether it is there or not. It is a secret.
@@ -54,7 +56,12 @@ class BlobLinks:
     def write_url(self, name: str, seconds: float) -> str:
         """A URL to create the blob, or write it anew, for ``seconds`` from now, and to do nothing else; as
         :meth:`read_url`. The request has to say ``x-ms-blob-type: BlockBlob``.
+
+        Whoever has it cannot make the container, which is made here where no link was asked for before.
         """
+        if not self._has_container:
+            guarded(lambda: make_container(self._service.get_container_client(self._container)))
+            self._has_container = True
         return self._url(name, seconds, BlobSasPermissions(create=True, write=True))
 
     def _url(self, name: str, seconds: float, permission: BlobSasPermissions, disposition: str | None = None) -> str:

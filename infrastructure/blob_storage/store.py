@@ -8,7 +8,14 @@ from typing import TypeVar
 from uuid import uuid4
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, BlobServiceClient, ContentSettings
+from azure.storage.blob import (
+    BlobBlock,
+    BlobClient,
+    BlobProperties,
+    BlobServiceClient,
+    ContainerClient,
+    ContentSettings,
+)
 
 from core.blobnames import check_blob_name, is_blob_name
 from core.streams import bounded, in_blocks
@@ -104,12 +111,17 @@ class AzureBlobStore:
         except ResourceNotFoundError as error:
             if error_code(error) != "ContainerNotFound":
                 raise
-        try:
-            self._container.create_container()
-        except ResourceExistsError as error:
-            if error_code(error) != "ContainerAlreadyExists":
-                raise
+        make_container(self._container)
         return write()
+
+
+def make_container(container: ContainerClient) -> None:
+    """Where it is not there yet."""
+    try:
+        container.create_container()
+    except ResourceExistsError as error:
+        if error_code(error) != "ContainerAlreadyExists":
+            raise
 
 
 class _Upload:

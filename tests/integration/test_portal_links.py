@@ -51,9 +51,7 @@ def container() -> str:
 
 @pytest.fixture
 def blobs(service: BlobServiceClient, container: str) -> AzureBlobStore:
-    blobs = AzureBlobStore(service, container)
-    blobs.put("made", b"", "text/plain")
-    return blobs
+    return AzureBlobStore(service, container)
 
 
 @pytest.fixture

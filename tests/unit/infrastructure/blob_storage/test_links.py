@@ -25,6 +25,11 @@ class Identity:
         return AccessToken("token", 4_000_000_000)
 
 
+@pytest.fixture(autouse=True)
+def _has_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infrastructure.blob_storage.links.make_container", lambda container: None)
+
+
 def links(clock: FakeClock, **environment: str) -> BlobLinks:
     settings = Settings.from_environment(environment)
     return BlobLinks(blob_service(settings, credential=Identity()), "things", clock)
