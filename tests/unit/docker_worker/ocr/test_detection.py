@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from docker_worker.ocr.detection import (
-    BAND_OVERLAP,
     BAND_PIXELS,
     DEFAULT_SIDE,
     LARGEST_SIDE,
