@@ -34,8 +34,10 @@ def fetch(work: Work) -> Made:
 
 def decode(work: Work) -> Made:
     """The first page's pixels, upright by what the file states. The only time that the document is decoded."""
-    with open_document(work.file(work.saved(Stage.FETCH)["path"]), work.around.limits) as file:
+    source = work.saved(Stage.FETCH)["path"]
+    with open_document(work.file(source), work.around.limits) as file:
         page, info = file.pixels(1), file.info
+    del work.files[source]  # which nobody needs any more, and may be large
     from handlers.portal.pixels import png_of  # noqa: PLC0415 - numpy and cv2 are the worker's alone
 
     kept = work.put(work.shelf.derived_path(DECODED), png_of(page.pixels))
