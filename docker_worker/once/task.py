@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable
 
@@ -24,13 +25,24 @@ def registered() -> Registries:
     """Everything of this project. Raises :class:`infrastructure.settings.SettingsInvalid`."""
     settings = Settings.from_environment(os.environ)
     log_to_stderr(settings.log_format)
+    if not (_has_storage(settings) or settings.portal_keys or settings.portal_key_vault_keys):
+        settings = settings.model_copy(update={"portal_keys": _passing_key()})
     return Registries(*build_registries(settings, engine_provider(settings)))
+
+
+def _has_storage(settings: Settings) -> bool:
+    return bool(settings.storage_connection_string or settings.storage_account_url)
+
+
+def _passing_key() -> str:
+    """For files in memory, which nobody opens after this process."""
+    return f"once={base64.b64encode(os.urandom(32)).decode()}"
 
 
 def storage() -> BlobStore:
     """The storage that is set, or memory, which is gone with the process."""
     settings = Settings.from_environment(os.environ)
-    if not (settings.storage_connection_string or settings.storage_account_url):
+    if not _has_storage(settings):
         return MemoryBlobStore()
     from infrastructure.blob_storage.connection import blob_service  # noqa: PLC0415 - an SDK that few need here
     from infrastructure.blob_storage.store import AzureBlobStore  # noqa: PLC0415
