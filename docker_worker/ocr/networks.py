@@ -6,7 +6,7 @@ The classes of pipelines are not used: they read a page on one thread, one crop 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -34,7 +34,11 @@ SESSION = {
     "enable_mem_pattern": False,
 }
 """onnxruntime's options. Its arena stays on: over pages of all sizes a process came to 511 MB with it, to 736
-without, as glibc keeps in pieces what was freed, and took 5 to 10 % longer."""
+without, as glibc keeps in pieces what was freed, and took 5 to 10 % longer. It keeps what it has, and over a thousand
+pages that becomes more and more: :attr:`Networks.give_back` is for that."""
+
+_SHRINKING = ("memory.enable_memory_arena_shrinkage", "cpu:0")
+_SMALLEST = {"detect": (1, 3, 32, 32), "recognise": (1, 3, 48, 32)}
 
 
 class Map(Protocol):
@@ -51,6 +55,7 @@ class Networks:
     ``recognise`` takes Nx3x48xW lines and gives NxTxC, how sure each step along the line is each of ``characters``, of
     which the first is "", between characters; ``classify`` takes 1x3x224x224 and gives 1x4, how sure the page is turned
     clockwise by 0, 90, 180 and 270 degrees. ``engine`` and ``models`` name what it is, with versions.
+    ``give_back`` ends what the networks keep for later and do not use; it takes a few milliseconds.
     """
 
     detect: Network
@@ -59,6 +64,7 @@ class Networks:
     characters: tuple[str, ...]
     engine: str
     models: tuple[str, ...]
+    give_back: Callable[[], object] = lambda: None
 
 
 def load_networks(model_root: Path, quality: Quality, cache_dir: Path | None = None) -> Networks:
@@ -83,6 +89,7 @@ def load_networks(model_root: Path, quality: Quality, cache_dir: Path | None = N
             characters=_characters(recognition),
             engine=f"paddleocr {paddleocr.__version__}",
             models=names,
+            give_back=_giving_back({"detect": detection, "recognise": recognition}),
         )
 
 
@@ -102,6 +109,22 @@ def _network(predictor: Any) -> Network:
         return tensor_out
 
     return run
+
+
+def _giving_back(predictors: Mapping[str, Any]) -> Callable[[], None]:
+    """onnxruntime's arena shrinks at the end of a run that asks for it: here one of the smallest input there is."""
+    import numpy as np  # noqa: PLC0415 - the engine's, which is loaded by now
+    import onnxruntime  # noqa: PLC0415
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry(*_SHRINKING)
+    sessions = [(predictors[name].runner.session, np.zeros(shape, np.float32)) for name, shape in _SMALLEST.items()]
+
+    def give_back() -> None:
+        for session, nothing in sessions:
+            session.run(None, {session.get_inputs()[0].name: nothing}, options)
+
+    return give_back
 
 
 def _characters(recognition: Any) -> tuple[str, ...]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,17 @@ def test_a_page_is_read_upright_and_as_it_stands() -> None:
     assert sorted(line.text for line in read.lines) == ["a", "b"]
     assert (read.width, read.height, read.angle, read.pieces) == (600, 400, 0.0, 2)
     assert (read.engine, read.models) == ("scripted 1", ("detection", "recognition"))
+
+
+def test_what_the_networks_keep_is_given_back_after_each_page() -> None:
+    given: list[int] = []
+    networks = replace(scripted_networks(), give_back=lambda: given.append(len(given)))
+    engine = PaddleOcrEngine(networks, 2)
+
+    for _ in range(3):
+        engine.read(paper(400, 600))
+
+    assert given == [0, 1, 2]
 
 
 def test_a_page_without_ink_has_no_lines() -> None:
