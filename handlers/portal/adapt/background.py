@@ -26,10 +26,13 @@ WHITE_FROM, GREYISH = 200, 30
 """Levels: the least of a white pixel's channels, and how much they may differ. Walls in good light have 215."""
 
 WHITE_SHARE = 0.85
-"""Of the edge's pixels: hair may reach it."""
+"""Of the edge's pixels: hair that hangs down may reach it."""
 
 EVEN_BELOW = 22.0
 """Levels by which a background deviates from its own colour at most, to be told from a person by it."""
+
+_HAIR = (0.62, 0.72)
+"""Half of an ellipse's width and height, in shares of the head's height: nearly all hair is within it."""
 
 _WORKED_ON = 320
 _ROUNDS = 4
@@ -54,10 +57,13 @@ class BackgroundMeasure:
         return self.deviation <= EVEN_BELOW
 
 
-def background_of(page: Page) -> BackgroundMeasure:
-    """``page`` is HxWx3 uint8 BGR. The colour is the edge's median, the deviation the median distance from it, over all
-    but the fifth of the pixels that is farthest from it."""
-    pixels = page[_edge(page)].astype(np.int32)
+def background_of(page: Page, head: Head | None = None) -> BackgroundMeasure:
+    """``page`` is HxWx3 uint8 BGR; ``head``, with its hair, is left out. The colour is the edge's median, the deviation
+    the quadratic mean of the distance from it, over all but the fifth of the pixels that is farthest from it.
+    """
+    pixels = page[_edge(page) & ~_hair(page, head)].astype(np.int32)
+    if not len(pixels):
+        return BackgroundMeasure(0.0, 255.0, WHITE)
     white = (pixels.min(axis=1) >= WHITE_FROM) & (np.ptp(pixels, axis=1) <= GREYISH)
     blue, green, red = (round(float(value)) for value in np.median(pixels, axis=0))
     distance = np.sort(np.abs(pixels - np.array([blue, green, red])).max(axis=1))
@@ -73,7 +79,7 @@ def on_white(page: Page, head: Head | None) -> Page:
     Raises :class:`handlers.portal.errors.SchemaFailed` where the background is not even enough to be told from the
     person, or there is nobody.
     """
-    measured = background_of(page)
+    measured = background_of(page, head)
     if head is None or not measured.is_even:
         raise _refused("the background cannot be told from what is before it", measured)
     person = _person(page, head)
@@ -82,8 +88,8 @@ def on_white(page: Page, head: Head | None) -> Page:
     return _blended(page, person, measured.colour)
 
 
-def refusal(page: Page) -> SchemaFailed:
-    return _refused("the background is not white", background_of(page))
+def refusal(page: Page, head: Head | None) -> SchemaFailed:
+    return _refused("the background is not white", background_of(page, head))
 
 
 def _refused(why: str, measured: BackgroundMeasure) -> SchemaFailed:
@@ -107,6 +113,16 @@ def _edge(page: Page) -> Mask:
     return edge
 
 
+def _hair(page: Page, head: Head | None) -> Mask:
+    """Where the head is, and its hair may be."""
+    hidden = np.zeros(page.shape[:2], np.uint8)
+    if head is not None:
+        middle = round(head.middle), round((head.crown + head.chin) / 2)
+        axes = max(1, round(_HAIR[0] * head.height)), max(1, round(_HAIR[1] * head.height))
+        cv2.ellipse(hidden, middle, axes, 0, 0, 360, 1, -1)
+    return np.asarray(hidden > 0, np.bool_)
+
+
 def _person(page: Page, head: Head) -> Mask:
     """By cuts of a graph (Rother, Kolmogorov and Blake, "GrabCut", 2004), from where head and shoulders are and the
     edge's colours, on a smaller picture."""
@@ -124,7 +140,7 @@ def _person(page: Page, head: Head) -> Mask:
 
 def _marks(small: Page, head: Head) -> npt.NDArray[np.uint8]:
     height, width = small.shape[:2]
-    background = background_of(small)
+    background = background_of(small, head)
     far = np.abs(small.astype(np.int32) - np.array(background.colour)).max(axis=2)
     marks = np.where(far > 2 * max(background.deviation, 6.0), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     side = max(1, round(width * _SIDE))

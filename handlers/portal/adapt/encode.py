@@ -28,6 +28,9 @@ _ONE_CHROMA = (0.2, 0.35)
 """Under this scale, about libjpeg's quality of 90, all of the chroma was better for each picture that was tried, and
 above that one, 82, half of it; between them both are."""
 
+_ROOMY = 1.0
+"""Bytes a pixel with which a photograph has room for all there is of it: the bound is tried at once."""
+
 _PALETTES = (256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2)
 
 _MOST_PADDING = 65_536
@@ -85,12 +88,12 @@ def _jpeg(page: Page, definition: SchemaDefinition, sizes: ByteRange) -> Encoded
 
 
 def _tried(page: Page, most: int, bound: float) -> list[tuple[Chroma, Found]]:
-    half = JpegEncoder(page, "4:2:0")
-    scale = half.likely_scale(most)
+    half, full = JpegEncoder(page, "4:2:0"), JpegEncoder(page, "4:4:4")
+    roomy = most > _ROOMY * page.shape[0] * page.shape[1]
+    scale = bound if roomy else half.likely_scale(most)
     found: list[tuple[Chroma, Found]] = []
     if scale < _ONE_CHROMA[1]:
-        full = JpegEncoder(page, "4:4:4")
-        found.append(("4:4:4", finest(full, most, bound, full.likely_scale(most))))
+        found.append(("4:4:4", finest(full, most, bound, bound if roomy else full.likely_scale(most))))
     if not found or scale > _ONE_CHROMA[0] or found[0][1].best is None:
         found.append(("4:2:0", finest(half, most, bound, scale)))
     return found

@@ -60,7 +60,7 @@ def _shown(page: Page, definition: SchemaDefinition, faces: FaceDetector) -> _Sh
     head = head_of(only_face(faces(page))) if needs_head else None
     window = _window(page, definition, head, picture, target)
     scale = check_scale(window, target)
-    shown = resized(page, window, target, _room(page, definition))
+    shown = resized(page, window, target, _room(page, definition, head))
     return _Shown(shown, window, scale, None if head is None else _moved(head, window, scale))
 
 
@@ -74,7 +74,7 @@ def _window(page: Page, definition: SchemaDefinition, head: Head | None, picture
         case Fit.FACE:
             assert definition.face is not None
             assert head is not None
-            behind = background_of(page)
+            behind = background_of(page, head)
             room = behind.is_even and (behind.is_white or definition.background is Background.ANY)
             return placed(head, definition.face, picture, target, room=room or definition.replace_background)
         case other:
@@ -100,10 +100,10 @@ def _interest(page: Page) -> Box:
     return Box(across * width / size[0], down * height / size[1], 0, 0)
 
 
-def _room(page: Page, definition: SchemaDefinition) -> Colour:
+def _room(page: Page, definition: SchemaDefinition, head: Head | None) -> Colour:
     if definition.background is Background.WHITE and not definition.replace_background:
         return WHITE
-    return background_of(page).colour
+    return background_of(page, head).colour
 
 
 def _moved(head: Head, window: Window, scale: float) -> Head:
@@ -113,10 +113,10 @@ def _moved(head: Head, window: Window, scale: float) -> Head:
 
 
 def _with_background(shown: _Shown, definition: SchemaDefinition) -> _Shown:
-    if definition.background is Background.ANY or background_of(shown.page).is_white:
+    if definition.background is Background.ANY or background_of(shown.page, shown.head).is_white:
         return shown
     if not definition.replace_background:
-        raise refusal(shown.page)
+        raise refusal(shown.page, shown.head)
     return _Shown(on_white(shown.page, shown.head), shown.window, shown.scale, shown.head, replaced=True)
 
 

@@ -18,7 +18,7 @@ from handlers.document.limits import DocumentLimits
 from handlers.portal.adapt.background import WHITE_SHARE, background_of
 from handlers.portal.adapt.containers import METRES_AN_INCH, PADDING_CHUNK, PNG_SIGNATURE, exif, parts
 from handlers.portal.adapt.heads import head_of, only_face
-from handlers.portal.adapt.records import FaceDetector, RuleCheck
+from handlers.portal.adapt.records import FaceDetector, Head, RuleCheck
 from handlers.portal.adapt.search import ByteRange
 from handlers.portal.errors import SchemaFailed
 from handlers.portal.schema import Background, FaceRule, ImageFormat, SchemaDefinition
@@ -156,23 +156,29 @@ def _picture_checks(
 ) -> Iterator[RuleCheck]:
     whole = pixels is not None
     yield RuleCheck("decodes", "whole", "whole" if whole else "none", whole)
+    head = None if pixels is None or faces is None or definition.face is None else _head(pixels, faces)
     if definition.background is Background.WHITE:
-        measure = None if pixels is None else background_of(pixels)
+        measure = None if pixels is None else background_of(pixels, None if isinstance(head, str) else head)
         shown = "none" if measure is None else f"{measure.white_share:.0%} of the edge"
         yield RuleCheck(
             "background", f"white, {WHITE_SHARE:.0%} of the edge", shown, measure is not None and measure.is_white
         )
     if definition.face is not None and faces is not None:
-        yield _face_check(pixels, definition.face, faces)
+        yield _face_check(head, definition.target_height, definition.face)
 
 
-def _face_check(pixels: Page | None, rule: FaceRule, faces: FaceDetector) -> RuleCheck:
-    required = f"{rule.min_percent:g} to {rule.max_percent:g} % of the height"
+def _head(pixels: Page, faces: FaceDetector) -> Head | str:
+    """Or why there is none."""
     try:
-        percent = None if pixels is None else 100 * head_of(only_face(faces(pixels))).height / pixels.shape[0]
+        return head_of(only_face(faces(pixels)))
     except SchemaFailed as error:
-        return RuleCheck("face", required, str(error), passed=False)
-    if percent is None:
-        return RuleCheck("face", required, "none", passed=False)
+        return str(error)
+
+
+def _face_check(head: Head | str | None, height: int, rule: FaceRule) -> RuleCheck:
+    required = f"{rule.min_percent:g} to {rule.max_percent:g} % of the height"
+    if not isinstance(head, Head):
+        return RuleCheck("face", required, head or "none", passed=False)
+    percent = 100 * head.height / height
     passed = rule.min_percent - FACE_TOLERANCE <= percent <= rule.max_percent + FACE_TOLERANCE
     return RuleCheck("face", required, f"{percent:.1f} %", passed)
