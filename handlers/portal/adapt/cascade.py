@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Rows: TypeAlias = npt.NDArray[np.float32]
 """Nx5: left, top, right, bottom and how sure."""
 
-LONGEST_SIDE = 480
+LONGEST_SIDE = 320
 """Pixels that a picture is made smaller to: on more, what is found is the same, and takes longer."""
 
 _LEAST_FACE = 0.1

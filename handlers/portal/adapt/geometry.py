@@ -17,6 +17,10 @@ middle and some of the shoulders."""
 
 _LEAST_HEADROOM = 0.02
 _STEP = 0.5
+_FIRST, _ENDS = 0.35, 0.1
+"""Shares of a range of percents: what is tried first, under the middle, as hair makes a head higher than its skull is,
+and what is never come nearer to than that from either end."""
+
 _ASIDE = 0.06
 """How far the head may be from the middle, in shares of the width, before another size is taken."""
 
@@ -107,10 +111,12 @@ def interest_window(size: Size, picture: Size, interest: Box) -> Window:
 
 
 def _percents(rule: FaceRule) -> list[float]:
-    """From the middle of the range outwards, the lower first; its ends are left to those who measure differently."""
-    middle, half = (rule.min_percent + rule.max_percent) / 2, (rule.max_percent - rule.min_percent) / 2
-    steps = int(half * 0.8 / _STEP)
-    return [middle, *(middle + sign * step * _STEP for step in range(1, steps + 1) for sign in (-1, 1))]
+    """From below the middle of the range outwards; its ends are left to those who measure differently."""
+    whole = rule.max_percent - rule.min_percent
+    first, least, most = (rule.min_percent + share * whole for share in (_FIRST, _ENDS, 1 - _ENDS))
+    steps = int(whole / _STEP)
+    found = [first, *(first + sign * step * _STEP for step in range(1, steps + 1) for sign in (-1, 1))]
+    return [percent for percent in found if least <= percent <= most]
 
 
 def _size(head: Head, percent: float, target: Size) -> Size:
