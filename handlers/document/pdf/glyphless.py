@@ -1,4 +1,4 @@
-"""The font of invisible text: one glyph without a shape, for every character of Unicode.
+"""The font of invisible text: one glyph without an area, for every character of Unicode.
 
 Text is shown by character ids of two bytes that are given out as characters come (:class:`Codes`). All of them have the
 one glyph, whose width is half an em, and a map says which character each is, so that any text comes out as it went in,
@@ -105,17 +105,25 @@ def _utf16(character: str) -> str:
 
 @functools.cache
 def font_program() -> bytes:
-    """A TrueType font of two empty glyphs, the same bytes each time. Raises
-    :class:`core.errors.DependencyMissing`."""
+    """A TrueType font of two glyphs, the same bytes each time. Raises :class:`core.errors.DependencyMissing`.
+
+    A glyph is one line across its box, there and back: nothing is drawn of it, and it has the box's size, without which
+    PDFium takes a character alone, and any that runs upwards, for none.
+    """
     try:
         from fontTools.fontBuilder import FontBuilder  # noqa: PLC0415 - the function app has none
-        from fontTools.ttLib.tables._g_l_y_f import Glyph  # noqa: PLC0415 - the function app has none
+        from fontTools.pens.ttGlyphPen import TTGlyphPen  # noqa: PLC0415 - the function app has none
     except ImportError as error:
         raise DependencyMissing(f"fontTools is not installed: {OCR_INSTALL_HINT}") from error
     names = [".notdef", "blank"]
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, _units(DESCENT)))
+    pen.lineTo((_units(GLYPH_WIDTH), _units(ASCENT)))
+    pen.closePath()
+    line = pen.glyph()
     builder = FontBuilder(_EM, isTTF=True)
     builder.setupGlyphOrder(names)
-    builder.setupGlyf({name: Glyph() for name in names})
+    builder.setupGlyf(dict.fromkeys(names, line))
     builder.setupHorizontalMetrics({name: (_units(GLYPH_WIDTH), 0) for name in names})
     builder.setupHorizontalHeader(ascent=_units(ASCENT), descent=_units(DESCENT))
     builder.setupMaxp()

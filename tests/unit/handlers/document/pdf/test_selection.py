@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 
 import pikepdf
+import pypdfium2
 import pytest
 from PIL import Image, ImageDraw
 
@@ -104,6 +105,26 @@ def test_a_word_is_selected_by_its_box_on_a_page_that_is_askew(skew: float, rota
     pdf = written(data, wanted, turned=rotate - skew)
 
     assert share_found(pdf, wanted) >= 0.99
+
+
+@pytest.mark.parametrize("skew", [-90, 0, 3, 90, 180])
+def test_pdfium_which_browsers_have_finds_each_word_too(skew: float) -> None:
+    words = [*LATIN, "7", "&", "é", "1", "x"]
+    wanted = marks(words, left=300, top=300, angle=skew, height=10)
+    data = make_pdf(PageSpec(b"".join(mark.operators for mark in wanted), (0, 0, 600, 600)))
+
+    pdf = pypdfium2.PdfDocument(written(data, wanted, turned=-skew))
+
+    text = pdf[0].get_textpage()
+    assert sorted(text.get_text_range().split()) == sorted(words)
+    boxed = [text.get_text_bounded(*bounds(mark.corners)).strip() for mark in wanted] if skew % 90 == 0 else words
+    assert boxed == words
+
+
+def bounds(corners: Quad) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top."""
+    across, down = zip(*corners, strict=True)
+    return min(across), min(down), max(across), max(down)
 
 
 @pytest.mark.parametrize(("form", "dpi"), [("JPEG", 150), ("JPEG", None), ("PNG", 300), ("TIFF", 200), ("WEBP", None)])
