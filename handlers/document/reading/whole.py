@@ -158,7 +158,7 @@ def _outcome(text: PageText, evidence: Evidence, unread: bool) -> Iterator[PageW
         return
     bad = badness(evidence)
     if not text.lines or bad >= UNREADABLE_FROM:
-        yield PageWarning(WarningCode.UNREADABLE, round(bad, 3))
+        yield PageWarning(WarningCode.UNREADABLE, round(bad, 3) if text.lines else 1.0)
     if 1 - evidence.doubt < LOW_CONFIDENCE:
         yield PageWarning(WarningCode.LOW_CONFIDENCE, round(1 - evidence.doubt, 3))
     if evidence.missed > PARTLY_READ:

@@ -109,7 +109,7 @@ def test_text_that_the_engine_saw_and_could_not_read_is_unreadable() -> None:
 
     found = codes(read_whole(SeesSome(), texture(1), ReadingOptions()))
 
-    assert WarningCode.UNREADABLE in found
+    assert found[WarningCode.UNREADABLE] == 1.0
     assert WarningCode.NO_TEXT not in found
 
 
