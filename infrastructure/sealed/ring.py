@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from azure.core.credentials import TokenCredential
+from typing import TYPE_CHECKING
 
 from core.ports import BlobStore, Clock
 from core.system import SystemClock
@@ -13,7 +12,9 @@ from infrastructure.lazy import Lazy
 from infrastructure.sealed.keys import KeyRing, KeyWrapper, parse_local_keys
 from infrastructure.sealed.store import SealedBlobStore
 from infrastructure.settings import Settings
-from infrastructure.tokens import default_credential
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
 
 
 def key_ring(settings: Settings, clock: Clock, credential: TokenCredential | None = None) -> KeyRing:
@@ -24,6 +25,7 @@ def key_ring(settings: Settings, clock: Clock, credential: TokenCredential | Non
     places: list[KeyWrapper] = []
     if settings.portal_vault_keys:
         from infrastructure.sealed.key_vault import KeyVaultKeys  # noqa: PLC0415 - an SDK that few need
+        from infrastructure.tokens import default_credential  # noqa: PLC0415 - as above
 
         signs_in = credential or default_credential()
         places += [KeyVaultKeys(url, signs_in, clock) for url in settings.portal_vault_keys]
