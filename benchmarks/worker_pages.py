@@ -30,6 +30,7 @@ from PIL import Image
 
 from benchmarks.report import Goal, at_least, finish, parser
 from benchmarks.stack_client import ENDED, StackClient, StackFailed
+from handlers.document.limits import DocumentLimits
 from local.errors import LocalError
 from local.stack import Stack, StackOptions
 from local.stack_process import Command, Late, ModuleProcess
@@ -65,7 +66,13 @@ def measure(document: bytes, pages: int, quality: str, warm_up: int) -> dict[str
     with TemporaryDirectory(prefix="worker-pages-") as name:
         folder = Path(name)
         (folder / "pages.tiff").write_bytes(document)
-        environment = {**os.environ, "DOCUMENT_SOURCE_ROOTS": name, "DOCKER_HTTP_PORT": "0", "DOCKER_WARM_UP": quality}
+        environment = {
+            **os.environ,
+            "DOCUMENT_SOURCE_ROOTS": name,
+            "DOCUMENT_MAX_BYTES": str(max(len(document), DocumentLimits().max_bytes)),
+            "DOCKER_HTTP_PORT": "0",
+            "DOCKER_WARM_UP": quality,
+        }
         options = StackOptions(without=["worker"], environment=environment, ocr_engine="paddle")
         with Stack(options) as stack, StackClient(stack.url, stack.key) as client:
             worker = ModuleProcess(Command("docker_worker", [], READY, environment), lambda line: None)
