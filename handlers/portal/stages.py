@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from handlers.document.engine import EngineChoice
-from handlers.document.files import open_document
+from handlers.document.files import TextLayer, open_document
 from handlers.document.reading import ReadingOptions
-from handlers.document.records import page_record
+from handlers.document.records import layer_record, page_record
 from handlers.document.source import UrlSource
 from handlers.portal.codes import Stage
 from handlers.portal.naming import safe_name
+from handlers.portal.sealing import Sealed
 from handlers.portal.upload import upload
-from handlers.portal.work import ADAPTED, DECODED, ENHANCED, RECORD, Made, Work, missing, page_data
+from handlers.portal.work import ADAPTED, DECODED, ENHANCED, RECORD, Made, Work, missing, page_data, record_of
 
 
 def fetch(work: Work) -> Made:
@@ -33,9 +34,13 @@ def fetch(work: Work) -> Made:
 
 
 def decode(work: Work) -> Made:
-    """The first page's pixels, upright by what the file states. The only time that the document is decoded."""
+    """The first page's pixels, upright by what the file states, and the text that it brings along, where it is wanted.
+
+    The only time that the document is decoded.
+    """
     source = work.saved(Stage.FETCH)["path"]
     with open_document(work.file(source), work.around.limits) as file:
+        layer = file.text_layer(1) if work.envelope.is_read else None
         page, info = file.pixels(1), file.info
     del work.files[source]  # which nobody needs any more, and may be large
     from handlers.portal.pixels import png_of  # noqa: PLC0415 - numpy and cv2 are the worker's alone
@@ -43,7 +48,14 @@ def decode(work: Work) -> Made:
     kept = work.put(work.shelf.derived_path(DECODED), png_of(page.pixels))
     work.keep_decoded(page)
     told = {"format": info.format.value, "pages": len(info.pages)}
-    return Made({**page_data(page, kept.path), **told}, (kept,))
+    record = () if layer is None else (_keep_layer(work, layer),)
+    return Made({**page_data(page, kept.path), **told, "layer": bool(record)}, (kept, *record))
+
+
+def _keep_layer(work: Work, layer: TextLayer) -> Sealed:
+    from handlers.document.pdf.pdfium import reader  # noqa: PLC0415 - as above
+
+    return work.put(work.shelf.derived_path(RECORD), layer_record(1, layer, reader()).model_dump_json().encode())
 
 
 def quality(work: Work) -> Made:
@@ -67,9 +79,14 @@ def enhance(work: Work) -> Made:
 
 
 def read(work: Work) -> Made:
-    """The page's record, where the schema has fields or the text was asked for."""
+    """The page's record, where the schema has fields or the text was asked for. What brings its text along is not read
+    a second time.
+    """
     if not work.envelope.is_read:
         return Made({"path": None, "confidence": None})
+    if work.saved(Stage.DECODE).get("layer"):
+        path = work.shelf.derived_path(RECORD)
+        return Made({"path": path, "confidence": record_of(work.file(path)).mean_confidence})
     from handlers.document.reading.whole import read_whole  # noqa: PLC0415 - as above
 
     options, page = work.envelope.options, work.finished()

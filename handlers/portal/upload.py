@@ -6,9 +6,13 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from handlers.document.engine import DOUBTFUL_BELOW
+from handlers.document.formats import Format
 from handlers.document.output.text import page_text
+from handlers.document.records import PageRecord
 from handlers.portal.answer import (
     Artifacts,
     MadeImage,
@@ -113,14 +117,35 @@ def _warnings(work: Work, fields: tuple[FieldResult, ...]) -> Iterator[Warned]:
     changes = work.saved(Stage.ENHANCE)["changes"]
     if changes:
         yield Warned(code="PICTURE_ENHANCED", value=", ".join(changes))
-    record = work.record()
-    for warning in () if record is None else record.warnings:
-        yield Warned(code=warning.code.value, value=warning.value)
+    yield from _of_page(decoded, work.record(), work.envelope.options.text)
     for code in work.saved(Stage.SCHEMA)["warnings"]:
         yield Warned(code=code)
     for field in fields:
         if field.required and field.status != "found":
             yield Warned(code=f"FIELD_{field.status.upper()}", value=field.name)
+
+
+def _of_page(decoded: Mapping[str, Any], record: PageRecord | None, text_asked: bool) -> Iterator[Warned]:
+    """What is told of the page as it was decoded, whoever it is for; and of its text, where it is a page with text.
+
+    Print seems to be seen in the hair of many a portrait, and that it could not be read is of no use to who sent a
+    photo. What was asked for by its fields is told as missing in any case.
+    """
+    told = [Warned(code=code, value=_rounded(value)) for code, value in decoded["warnings"]]
+    is_document = decoded["format"] == Format.PDF or decoded["pages"] > 1
+    if record is not None and (text_asked or is_document or _has_text(record)):
+        told += [Warned(code=one.code.value, value=one.value) for one in record.warnings]
+    yield from dict.fromkeys(told)
+
+
+def _has_text(record: PageRecord) -> bool:
+    """Whether anything was read that is not to be doubted, such as what a pattern is taken for."""
+    return any(line.confidence >= DOUBTFUL_BELOW for line in record.lines)
+
+
+def _rounded(value: float | str | None) -> float | str | None:
+    """As a page's record has it."""
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def _once(work: Work, what: str, path: str, data: bytes) -> Sealed:

@@ -79,7 +79,7 @@ class Work:
     def record(self) -> PageRecord | None:
         """What was read, ``None`` where nothing was to be."""
         path = self.saved(Stage.OCR)["path"]
-        return None if path is None else PageRecord.model_validate_json(self.file(path))
+        return None if path is None else record_of(self.file(path))
 
     def _page(self, data: Mapping[str, Any]) -> PagePixels:
         return page_of(data, self.file(data["path"]))
@@ -113,6 +113,11 @@ def page_of(data: Mapping[str, Any], png: bytes) -> PagePixels:
         shrunk=data["shrunk"],
         warnings=tuple(PageWarning(code, value) for code, value in data["warnings"]),
     )
+
+
+def record_of(kept: bytes) -> PageRecord:
+    """What is kept of a page that was read."""
+    return PageRecord.model_validate_json(kept)
 
 
 def missing(error: ImportError) -> DependencyMissing:
