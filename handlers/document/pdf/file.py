@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from core.errors import DependencyMissing
 from handlers.document.engine import Line
-from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed, PageNotFound, TooManyPages
+from handlers.document.errors import OCR_INSTALL_HINT, DecodeFailed, DecodeTooCostly, PageNotFound, TooManyPages
 from handlers.document.files import DocumentInfo, PagePixels, PageSize, TextLayer
 from handlers.document.formats import Format
 from handlers.document.limits import DocumentLimits
+from handlers.document.pdf.costly_pages import blanked, costly_pages
 from handlers.document.pdf.damage import Damage
-from handlers.document.pdf.form_costs import check_forms
 from handlers.document.pdf.geometry import POINTS_PER_INCH, PageGeometry
 from handlers.document.pdf.glyphs import Glyph, read_glyphs
 from handlers.document.pdf.hidden import doubtful, share_of, too_small, unseen
@@ -56,9 +57,7 @@ def open_pdf(data: bytes, limits: DocumentLimits, password: str | None = None) -
     :class:`handlers.document.errors.DecodeTooCostly` and :class:`core.errors.DependencyMissing`.
     """
     found = look_at_streams(data, limits, password)
-    if found.forms_draw:
-        check_forms(data, password, limits)
-    document, repair = _document(data, password)
+    document, repair = _document(blanked(data, found.costly), password)
     try:
         return _opened(document, _Origin(data, password, found, repair), limits)
     except BaseException:
@@ -97,8 +96,9 @@ def _opened(document: PdfiumDocument, origin: _Origin, limits: DocumentLimits) -
     sizes = tuple(document.sizes())
     if all(size is None for size in sizes):
         raise DecodeFailed("no page of the PDF can be loaded")
+    costly = costly_pages(origin.data, origin.password, origin.look, limits, document.page_count)
     units = user_units(origin.data, origin.password, document.page_count)
-    return PdfFile(document, _info(origin.data, sizes, units), units, limits, origin)
+    return PdfFile(document, _info(origin.data, sizes, units), units, limits, origin, costly)
 
 
 def _info(data: bytes, sizes: tuple[tuple[float, float] | None, ...], units: tuple[float, ...]) -> DocumentInfo:
@@ -147,11 +147,13 @@ class PdfFile:
         units: tuple[float, ...],
         limits: DocumentLimits,
         origin: _Origin,
+        costly: Mapping[int, DecodeTooCostly],
     ) -> None:
         self._document = document
         self._info = info
         self._units = units
         self._limits = limits
+        self._costly = costly
         self._kept: dict[int, _Kept] = {}
         self._repair = origin.repair
         is_damaged = origin.repair is not None or bool(origin.look.cut)
@@ -216,6 +218,8 @@ class PdfFile:
     def _size(self, number: int) -> PageSize:
         if not 1 <= number <= len(self._info.pages):
             raise PageNotFound(f"the document has no page {number}", page=number)
+        if number in self._costly:
+            raise self._costly[number].with_traceback(None)
         return self._info.pages[number - 1]
 
     def _known(self, number: int) -> _Kept:

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING
-
-from handlers.document.errors import DecodeFailed, DecodeTooCostly
-from handlers.document.limits import DocumentLimits
-from handlers.document.pdf.qpdf import open_copy, translated
 
 if TYPE_CHECKING:
     import pikepdf
@@ -28,20 +23,11 @@ _ENDLESS = 1 << 62
 _DRAWN = re.compile(rb"/([^\s/<>\[\](){}%]+)\s+Do\b")
 
 
-def check_forms(data: bytes, password: str | None, limits: DocumentLimits) -> None:
-    """For a document whose streams are within the limits each: that a page with all that it draws, as often as it
-    draws it, has at most ``max_stream_bytes``.
+class FormCosts:
+    """What pages with all that they draw, as often as they draw it, have in bytes; a form inside itself has too many.
 
-    Raises :class:`DecodeTooCostly`, and :class:`core.errors.DependencyMissing`. What qpdf cannot read is passed over.
+    Of a document whose streams are within the limits each. Its methods raise what pikepdf does.
     """
-    with suppress(DecodeFailed), translated(), open_copy(data, password) as pdf:
-        costs = _Costs()
-        if any(costs.of_page(page) > limits.max_stream_bytes for page in pdf.pages):
-            raise DecodeTooCostly("a page draws too many forms inside each other", limit=limits.max_stream_bytes)
-
-
-class _Costs:
-    """In bytes, of which a form inside itself has too many."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], int] = {}

@@ -56,17 +56,29 @@ _JPEG_NAMES = frozenset({b"DCTDecode", b"DCT"})
 _CODESTREAM = re.compile(rb"\xff\x4f\xff\x51.{4}(.{4})(.{4})", re.DOTALL)
 
 
+MAX_COSTLY = 16
+"""Streams that are too costly, each of which has to be looked at to find that out. A document of more is none to be
+read in part."""
+
+
+class CostlyStream(NamedTuple):
+    place: StreamPlace
+    error: DecodeTooCostly
+
+
 class Look(NamedTuple):
     """``numbers`` are those of the streams that there are, ``cut`` of those whose data ends before its time, or makes
-    no sense, as far as they were looked at. ``forms_draw`` says that a form may draw another."""
+    no sense, as far as they were looked at. ``forms_draw`` says that a form may draw another. ``costly`` are what a
+    page can do without, if need be."""
 
     numbers: frozenset[int]
     cut: frozenset[int]
     forms_draw: bool
+    costly: tuple[CostlyStream, ...] = ()
 
 
 def look_at_streams(data: bytes, limits: DocumentLimits, password: str | None = None) -> Look:
-    """Raises :class:`DecodeTooCostly`, and :class:`core.errors.DependencyMissing`."""
+    """Raises :class:`DecodeTooCostly` where the whole document is, and :class:`core.errors.DependencyMissing`."""
     if b"/Encrypt" not in data:
         return _Look(data, limits, None).taken()
     with suppress(DecodeFailed), translated(), open_copy(data, password) as pdf:
@@ -87,6 +99,7 @@ class _Look:
         self._left = max(FREE_TOTAL, MAX_TOTAL_EXPANSION * len(data))
         self._objects: list[bytes] = []
         self._forms_draw = False
+        self._costly: list[CostlyStream] = []
 
     def taken(self) -> Look:
         most = STREAMS_A_PART * self._limits.max_parts
@@ -97,11 +110,22 @@ class _Look:
             if place.is_cut:
                 self._cut.add(place.number)
             self._forms_draw |= place.is_form and b"/Resources" in place.head
-            self._look_at(place)
+            left = self._left
+            try:
+                self._look_at(place)
+            except DecodeTooCostly as error:
+                self._do_without(place, error)
+                self._left = left
         for text in (self._bytes.data, *self._objects):
             for contents in _CONTENTS.finditer(text):
                 self._check_contents(self._bytes.references(contents[1]))
-        return Look(frozenset(self._places), frozenset(self._cut), self._forms_draw)
+        return Look(frozenset(self._places), frozenset(self._cut), self._forms_draw, tuple(self._costly))
+
+    def _do_without(self, place: StreamPlace, error: DecodeTooCostly) -> None:
+        """Raises ``error`` where the document cannot be read without it, or has too many of the kind."""
+        if self._left < 0 or not place.number or place.is_of_structure or len(self._costly) == MAX_COSTLY:
+            raise error
+        self._costly.append(CostlyStream(place, error))
 
     def _look_at(self, place: StreamPlace) -> None:
         filters = self._bytes.filters(place)
@@ -120,12 +144,20 @@ class _Look:
         places = [(self._places[number], count) for number, count in counts.items() if number in self._places]
         if sum(_at_most(place, self._bytes.filters(place)) * count for place, count in places) <= FREE_BYTES:
             return
+        try:
+            self._check_sum(places)
+        except DecodeTooCostly as error:
+            self._do_without(max(places, key=lambda each: each[0].length * each[1])[0], error)
+
+    def _check_sum(self, places: Sequence[tuple[StreamPlace, int]]) -> None:
         limit = self._limits.max_stream_bytes
         if sum(self._size(place) * count for place, count in places) > limit:
             raise DecodeTooCostly(f"the contents of a page have more than {limit} bytes", limit=limit)
 
     def _size(self, place: StreamPlace) -> int:
         """The stream's bytes as the content of a page, whatever it says that it is."""
+        if any(place == costly for costly, _ in self._costly):
+            return 0
         if place.number not in self._sizes or place.is_image:
             self._measure(place, self._bytes.filters(place))
         return self._sizes[place.number]

@@ -31,11 +31,13 @@ _MAX_FOLLOWED = 4
 
 class StreamPlace(NamedTuple):
     """A stream in a file: its object's ``number`` (0 where none is told), where its data starts and how many bytes it
-    has: what its dictionary says, or to where it seems to end, whichever is more. ``head`` is its dictionary,
-    ``entries`` is that without the dictionaries inside it. ``is_cut`` says that the file ends before the stream does.
+    has: what its dictionary says, or to where it seems to end, whichever is more. ``head`` is its dictionary, which
+    begins at ``begin``, ``entries`` is that without the dictionaries inside it. ``is_cut`` says that the file ends
+    before the stream does.
     """
 
     number: int
+    begin: int
     start: int
     length: int
     head: bytes
@@ -53,6 +55,11 @@ class StreamPlace(NamedTuple):
     @property
     def is_of_objects(self) -> bool:
         return b"/ObjStm" in self.entries
+
+    @property
+    def is_of_structure(self) -> bool:
+        """Whether other objects are found by it."""
+        return self.is_of_objects or bool(re.search(rb"/Type\s*/XRef\b", self.entries))
 
     def integer(self, key: bytes) -> int:
         """0 where there is none."""
@@ -106,7 +113,8 @@ class PdfBytes:
 
 def _place(data: bytes, least: int, keyword: int, start: int, end: int) -> StreamPlace:
     at = data.rfind(b"obj", least, keyword)
-    head = data[at + 3 if at >= 0 else max(least, keyword - 2_048) : keyword]
+    begin = at + 3 if at >= 0 else max(least, keyword - 2_048)
+    head = data[begin:keyword]
     if b"%" in head:
         head = _COMMENT.sub(b"", head)
     entries = _own_entries(head)
@@ -114,7 +122,7 @@ def _place(data: bytes, least: int, keyword: int, start: int, end: int) -> Strea
     length = min(end, len(data)) - start
     if stated and start + int(stated[-1]) <= len(data):
         length = max(length, int(stated[-1]))
-    return StreamPlace(_number(data, at) if at >= 0 else 0, start, length, head, entries, end > len(data))
+    return StreamPlace(_number(data, at) if at >= 0 else 0, begin, start, length, head, entries, end > len(data))
 
 
 def _number(data: bytes, at: int) -> int:

@@ -37,8 +37,8 @@ def form_of(pdf: pikepdf.Pdf, contents: bytes, child: pikepdf.Object | None = No
 
 @pytest.mark.parametrize("compressed", [True, False])
 def test_forms_inside_each_other_count_as_often_as_they_are_drawn(compressed: bool) -> None:
-    with pytest.raises(DecodeTooCostly):
-        open_pdf(nested(10, 10, compressed), LIMITS)
+    with open_pdf(nested(10, 10, compressed), LIMITS) as file, pytest.raises(DecodeTooCostly):
+        file.pixels(1)
 
 
 @pytest.mark.parametrize(("levels", "times"), [(1, 2_000), (3, 8), (40, 1)])
@@ -49,5 +49,5 @@ def test_what_drawings_have_is_read(levels: int, times: int) -> None:
 
 @pytest.mark.parametrize("levels", [0, 3])
 def test_a_form_that_draws_itself_is_refused(levels: int) -> None:
-    with pytest.raises(DecodeTooCostly):
-        open_pdf(nested(levels, 2, itself=True), LIMITS)
+    with open_pdf(nested(levels, 2, itself=True), LIMITS) as file, pytest.raises(DecodeTooCostly):
+        file.text_layer(1)
