@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from core.context import TaskContext
 from core.errors import CoreMachineError
@@ -43,8 +43,18 @@ def error_of(ended: Ended) -> BaseException:
     if isinstance(cause, CoreMachineError) and (cause.code == code or _may_pass(code, cause)):
         cause.details = {**cause.details, **told}
         return cause
-    named = (kind for kind in _kinds(CoreMachineError) if kind.code == code and code is not ErrorCode.INTERNAL_ERROR)
-    return next(named, CoreMachineError)(failure.error.message, **told)
+    kinds = (kind for kind in _kinds(CoreMachineError) if kind.code == code and code is not ErrorCode.INTERNAL_ERROR)
+    named = next(kinds, CoreMachineError)
+    if isinstance(cause, CoreMachineError) and named.retryable and not (cause.retryable or code.retryable):
+        return _told_as(code, cause, told)
+    return named(failure.error.message, **told)
+
+
+def _told_as(code: ErrorCode, cause: CoreMachineError, told: Mapping[str, object]) -> CoreMachineError:
+    """``cause``, which will not pass, by the code that it shares outside with what may."""
+    cause.details = {**cause.details, **told}
+    vars(cause)["code"] = code.value
+    return cause
 
 
 def _may_pass(code: ErrorCode, cause: CoreMachineError) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from core.model import RunRecord, RunStatus
-from handlers.document.errors import DecodeFailed, FetchFailed, SourceNotFound
+from core.ports import BlobStore
+from handlers.document.errors import DecodeFailed, FetchFailed, FetchRefused, SourceNotFound
 from handlers.portal.answer import Success
-from handlers.portal.errors import SizeExceeded, UploadFailed
+from handlers.portal.errors import SealedDamaged, SizeExceeded, UploadFailed
 from handlers.portal.memory_schemas import MemoryPortalSchemas
 from handlers.portal.registration import portal_handlers, portal_jobs
 from testing.factories import Registries, create_test_harness
@@ -55,11 +56,21 @@ def raises(error: Exception) -> Any:
     return adapt
 
 
+def opens_to_nobody(blobs: BlobStore) -> Any:
+    class Damaged:
+        def exists(self, path: str) -> bool:
+            raise SealedDamaged("not as it was sealed")
+
+    return Damaged()
+
+
 @pytest.mark.parametrize(
     ("desk", "code"),
     [
         (Desk(answer=b"text"), "UNSUPPORTED_FORMAT"),
         (Desk(answer=SourceNotFound("gone")), "ARTIFACT_NOT_FOUND"),
+        (Desk(answer=FetchRefused("the host answered 418")), "FETCH_FAILED"),
+        (Desk(stores={"default": opens_to_nobody}), "FETCH_FAILED"),
         (Desk(adapt=raises(SizeExceeded("too large"))), "SIZE_EXCEEDED"),
         (Desk(adapt=raises(DecodeFailed("damaged"))), "DECODE_FAILED"),
         (Desk(adapt=raises(RuntimeError("a secret"))), "INTERNAL_ERROR"),
