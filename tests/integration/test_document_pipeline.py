@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import io
 import json
+import zlib
 from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
 import pikepdf
 import pytest
 from pdfminer.high_level import extract_text
+from pikepdf import Array, Dictionary, Name
 from PIL import Image
 
 from docker_worker.models import DEFAULT_ROOT
@@ -21,7 +23,7 @@ from testing.documents import sample_page
 from testing.memory_blobs import MemoryBlobStore
 from testing.ocr_engines import ReadsNothing
 from tests.support.documents import run_job
-from tests.support.pdfs import PageSpec, make_pdf, shown
+from tests.support.pdfs import PageSpec, make_pdf, saved, shown
 
 PROSE = b"".join(
     shown(line, 40, 340 - 18 * number)
@@ -104,6 +106,23 @@ def test_a_page_that_cannot_be_loaded_loses_no_other() -> None:
     ]
     made = [artifact.kind for artifact in result.artifacts]
     assert made == [*[*OutputKind][:-1], "thumbnail", "preview", "preview"]
+
+
+def test_a_page_that_costs_too_much_loses_no_other() -> None:
+    swells = zlib.compress(zlib.compress(b" " * 8_000_000, 9), 9)
+    with pikepdf.open(io.BytesIO(make_pdf(PageSpec(PROSE), PageSpec(), PageSpec(PROSE)))) as pdf:
+        pdf.pages[1].obj.Contents = pikepdf.Stream(pdf, swells)
+        pdf.pages[1].obj.Contents.stream_dict = Dictionary(Filter=Array([Name.FlateDecode] * 2))
+        document = saved(pdf, stream_decode_level=pikepdf.StreamDecodeLevel.none)
+
+    source = {"content_base64": base64.b64encode(document).decode()}
+    result, _ = run_job(ReadsNothing(), {"source": source, "outputs": [*OutputKind]})
+
+    assert [(page.page, page.status) for page in result.pages] == [(1, "read"), (2, "failed"), (3, "read")]
+    assert [(warning.code, warning.page, warning.value) for warning in result.warnings] == [
+        ("PAGE_FAILED", 2, "DECODE_TOO_COSTLY")
+    ]
+    assert OutputKind.SEARCHABLE_PDF in [artifact.kind for artifact in result.artifacts]
 
 
 def test_what_gave_the_text_is_recorded(read: Read) -> None:

@@ -164,8 +164,14 @@ class PdfFile:
     def info(self) -> DocumentInfo:
         return self._info
 
+    @property
+    def has_costly_pages(self) -> bool:
+        """Whether there are pages that are refused, as they would cost too much."""
+        return bool(self._costly)
+
     def text_layer(self, number: int) -> TextLayer | None:
-        """Raises :class:`PageNotFound`, :class:`DecodeFailed` and :class:`core.errors.DependencyMissing`."""
+        """Raises :class:`PageNotFound`, :class:`DecodeFailed`, :class:`DecodeTooCostly` and
+        :class:`core.errors.DependencyMissing`."""
         size = self._size(number)
         look = self._look(number)
         if look.junk is not None or not look.lines:
@@ -178,7 +184,7 @@ class PdfFile:
 
         At the resolution of its picture where it is a scan, else at 200 dpi, or 300 where there is small print or
         may be; at less where the page would have more pixels than the limits allow. Raises :class:`PageNotFound`,
-        :class:`DecodeFailed`, :class:`handlers.document.errors.PageTooSlow` and
+        :class:`DecodeFailed`, :class:`DecodeTooCostly`, :class:`handlers.document.errors.PageTooSlow` and
         :class:`core.errors.DependencyMissing`. :class:`MemoryError` passes through.
         """
         size = self._size(number)

@@ -51,16 +51,18 @@ def write_original_pages(
             with translated():
                 layers.add(record)
         with translated():
-            return _finished(pdf, layers, data, out, pdfa=pdfa)
+            return _finished(pdf, layers, data, out, pdfa=pdfa, costly=file.has_costly_pages)
 
 
-def _finished(pdf: pikepdf.Pdf, layers: _Layers, data: bytes, out: BinaryIO, *, pdfa: bool) -> tuple[PageWarning, ...]:
+def _finished(
+    pdf: pikepdf.Pdf, layers: _Layers, data: bytes, out: BinaryIO, *, pdfa: bool, costly: bool
+) -> tuple[PageWarning, ...]:
     if not layers.count and not pdfa and not pdf.get_warnings():
         out.write(data)
         return ()
     layers.finish()
-    found = (*_changed(pdf), *(_claimed(pdf) if pdfa else ()))
-    _save(pdf, out, pdfa=pdfa)
+    found = (*_changed(pdf), *(_claimed(pdf, costly=costly) if pdfa else ()))
+    _save(pdf, out, pdfa=pdfa and not costly)
     return found
 
 
@@ -145,9 +147,9 @@ def _changed(pdf: pikepdf.Pdf) -> Iterator[PageWarning]:
         yield PageWarning(WarningCode.SIGNATURE_INVALIDATED)
 
 
-def _claimed(pdf: pikepdf.Pdf) -> Iterator[PageWarning]:
-    """Claim PDF/A-2b, or say why not."""
-    found = obstacles(pdf)
+def _claimed(pdf: pikepdf.Pdf, *, costly: bool) -> Iterator[PageWarning]:
+    """Claim PDF/A-2b, or say why not. What costs too much to be looked at is not looked at."""
+    found = ("a page that costs too much",) if costly else obstacles(pdf)
     if found:
         yield PageWarning(WarningCode.PDFA_NOT_CLAIMED, found[0])
         return

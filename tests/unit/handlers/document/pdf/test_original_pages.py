@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from handlers.document.limits import DocumentLimits
 from handlers.document.pdf.file import open_pdf
 from handlers.document.pdf.searchable import check_searchable, write_searchable
 from handlers.document.records import PageRecord
-from handlers.document.warnings import PageWarning
+from handlers.document.warnings import PageWarning, WarningCode
 from tests.support.pdfs import PageSpec, characters, make_pdf, make_record, qpdf_findings, saved, shown
 
 LIMITS = DocumentLimits()
@@ -209,3 +210,23 @@ def test_annotations_and_outlines_are_kept() -> None:
         assert pdf.pages[0].obj.Annots[0].Subtype == Name.Link
         with pdf.open_outline() as outline:
             assert [item.title for item in outline.root] == ["Chapter"]
+
+
+@pytest.mark.parametrize("pdfa", [False, True])
+def test_a_page_that_costs_too_much_is_kept_as_it_is(pdfa: bool) -> None:
+    """Packing it anew, for PDF/A, would cost it."""
+    swells = zlib.compress(zlib.compress(b" " * 8_000_000, 9), 9)
+    with pikepdf.open(io.BytesIO(make_pdf(PageSpec(shown("one", 20, 300)), PageSpec()))) as pdf:
+        pdf.pages[1].obj.Contents = pikepdf.Stream(pdf, swells)
+        pdf.pages[1].obj.Contents.stream_dict = Dictionary(Filter=Array([Name.FlateDecode] * 2))
+        data = saved(pdf, stream_decode_level=pikepdf.StreamDecodeLevel.none)
+    out = io.BytesIO()
+
+    with open_pdf(data, LIMITS) as file:
+        found = write_searchable(file, data, iter([read(1)]), out, pdfa=pdfa)
+
+    assert [warning.code for warning in found] == ([WarningCode.PDFA_NOT_CLAIMED] if pdfa else [])
+    with pikepdf.open(io.BytesIO(data)) as before, pikepdf.open(out) as after:
+        kept = [pdf.pages[1].obj.Contents for pdf in (before, after)]
+        assert kept[0].read_raw_bytes() == kept[1].read_raw_bytes()
+        assert kept[0].Filter == kept[1].Filter
