@@ -120,22 +120,42 @@ class LabelledSheet:
                 yield tokens
 
     def _accepted(self, number: int) -> list[Hit]:
-        """The labels of a cell from left to right, the longest first where some overlap."""
+        """The labels of a cell from left to right; where some overlap the one of which most is as it is spelt."""
         taken: list[Hit] = []
-        for hit in sorted(self._raw(number), key=lambda one: (-one.length, -one.likeness, one.start, one.end)):
+        for hit in sorted(self._raw(number), key=lambda one: (-one.length * one.likeness, one.start, one.end)):
             if all(hit.end <= other.start or other.end <= hit.start for other in taken):
                 taken.append(hit)
         accepted: list[Hit] = []
         for hit in sorted(taken, key=lambda one: one.start):
             if self._begins(hit, bool(accepted)) and not self._goes_on(hit):
                 accepted.append(hit)
-        return accepted
+        return list(self._joined(accepted))
+
+    def _joined(self, hits: Sequence[Hit]) -> Iterator[Hit]:
+        """A label that is printed in two languages, one behind the other, is one."""
+        whole: Hit | None = None
+        for hit in hits:
+            if whole is not None and whole.rule == hit.rule is not None and not self._is_text(whole, hit):
+                whole = replace(whole, end=hit.end, likeness=max(whole.likeness, hit.likeness))
+                continue
+            if whole is not None:
+                yield whole
+            whole = hit
+        if whole is not None:
+            yield whole
+
+    def _is_text(self, before: Hit, after: Hit) -> bool:
+        between = self.sheet.cells[before.cell].tokens[before.end : after.start]
+        return any(folded(token.text) for token in between)
 
     def _raw(self, number: int) -> Iterator[Hit]:
-        """A label may be printed in a word more than it has, and in any number less."""
+        """A label may be printed in a word more than it has, and in any number less; a sign alone is none of them."""
         tokens = self.sheet.cells[number].tokens
-        for start in range(len(tokens)):
+        is_word = [bool(folded(token.text)) for token in tokens]
+        for start in (n for n in range(len(tokens)) if is_word[n]):
             for end in range(start + 1, min(len(tokens), start + self._longest) + 1):
+                if not is_word[end - 1]:
+                    continue
                 read = spelt("".join(token.text for token in tokens[start:end]))
                 for label in self._labels:
                     like = likeness(read, label.spelling) if end - start <= label.words + 1 else 0.0

@@ -111,6 +111,28 @@ def test_a_label_with_a_slip_is_known(text: str) -> None:
     assert value(BIRTH, at(text, 0)) == ("found", "12/03/2001")
 
 
+HINDI = "\u091c\u0928\u094d\u092e \u0924\u093f\u0925\u093f"
+BILINGUAL = rule("date", name="date_of_birth", labels=["Date of Birth", HINDI])
+CENTRE = rule(name="centre", labels=["Exam Centre", "\u0915\u0947\u0902\u0926\u094d\u0930"])
+ENROLMENT = rule("pattern", name="enrolment", labels=["Enrolment No", "Enrollment No", HINDI], pattern="[A-Z0-9]{6,20}")
+
+
+def test_a_label_in_two_languages_is_one_label() -> None:
+    """A short value under it stands under either of them."""
+    assert value(BILINGUAL, at(f"Date of Birth / {HINDI}", 0), at("1/3/2001", 1)) == ("found", "01/03/2001")
+    assert value(BILINGUAL, at(f"{HINDI} / Date of Birth", 0), at("1/3/2001", 1)) == ("found", "01/03/2001")
+
+
+def test_a_qualifier_at_the_end_of_a_label_does_not_qualify_its_translation() -> None:
+    line = at(f"Exam Centre / {CENTRE.labels[1]}: Mysuru", 0)
+
+    assert value(CENTRE, line) == ("found", "Mysuru")
+
+
+def test_of_two_spellings_of_a_label_the_one_that_is_printed_counts() -> None:
+    assert value(ENROLMENT, at(f"{HINDI} / Enrolment No: EN12345", 0)) == ("found", "EN12345")
+
+
 def test_a_slip_costs_confidence() -> None:
     clean, slipped = mapped(BIRTH, at("DOB 12/03/2001", 0)), mapped(BIRTH, at("DOB l2/03/2001", 0))
 
