@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import NamedTuple
 
+from handlers.portal.fields.blocks import is_part_of_block, lines_below
 from handlers.portal.fields.slips import Spelling, folded, likeness, spelt
 from handlers.portal.fields.tokens import Box, Cell, Sheet, Token, around
 
@@ -19,6 +21,7 @@ STRANGERS = (
     "date of issue",
     "date of expiry",
     "email",
+    "email address",
     "email id",
     "exam name",
     "father name",
@@ -119,6 +122,25 @@ class LabelledSheet:
             if tokens:
                 yield tokens
 
+    def continued(self, hit: Hit, first: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
+        """The lines that go on with ``first``, one of :meth:`candidates`, where the value of ``hit`` is a block."""
+        cells = self.sheet.cells
+        row = next(cell.row for cell in cells[hit.cell :] if _has(cell, first[0]))
+        rows = [
+            [(cell, self._is_other(number)) for number, cell in cells_of_row]
+            for _, cells_of_row in groupby(
+                ((n, cell) for n, cell in enumerate(cells) if cell.row > row), key=lambda one: one[1].row
+            )
+        ]
+        left = cells[hit.cell].tokens[hit.start].box.left
+        return (cell.tokens for cell in lines_below(first, left, rows))
+
+    def _is_other(self, number: int) -> bool:
+        """Whether a label begins the cell that is no part of an address, as a postal code's is."""
+        first = next(iter(self._hits[number]), None)
+        tokens = self.sheet.cells[number].tokens
+        return first is not None and not is_part_of_block("".join(token.text for token in tokens[: first.end]))
+
     def _accepted(self, number: int) -> list[Hit]:
         """The labels of a cell from left to right; where some overlap the one of which most is as it is spelt."""
         taken: list[Hit] = []
@@ -196,6 +218,10 @@ class LabelledSheet:
         if number is None or self._hits[number]:
             return None
         return cells[number]
+
+
+def _has(cell: Cell, token: Token) -> bool:
+    return any(one.box == token.box for one in cell.tokens)
 
 
 def _is_under(box: Box, label: Box) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from handlers.document.records import PageRecord
+from handlers.portal.fields.blocks import runs_on
 from handlers.portal.fields.labels import LabelledSheet
 from handlers.portal.fields.results import FieldResult
 from handlers.portal.fields.tokens import Sheet, Token, sheet_of
-from handlers.portal.fields.values import Reading, is_likely, masked, readings, uid_spans
+from handlers.portal.fields.values import Reading, is_likely, is_same, masked, readings, uid_spans
 from handlers.portal.schema import FieldRule
 
 
@@ -63,6 +65,8 @@ def _beside_labels(rule: FieldRule, number: int, sheet: LabelledSheet) -> Iterat
     """For each label the first of what stands around it that keeps the rule; else the first."""
     for hit in sheet.hits(number):
         around = [tokens for tokens in sheet.candidates(hit) if is_likely(rule, "".join(one.text for one in tokens))]
+        if runs_on(rule):
+            around = [tuple(chain(tokens, *sheet.continued(hit, tokens))) for tokens in around]
         tried = [_Found(sheet.sheet, tokens, hit.likeness, readings(rule, tokens)) for tokens in around]
         if tried:
             yield next((one for one in tried if one.readings), tried[0])
@@ -71,7 +75,7 @@ def _beside_labels(rule: FieldRule, number: int, sheet: LabelledSheet) -> Iterat
 def _result(rule: FieldRule, found: Sequence[_Found]) -> FieldResult:
     if not found:
         return FieldResult(name=rule.name, status="missing", required=rule.required)
-    valid = sorted(_valid(found), key=lambda one: -one.confidence)
+    valid = sorted(_told(rule, list(_valid(found))), key=lambda one: -one.confidence)
     if not valid:
         return _unclear(rule, "invalid", found[0].sheet, found[0].tokens)
     if len({one.reading.value for one in valid}) > 1:
@@ -85,6 +89,7 @@ def _result(rule: FieldRule, found: Sequence[_Found]) -> FieldResult:
         confidence=best.confidence,
         page=best.sheet.page,
         polygon=best.sheet.polygon(best.reading.tokens),
+        lines=[best.sheet.polygon(line) for line in best.sheet.lines(best.reading.tokens)],
     )
 
 
@@ -97,6 +102,7 @@ def _unclear(rule: FieldRule, status: str, sheet: Sheet, tokens: Sequence[Token]
             "confidence": _confidence(tokens),
             "page": sheet.page,
             "polygon": sheet.polygon(tokens),
+            "lines": [sheet.polygon(line) for line in sheet.lines(tokens)],
         }
     )
 
@@ -106,6 +112,14 @@ def _valid(found: Iterable[_Found]) -> Iterator[_Valid]:
         for reading in one.readings:
             sure = _confidence(reading.tokens) * one.likeness * reading.certainty
             yield _Valid(one.sheet, reading, round(min(1.0, max(0.0, sure)), 4))
+
+
+def _told(rule: FieldRule, valid: list[_Valid]) -> list[_Valid]:
+    """Without the numbers that are printed masked and somewhere else in full."""
+    if rule.kind != "uid":
+        return valid
+    values = [one.reading.value for one in valid]
+    return [one for one in valid if not any(is_same(one.reading.value, value) for value in values if "X" not in value)]
 
 
 def _confidence(tokens: Sequence[Token]) -> float:

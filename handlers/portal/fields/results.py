@@ -14,7 +14,8 @@ FieldStatus: TypeAlias = Literal["found", "missing", "ambiguous", "invalid"]
 class FieldResult(BaseModel):
     """``value`` is there where ``status`` is ``found``, masked where the schema says so. ``confidence`` is 0..1.
     ``page`` and ``polygon``, x1, y1, ... x4, y4 in the page's unit, clockwise from the text's upper left, say where the
-    value stands, or what is invalid or the first of what is ambiguous; a field that is missing has neither.
+    value stands, or what is invalid or the first of what is ambiguous; a field that is missing has neither. ``lines``
+    are such polygons, one around what stands of it in each line: an address has several.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,3 +27,4 @@ class FieldResult(BaseModel):
     confidence: float | None = None
     page: int | None = None
     polygon: list[float] | None = None
+    lines: list[list[float]] = []

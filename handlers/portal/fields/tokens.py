@@ -16,6 +16,9 @@ WIDE_GAP = 1.6
 SAME_ROW = 0.5
 """Of the lower cell's height: cells that overlap by more stand in one row."""
 
+_SCRIPTS = re.compile(r"(?<=[^\x00-\x7f])/(?=[A-Za-z])|(?<=[A-Za-z])/(?=[^\x00-\x7f])")
+"""Between a label and its translation, where they are printed without a space."""
+
 _WORD = re.compile(r"[^\W\d][^\s:]*:+(?=[^\s:/])|\S+")
 
 
@@ -75,6 +78,16 @@ class Sheet:
         turned = (_turned(x, y, self.angle) for x, y in corners)
         return [round(value, self.digits) for point in turned for value in point]
 
+    def lines(self, tokens: Sequence[Token]) -> list[tuple[Token, ...]]:
+        """``tokens``, which are in their order, line by line."""
+        lines: list[list[Token]] = []
+        for token in tokens:
+            if lines and _beside(lines[-1][-1].box, token.box) and token.box.left >= lines[-1][-1].box.left:
+                lines[-1].append(token)
+            else:
+                lines.append([token])
+        return [tuple(line) for line in lines]
+
 
 def sheet_of(record: PageRecord) -> Sheet:
     cells = [cell for line in record.lines for cell in _cells(line, record.angle)]
@@ -122,7 +135,7 @@ def _tokens(line: LineRecord, angle: float) -> list[Token]:
 
 def _parted(whole: Token) -> Iterator[Token]:
     """Its words, each with its share of the width; a label that a colon glues to its value is a word by itself."""
-    box, text = whole.box, whole.text
+    box, text = whole.box, _SCRIPTS.sub(" ", whole.text)
     step = (box.right - box.left) / max(1, len(text))
     for match in _WORD.finditer(text):
         place = Box(box.left + match.start() * step, box.top, box.left + match.end() * step, box.bottom)

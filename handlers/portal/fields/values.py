@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from handlers.portal.fields.blocks import runs_on
 from handlers.portal.fields.dates import dates_in
 from handlers.portal.fields.slips import as_digits, as_letters, folded, likeness, spelt
 from handlers.portal.fields.tokens import Token
@@ -14,6 +15,7 @@ from handlers.portal.fields.uid import LENGTH, is_uid
 from handlers.portal.schema import FieldRule
 
 LONGEST_TEXT = 200
+LONGEST_BLOCK = 500
 LONGEST_MATCHED = 64
 """Characters that a schema's pattern is tried on, so that none takes long."""
 
@@ -63,15 +65,22 @@ def uid_spans(text: str) -> Iterator[tuple[int, int, str]]:
 
 _D = r"[0-9OoQDIl|SsBZz]"
 _WORDS_OF_DATE, _SLIPS_IN_DATE = re.compile(r"[A-Za-z]{3,}|st|nd|rd|th|of"), re.compile(r"[^0-9\s.,'/-]")
+_PARTS = re.compile(r"[^\W_]+")
+_MASKED_UID = re.compile(r"(?<!\w)(?:[Xx]{4}([\s-]?)){2}([0-9]{4})(?!\w)(?![\s-][0-9])")
 _UID = re.compile(
     rf"(?<![0-9])(?<![0-9][\s-]){_D}{{4}}([\s-]?){_D}{{4}}\1{_D}{{4}}(?![0-9])(?![\s-][0-9]{{4}}(?![0-9]))"
 )
 
 
 def _text(rule: FieldRule, tokens: Sequence[Token]) -> Iterator[Reading]:
-    text = " ".join(token.text for token in tokens)
-    if any(character.isalpha() for character in text) and len(text) <= LONGEST_TEXT:
-        yield Reading(cased(text, rule.case), tuple(tokens))
+    """Up to a word with a colon, which is a label that nobody knows; in a block a part of it may have one."""
+    ends = (n for n, token in enumerate(tokens) if n and token.text.endswith(":") and not runs_on(rule))
+    end = next(ends, len(tokens))
+    text = " ".join(token.text for token in tokens[:end])
+    if any(character.isalpha() for character in text) and len(text) <= (
+        LONGEST_BLOCK if runs_on(rule) else LONGEST_TEXT
+    ):
+        yield Reading(cased(text, rule.case), tuple(tokens[:end]), 1.0 if end == len(tokens) else MENDED)
 
 
 def _date(rule: FieldRule, tokens: Sequence[Token]) -> Iterator[Reading]:
@@ -83,8 +92,9 @@ def _date(rule: FieldRule, tokens: Sequence[Token]) -> Iterator[Reading]:
 
 
 def _choice(rule: FieldRule, tokens: Sequence[Token]) -> Iterator[Reading]:
-    """The whole of it; else those choices that stand in it, word by word."""
-    whole = _chosen(rule.choices, "".join(token.text for token in tokens))
+    """The whole of it, which may be shortened; else those choices that stand in it, word by word, as in OBC-NCL."""
+    text = "".join(token.text for token in tokens)
+    whole = _chosen(rule.choices, text) or _shortened(rule.choices, folded(text))
     if whole is not None:
         yield Reading(whole[0], tuple(tokens), whole[1])
         return
@@ -93,6 +103,19 @@ def _choice(rule: FieldRule, tokens: Sequence[Token]) -> Iterator[Reading]:
             found = _chosen(rule.choices, "".join(token.text for token in tokens[start:end]))
             if found is not None:
                 yield Reading(found[0], tuple(tokens[start:end]), found[1])
+        for part in _PARTS.findall(tokens[start].text):
+            exact = next((choice for choice in rule.choices if folded(choice) == folded(part)), None)
+            if exact is not None:
+                yield Reading(exact, (tokens[start],))
+
+
+def _shortened(choices: Sequence[str], text: str) -> tuple[str, float] | None:
+    """The one choice that begins so: by three letters, or by one where that tells all choices apart, as M and F do."""
+    initials = {folded(choice)[:1] for choice in choices}
+    if len(text) < 3 and not (len(text) == 1 and len(initials) == len(choices)):
+        return None
+    found = [choice for choice in choices if folded(choice).startswith(text)]
+    return (found[0], MENDED) if len(found) == 1 else None
 
 
 def _chosen(choices: Sequence[str], text: str) -> tuple[str, float] | None:
@@ -139,6 +162,20 @@ def _uid(rule: FieldRule, tokens: Sequence[Token]) -> Iterator[Reading]:
         if is_uid(digits):
             clean = sum(character.isdigit() for character in joined.text[start:end]) == LENGTH
             yield Reading(digits, joined.tokens(start, end), 1.0 if clean else MENDED)
+    if rule.mask is not None and set(_hidden(rule.mask)) == {"X"}:
+        for found in _MASKED_UID.finditer(joined.text):
+            hidden = "X" * (LENGTH - len(found[2])) + found[2]
+            yield Reading(hidden, joined.tokens(found.start(), found.end()), MENDED)
+
+
+def _hidden(mask: str) -> str:
+    """The places of ``mask`` that are hidden where a number is printed masked: all but the last four."""
+    return "".join(character for character in mask if character in "Xd")[: LENGTH - 4]
+
+
+def is_same(hidden: str, value: str) -> bool:
+    """Whether ``hidden``, a number as it is printed masked, may be ``value``."""
+    return "X" in hidden and hidden.lstrip("X") == value[hidden.count("X") :]
 
 
 def cased(text: str, case: str | None) -> str:
@@ -167,8 +204,9 @@ def masked(value: str, mask: str | None) -> str:
 
 
 def is_likely(rule: FieldRule, text: str) -> bool:
-    """Whether ``text`` says anything at all: a ruled line or dots where a value is to be written do not."""
-    return bool(folded(text))
+    """Whether ``text`` says anything at all: a ruled line or dots where a value is to be written do not, and no words
+    are a number, such as those that cards have behind the name of theirs."""
+    return bool(folded(text)) and (rule.kind != "uid" or any(character.isdigit() for character in text))
 
 
 _READERS: Mapping[str, Callable[[FieldRule, Sequence[Token]], Iterator[Reading]]] = {

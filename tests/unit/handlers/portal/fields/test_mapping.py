@@ -169,6 +169,39 @@ def test_a_form_that_prints_all_choices_has_chosen_none() -> None:
     assert value(CATEGORY, at("Category: GENERAL OBC SC ST EWS", 0)) == ("ambiguous", None)
 
 
+GENDER = rule("choice", name="gender", labels=["Gender", "Sex"], choices=["Male", "Female", "Transgender"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "wanted"),
+    [
+        (GENDER, "M", "Male"),
+        (GENDER, "f", "Female"),
+        (GENDER, "Trans", "Transgender"),
+        (CATEGORY, "Gen", "GENERAL"),
+        (CATEGORY, "OBC-NCL", "OBC"),
+        (CATEGORY, "GEN-EWS", "EWS"),
+    ],
+)
+def test_a_choice_may_be_shortened_where_that_tells_it_from_the_others(rule: FieldRule, text: str, wanted: str) -> None:
+    assert value(rule, at(f"{rule.labels[0]}: {text}", 0)) == ("found", wanted)
+
+
+@pytest.mark.parametrize("text", ["S", "O", "Ge"])
+def test_what_may_be_several_choices_is_none(text: str) -> None:
+    assert value(CATEGORY, at(f"Category: {text}", 0)) == ("invalid", None)
+
+
+def test_a_label_that_nobody_knows_ends_a_value() -> None:
+    found = mapped(NAME, at("Name: Ravi Kumar Class: XII", 0))
+
+    assert (found.value, found.confidence) == ("RAVI KUMAR", 0.81)
+
+
+def test_a_translation_may_be_glued_to_its_label() -> None:
+    assert value(BILINGUAL, at(f"{HINDI}/Date of Birth: 12/03/2001", 0)) == ("found", "12/03/2001")
+
+
 def test_what_is_no_choice_is_invalid() -> None:
     assert value(CATEGORY, at("Category: NONE", 0)) == ("invalid", None)
 
@@ -204,6 +237,37 @@ def test_a_uid_whose_digits_do_not_check_is_invalid() -> None:
     wrong = UID[:-1] + str((int(UID[-1]) + 1) % 10)
 
     assert value(AADHAAR, at(f"Aadhaar No: {wrong}", 0)) == ("invalid", None)
+
+
+@pytest.mark.parametrize("printed", ["XXXX XXXX 2346", "xxxx-xxxx-2346", "XXXXXXXX2346"])
+def test_a_uid_may_be_printed_masked(printed: str) -> None:
+    """Its check digit cannot be looked at, so it is less sure."""
+    found = mapped(AADHAAR, at(f"Aadhaar No: {printed}", 0))
+
+    assert (found.status, found.value) == ("found", "XXXX-XXXX-2346")
+    assert found.confidence is not None
+    assert found.confidence < 0.9
+
+
+def test_a_uid_that_is_printed_in_full_and_masked_is_one() -> None:
+    masked = [at(f"Aadhaar No: {UID}", 0), at(f"Aadhaar No: XXXX XXXX {UID[8:]}", 2)]
+    other = [at(f"Aadhaar No: {UID}", 0), at("Aadhaar No: XXXX XXXX 0000", 2)]
+
+    assert value(AADHAAR, *masked) == ("found", f"XXXX-XXXX-{UID[8:]}")
+    assert value(AADHAAR, *other) == ("ambiguous", None)
+
+
+def test_a_masked_uid_is_none_where_more_of_it_is_wanted() -> None:
+    full = rule("uid", name="uid", labels=["Aadhaar No"])
+
+    assert value(full, at("Aadhaar No: XXXX XXXX 2346", 0)) == ("invalid", None)
+
+
+def test_words_behind_the_name_of_a_card_are_no_uid() -> None:
+    short = rule("uid", name="uid", labels=["Aadhaar"], mask="XXXX-XXXX-dddd")
+    lines = [at(f"{UID[:4]} {UID[4:8]} {UID[8:]}", 0), at("Aadhaar - Aam Aadmi ka Adhikar", 2)]
+
+    assert value(short, *lines) == ("found", f"XXXX-XXXX-{UID[8:]}")
 
 
 def test_sixteen_digits_are_no_uid() -> None:
