@@ -78,6 +78,10 @@ class KeyRing:
     def __init__(self, places: Sequence[KeyWrapper]) -> None:
         self._places = tuple(places)
 
+    def has(self, key_id: str) -> bool:
+        """Whether the key of this id is one of any place, there or not."""
+        return any(place.has(key_id) for place in self._places)
+
     def current_id(self) -> str:
         """Raises :class:`SealingKeyMissing`, and what :meth:`KeyWrapper.current_id` does."""
         return self._first().current_id()

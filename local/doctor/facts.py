@@ -196,8 +196,11 @@ BusFact = BusTold | Unreachable | NotNamed
 
 @dataclass(frozen=True, slots=True)
 class StorageTold:
+    """``sealed_by`` are the ids of keys that seal some of what is stored."""
+
     address: str
     offset: Offset | None = None
+    sealed_by: frozenset[str] = frozenset()
 
 
 StorageFact = StorageTold | Unreachable | NotNamed

@@ -21,6 +21,7 @@ from infrastructure.hosts import is_loopback
 from infrastructure.postgres.connection import Connection, ConnectionSource
 from infrastructure.postgres.errors import translated
 from infrastructure.postgres.migrations import check_schema
+from infrastructure.sealed.survey import keys_in_use
 from infrastructure.service_bus import connection as service_bus
 from infrastructure.service_bus.bus import AzureServiceBus
 from infrastructure.service_bus.properties import (
@@ -219,10 +220,11 @@ def blobs(settings: Settings) -> StorageFact:
         store = AzureBlobStore(storage.blob_service(settings, limits=limits), settings.storage_container)
         with closing(store):
             next(iter(store.names("readiness/")), None)
+            sealed_by = keys_in_use(store)
     except CoreMachineError as error:
         return Unreachable(_said(error))
     parts = urlsplit(store.address)
-    return StorageTold(store.address, http_offset(f"{parts.scheme}://{parts.netloc}/"))
+    return StorageTold(store.address, http_offset(f"{parts.scheme}://{parts.netloc}/"), sealed_by)
 
 
 def http_offset(url: str) -> Offset | None:

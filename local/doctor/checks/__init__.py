@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from local.doctor.checks.concurrency import CONCURRENCY
 from local.doctor.checks.host import HOST
+from local.doctor.checks.keys import KEYS
 from local.doctor.checks.locks import LOCKS
 from local.doctor.checks.machine import MACHINE
 from local.doctor.checks.queues import QUEUES
@@ -16,7 +17,7 @@ from local.doctor.findings import ORDER, Finding
 
 Check = Callable[[Facts], Iterable[Finding]]
 
-CHECKS: tuple[Check, ...] = (*SETTINGS, *HOST, *CONCURRENCY, *LOCKS, *QUEUES, *SERVICES, *MACHINE)
+CHECKS: tuple[Check, ...] = (*SETTINGS, *KEYS, *HOST, *CONCURRENCY, *LOCKS, *QUEUES, *SERVICES, *MACHINE)
 
 
 def examine(facts: Facts, checks: Sequence[Check] = CHECKS) -> list[Finding]:

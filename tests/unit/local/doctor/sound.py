@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,10 @@ from local.doctor.facts import (
 
 EXACT = Offset(0.0, 0.0)
 GIVEN = frozenset({"SERVICE_BUS_CONNECTION", "DATABASE_URL", "AZURE_STORAGE_CONNECTION_STRING"})
+
+
+KEY = base64.b64encode(bytes(range(32))).decode("ascii")
+KEYS = {"PORTAL_KEYS": f"2026={KEY}", "DOCUMENT_PASSWORD_KEYS": KEY}
 
 
 def queue(name: str, **changes: Any) -> QueueTold:
@@ -70,12 +75,12 @@ def sound() -> Facts:
         machine=MachineFact(python=(3, 11), cores=2, free_bytes=(("/", 10**11),)),
         database=DatabaseTold(18, "UTF8", 97, EXACT, SchemaCurrent()),
         bus=BusTold("one.servicebus.windows.net", QUEUES, EXACT),
-        storage=StorageTold("https://one.blob.core.windows.net/coremachine", EXACT),
+        storage=StorageTold("https://one.blob.core.windows.net/coremachine", EXACT, frozenset({"2026"})),
     )
 
 
 def settings(**given: str) -> Settings:
-    return Settings.from_environment(given)
+    return Settings.from_environment(KEYS | given)
 
 
 def with_settings(**changes: Any) -> Facts:

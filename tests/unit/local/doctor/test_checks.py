@@ -35,6 +35,7 @@ from local.doctor.findings import ORDER, Code, Finding, Severity
 from local.functions_host.functions import index_app
 from tests.unit.local.doctor.sound import (
     GIVEN,
+    KEY,
     QUEUES,
     settings,
     sound,
@@ -57,6 +58,14 @@ BY_CALL = POOL | WORKER | {"DOCKER_ORCHESTRATION_MODE": "http_trigger"}
 
 def pool(size: int) -> Facts:
     return with_settings(settings=settings(DOCKER_DB_POOL_MAX=str(size)))
+
+
+NO_PORTAL_KEYS = (KEY, "2026=short", f"={KEY}", f"a={KEY};a={KEY}", f"2026={KEY[:-4]}", f"a b={KEY}")
+
+
+def keys(sealed_by: frozenset[str] = frozenset({"2026"}), **given: str) -> Facts:
+    facts = with_settings(settings=settings(**POOL | given))
+    return replace(facts, storage=StorageTold("x", Offset(0.0, 0.0), sealed_by))
 
 
 SPOILT: list[tuple[Code, Severity, Facts]] = [
@@ -99,6 +108,13 @@ SPOILT: list[tuple[Code, Severity, Facts]] = [
     ),
     (Code.SETTINGS_FILE_TRACKED, Severity.ERROR, replace(sound(), files=FilesFact(settings_tracked=True))),
     (Code.SETTINGS_FILE_READABLE, Severity.WARNING, replace(sound(), files=FilesFact(settings_readable=True))),
+    *((Code.KEYS_INVALID, Severity.ERROR, keys(PORTAL_KEYS=text)) for text in NO_PORTAL_KEYS),
+    *((Code.KEYS_INVALID, Severity.ERROR, keys(DOCUMENT_PASSWORD_KEYS=text)) for text in ("short", f"{KEY};x", "AAAA")),
+    (Code.KEYS_INVALID, Severity.ERROR, keys(PORTAL_KEY_VAULT_KEYS="http://one.vault.azure.net/keys/k")),
+    (Code.KEYS_MISSING, Severity.NOTE, keys(PORTAL_KEYS="", sealed_by=frozenset())),
+    (Code.KEYS_MISSING, Severity.NOTE, keys(DOCUMENT_PASSWORD_KEYS="")),
+    (Code.KEY_REMOVED, Severity.ERROR, keys(sealed_by=frozenset({"2025", "2026"}))),
+    (Code.KEY_REMOVED, Severity.ERROR, keys(sealed_by=frozenset({"vault:one.vault.azure.net/k/" + "0" * 32}))),
     (Code.HOST_FILE_INVALID, Severity.ERROR, with_host(problem='"version" must be "2.0"', calls=8)),
     (Code.HOST_OPTIONS_OUTDATED, Severity.ERROR, with_host(outdated=("messageHandlerOptions",))),
     (Code.HOST_BUNDLE_OUTDATED, Severity.ERROR, with_host(bundle_version="[3.3.0, 4.0.0)")),
@@ -161,6 +177,11 @@ SPOILT: list[tuple[Code, Severity, Facts]] = [
 ]
 
 SOUND = [
+    keys(PORTAL_KEYS=f"2027={KEY};2026={KEY}"),
+    keys(
+        PORTAL_KEY_VAULT_KEYS="https://one.vault.azure.net/keys/k",
+        sealed_by=frozenset({"2026", "vault:one.vault.azure.net/k/" + "0" * 32}),
+    ),
     with_settings(file_names=("SERVICE_BUS_CONNECTION__credential", "FUNCTIONS_WORKER_RUNTIME", "APPINSIGHTS_X")),
     with_settings(environment_names=("DATABASE", "POSTGRES_INITDB_ARGS", "LANG", "PGPASSWORD")),
     with_named(given=GIVEN | {TRIGGER}, trigger_fqdn="ONE.servicebus.windows.net"),
