@@ -16,6 +16,10 @@ CONJUNCTIONS = frozenset({"and", "or", "und", "oder", "bzw.", "et", "ou", "y", "
 """Words before which a hyphen stands for what two compounds share, in English, German, French and Spanish. Rests of
 parted words are longer, and few words end in ``and``."""
 
+FIRST_PARTS = frozenset({"half", "self", "well"})
+"""Of English compounds, which are seldom a first syllable. So is no single letter (``e-mail``, ``x-ray``): a line does
+not end with one."""
+
 
 class BlockKind(StrEnum):
     """``header`` and ``footer`` are what stands over and under the text on each page, but for its number."""
@@ -63,13 +67,15 @@ def goes_on(text: str, following: str) -> bool:
     """Whether the last word of a line is parted by a hyphen, and ends in the ``following`` line.
 
     A compound that has its hyphen at the end of a line looks the same, and is taken for one that is parted, but where
-    it has another (``mother-in-`` and ``law``). A hyphen before a conjunction stands for what two compounds share
-    (``hand- and footnotes``), and parts nothing.
+    it has another (``mother-in-`` and ``law``), or begins as one (:data:`FIRST_PARTS`). A hyphen before a conjunction
+    stands for what two compounds share (``hand- and footnotes``), and parts nothing.
     """
     if text[-1:] not in HYPHENS or not text[-2:-1].isalpha() or not following[:1].islower():
         return False
-    last = text.rsplit(maxsplit=1)[-1]
-    return not any(sign in last[:-1] for sign in HYPHENS) and not _is_suspended(following)
+    last = text.rsplit(maxsplit=1)[-1][:-1]
+    if len(last) == 1 or last.lower() in FIRST_PARTS:
+        return False
+    return not any(sign in last for sign in HYPHENS) and not _is_suspended(following)
 
 
 def flowing(texts: Sequence[str]) -> str:

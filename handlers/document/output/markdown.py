@@ -17,7 +17,7 @@ PAGE_BREAK = "<!-- PageBreak -->"
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$])")
 _AT_START = re.compile(r"([#+=\-:]|\d+(?=[.)]))")
 _BULLET = re.compile(r"[\u2022\u25e6\u25aa\u25cf\u2023\u00b7*\u2013-]\s+")
-_NUMBER = re.compile(r"\(?(\d{1,3})[.)]\s+")
+_NUMBER = re.compile(r"\(?(\d{1,3})([.)])\s+")
 _COMMENTS = {
     BlockKind.HEADER: "PageHeader",
     BlockKind.FOOTER: "PageFooter",
@@ -65,10 +65,12 @@ def _block(placed: PlacedPage, block: Block) -> str:
 
 
 def _item(text: str) -> str:
+    """A number keeps the sign behind it; a letter is no marker for Markdown, and stays in the text."""
     number = _NUMBER.match(text)
     if number is not None:
-        return f"{number.group(1)}. {_escaped(text[number.end() :])}"
-    return f"- {_escaped(_BULLET.sub('', text, count=1))}"
+        return f"{number.group(1)}{number.group(2)} {_escaped(text[number.end() :])}"
+    bullet = _BULLET.match(text)
+    return f"- {_escaped(text[bullet.end() if bullet else 0 :])}"
 
 
 def _table(placed: PlacedPage, block: Block) -> Iterator[str]:

@@ -226,4 +226,6 @@ def test_a_word_goes_on_where_a_hyphen_follows_a_letter() -> None:
     assert not goes_on("bro-", "Ken")
     assert not goes_on("his mother-in-", "law")
     assert not goes_on("hand-", "and footnotes")
+    assert not goes_on("a well-", "known fact")
+    assert not goes_on("by e-", "mail")
     assert not goes_on("", "ken")

@@ -77,6 +77,20 @@ def test_no_text_of_signs_becomes_markup(seed: int) -> None:
     assert [text.split() for text in shown(tokens(page))] == [text.split() for text in lines]
 
 
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        ("a) Berlin \u2013 the capital", "- a) Berlin \u2013 the capital"),
+        ("a. 10 - 4 = 6", "- a. 10 - 4 = 6"),
+        ("\u2022 a \u2013 b", "- a \u2013 b"),
+        ("(12) twelve", "12) twelve"),
+        ("3. three - four", "3. three - four"),
+    ],
+)
+def test_an_item_loses_its_marker_alone(printed: str, expected: str) -> None:
+    assert written([record(1, [piece(printed, 200, 400, width=800)])]).strip() == expected
+
+
 def is_list_item(text: str) -> bool:
     return re.match(r"([*-]|\(?\d+[.)]|\(?[a-z][.)])\s", text) is not None
 
