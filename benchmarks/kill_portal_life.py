@@ -13,7 +13,7 @@ import cv2
 
 import handlers.document.reading.whole
 import handlers.portal.pixels  # noqa: F401 - imported once, before the processes part
-from core.errors import BlobNotFound
+from core.errors import BlobConflict, BlobNotFound
 from core.ports import BlobStore
 from handlers.portal.answer import Success
 from handlers.portal.codes import Stage
@@ -32,6 +32,11 @@ class FolderBlobs:
     def __init__(self, folder: Path) -> None:
         self._root = folder / BLOBS
         self._twice = folder / TWICE
+
+    def put_new(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
+        if (self._root / name).exists():
+            raise BlobConflict("there is such a blob")
+        return self.put_stream(name, pieces, content_type, max_bytes)
 
     def put_stream(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
         path, part = self._root / name, self._root.parent / "part"

@@ -468,6 +468,13 @@ class BlobStore(Protocol):
         """
         ...
 
+    def put_new(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
+        """As :meth:`put_stream`, and what is there stays: :class:`BlobConflict`, which may come after all was read.
+
+        Of several that write a name at once one does. A write whose answer was lost may be answered so, too.
+        """
+        ...
+
     def get(self, name: str) -> bytes:
         """Raises :class:`BlobNotFound`."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from core.blobnames import check_blob_name
-from core.errors import BlobNotFound, CapacityExceeded
+from core.errors import BlobConflict, BlobNotFound, CapacityExceeded
 
 PIECE = 4 * 1024 * 1024
 """Bytes that a stream gives at a time."""
@@ -30,13 +30,15 @@ class MemoryBlobStore:
         self._bytes = total
 
     def put_stream(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
-        check_blob_name(name)
-        data = bytearray()
-        for piece in pieces:
-            if len(data) + len(piece) > max_bytes:
-                raise CapacityExceeded(f"blob: more than {max_bytes} bytes", limit=max_bytes)
-            data += piece
-        self.put(name, bytes(data), content_type)
+        data = _whole(name, pieces, max_bytes)
+        self.put(name, data, content_type)
+        return len(data)
+
+    def put_new(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
+        data = _whole(name, pieces, max_bytes)
+        if name in self._blobs:
+            raise BlobConflict(f"there is a blob {name}")
+        self.put(name, data, content_type)
         return len(data)
 
     def get(self, name: str) -> bytes:
@@ -66,3 +68,13 @@ class MemoryBlobStore:
         if found is None:
             raise BlobNotFound(f"there is no blob {name}")
         return found
+
+
+def _whole(name: str, pieces: Iterable[bytes], max_bytes: int) -> bytes:
+    check_blob_name(name)
+    data = bytearray()
+    for piece in pieces:
+        if len(data) + len(piece) > max_bytes:
+            raise CapacityExceeded(f"blob: more than {max_bytes} bytes", limit=max_bytes)
+        data += piece
+    return bytes(data)

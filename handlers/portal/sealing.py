@@ -58,6 +58,12 @@ class SealedStore(Protocol):
         """
         ...
 
+    def put_new(self, path: str, pieces: Iterable[bytes], owner: Owner, max_bytes: int) -> Sealed:
+        """As :meth:`put`, and what is there stays: :class:`core.errors.BlobConflict`, as of
+        :meth:`core.ports.BlobStore.put_new`.
+        """
+        ...
+
     def open(self, path: str, owner: Owner, max_bytes: int) -> AbstractContextManager[Iterator[bytes]]:
         """The plain bytes in pieces, none of them empty. Entering checks the whole object, before the first is given.
 

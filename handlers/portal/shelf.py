@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from core.errors import BlobNotFound
+from core.errors import BlobConflict, BlobNotFound
 from handlers.portal.envelope import Envelope
 from handlers.portal.errors import SealedError, UploadFailed
 from handlers.portal.paths import derived_path, document_id_for, master_path, output_path, raw_path
@@ -17,7 +17,8 @@ PIECE = 1024 * 1024
 class Shelf:
     """The sealed objects of one job. ``milliseconds`` is in all their names, so that each attempt makes the same.
 
-    What is there already as it would be written is not written again.
+    What is there already as it would be written is not written again, also not by another attempt that goes on for
+    nobody at the same time. What is damaged is replaced.
     """
 
     def __init__(self, store: SealedStore, envelope: Envelope, milliseconds: int, max_bytes: int) -> None:
@@ -56,9 +57,17 @@ class Shelf:
     def put(self, path: str, data: bytes) -> Sealed:
         """Raises :class:`handlers.portal.errors.UploadFailed` where it is not there as it was written."""
         wanted = Sealed(path, len(data), hashlib.sha256(data).hexdigest())
-        if not self._is_there(wanted):
+        if not self._store.exists(path):
+            self._put_new(wanted, data)
+        elif not self.holds(wanted):
             self._store.put(path, pieces_of(data), self._owner, self._max_bytes)
         return wanted
+
+    def _put_new(self, wanted: Sealed, data: bytes) -> None:
+        try:
+            self._store.put_new(wanted.path, pieces_of(data), self._owner, self._max_bytes)
+        except BlobConflict:
+            self.check(wanted)
 
     def holds(self, sealed: Sealed) -> bool:
         """Whether what is stored is ``sealed``, all of it looked at."""
@@ -74,9 +83,6 @@ class Shelf:
 
     def delete(self, path: str) -> None:
         self._store.delete(path)
-
-    def _is_there(self, sealed: Sealed) -> bool:
-        return self._store.exists(sealed.path) and self.holds(sealed)
 
 
 def pieces_of(data: bytes) -> Iterable[bytes]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from core.errors import BlobNotFound
+from core.errors import BlobConflict, BlobNotFound
 from core.ports import BlobStore, Clock
 from handlers.document.errors import DocumentTooLarge
 from handlers.portal.errors import SealedOwnerWrong, StoragePathInvalid, UploadEmpty, UploadMissing
@@ -153,7 +153,11 @@ class Transfers:
         try:
             self._check_size(self._blobs.size(incoming))
             pieces = self._blobs.get_stream(incoming)
-            return self._sealed.put(raw_path, pieces, owner_of_path(raw), self._max_bytes)
+            return self._sealed.put_new(raw_path, pieces, owner_of_path(raw), self._max_bytes)
+        except BlobConflict:
+            found = self._found(raw_path, raw)
+            if found is None:  # it was what came in that changed
+                raise
         except BlobNotFound:
             found = self._found(raw_path, raw)
         if found is None:

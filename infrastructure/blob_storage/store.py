@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
+from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import (
     BlobBlock,
@@ -53,10 +54,11 @@ class AzureBlobStore:
         self.put_stream(name, slices, content_type, len(view))
 
     def put_stream(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
-        upload = _Upload(self._blob(name), content_type, self._in_container)
-        for block in in_blocks(bounded(pieces, max_bytes, "blob"), PIECE):
-            upload.add(block)
-        return upload.commit()
+        return self._put(_Upload(self._blob(name), content_type, self._in_container), pieces, max_bytes)
+
+    def put_new(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
+        upload = _Upload(self._blob(name), content_type, self._in_container, replaces=False)
+        return self._put(upload, pieces, max_bytes)
 
     def get(self, name: str) -> bytes:
         return b"".join(self.get_stream(name))
@@ -89,6 +91,11 @@ class AzureBlobStore:
         if not _PREFIX.fullmatch(prefix):
             return iter(())
         return (name for name in guarded_each(self._listed(prefix)) if is_blob_name(name))
+
+    def _put(self, upload: _Upload, pieces: Iterable[bytes], max_bytes: int) -> int:
+        for block in in_blocks(bounded(pieces, max_bytes, "blob"), PIECE):
+            upload.add(block)
+        return upload.commit()
 
     def _listed(self, prefix: str) -> Iterator[str]:
         try:
@@ -128,11 +135,21 @@ class _Upload:
     """Blocks that become a blob together. A single one is the blob, in one request.
 
     The ids are this upload's own: with the SDK's, which are the offsets, two that write the same name could commit a
-    mixture of both.
+    mixture of both. Unless it ``replaces`` what is there, the service looks as the blocks become a blob (If-None-Match:
+    *). A single block is one of a list then as well: for a write at once Azurite takes blocks that somebody left for a
+    blob.
     """
 
-    def __init__(self, blob: BlobClient, content_type: str, in_container: Callable[[Callable[[], object]], object]):
+    def __init__(
+        self,
+        blob: BlobClient,
+        content_type: str,
+        in_container: Callable[[Callable[[], object]], object],
+        *,
+        replaces: bool = True,
+    ) -> None:
         self._blob = blob
+        self._replaces = replaces
         self._settings = ContentSettings(content_type=content_type)
         self._in_container = in_container
         self._key = uuid4().hex
@@ -149,15 +166,17 @@ class _Upload:
 
     def commit(self) -> int:
         """The blob's size in bytes."""
-        if not self._staged:
+        if not self._staged and self._replaces:
             self._write(
                 lambda: self._blob.upload_blob(
                     self._held, length=len(self._held), overwrite=True, content_settings=self._settings
                 )
             )
             return self._size
-        self._stage(self._held)
-        self._write(lambda: self._blob.commit_block_list(self._staged, content_settings=self._settings))
+        if self._held:
+            self._stage(self._held)
+        only_if: dict[str, Any] = {} if self._replaces else {"match_condition": MatchConditions.IfMissing}
+        self._write(lambda: self._blob.commit_block_list(self._staged, content_settings=self._settings, **only_if))
         return self._size
 
     def _stage(self, block: bytes) -> None:

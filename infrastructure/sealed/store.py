@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, TypeAlias
 
 from core.errors import BlobNotFound
 from core.ports import BlobStore
@@ -39,6 +39,10 @@ PIECE = 1024 * 1024
 """Bytes of that file that are read at a time."""
 
 
+_Write: TypeAlias = Callable[[str, Iterable[bytes], str, int], int]
+"""Of a blob store: name, pieces, content type, bytes at most; the size."""
+
+
 class SealedBlobStore:
     """``scratch`` is the folder of the nameless files in which large objects wait, encrypted, until all of them was
     checked; by default the system's. Where it cannot be written, opening raises :class:`OSError`.
@@ -50,12 +54,18 @@ class SealedBlobStore:
         self._scratch = None if scratch is None else str(scratch)
 
     def put(self, path: str, pieces: Iterable[bytes], owner: Owner, max_bytes: int) -> Sealed:
+        return self._put(self._blobs.put_stream, path, pieces, owner, max_bytes)
+
+    def put_new(self, path: str, pieces: Iterable[bytes], owner: Owner, max_bytes: int) -> Sealed:
+        return self._put(self._blobs.put_new, path, pieces, owner, max_bytes)
+
+    def _put(self, write: _Write, path: str, pieces: Iterable[bytes], owner: Owner, max_bytes: int) -> Sealed:
         binding = _binding(path, owner)
         object_key = secrets.token_bytes(KEY_BYTES)
         header = Header(secrets.token_bytes(PREFIX_BYTES), self._keys.wrap(object_key))
         beginning = encode(header, object_key, binding)
         plain = _Measured(bounded(pieces, max_bytes, "what is to be sealed"))
-        self._blobs.put_stream(
+        write(
             path,
             _sealed(beginning, _cipher(header, object_key, binding), plain),
             SEALED_TYPE,

@@ -171,6 +171,44 @@ class BlobStoreContract:
 
         assert blobs.get("a") in (first, second)
 
+    def test_what_is_new_is_put_whole(self, blobs: BlobStore) -> None:
+        for name, size in (("small", 7), ("empty", 0), ("large", 9 * MIB + 7)):
+            data = pattern(size)
+
+            assert blobs.put_new(name, [data[:5], data[5:]], "application/pdf", size) == size
+
+            assert (blobs.get(name) == data, blobs.content_type(name)) == (True, "application/pdf")
+
+    def test_what_is_there_is_not_replaced_by_what_is_new(self, blobs: BlobStore) -> None:
+        blobs.put("a", b"before", "text/plain")
+
+        for size in (0, 7, 9 * MIB):
+            with pytest.raises(BlobConflict):
+                blobs.put_new("a", [pattern(size)], "image/png", 10 * MIB)
+
+        assert (blobs.get("a"), blobs.content_type("a")) == (b"before", "text/plain")
+
+    def test_of_two_that_are_new_at_once_the_first_to_end_stays(self, blobs: BlobStore) -> None:
+        for size in (7, 9 * MIB):
+            name = f"of-{size}"
+
+            def pieces(name: str, size: int) -> Iterator[bytes]:
+                yield pattern(size)
+                blobs.put_new(name, [b"the other"], "text/plain", 10 * MIB)
+
+            with pytest.raises(BlobConflict):
+                blobs.put_new(name, pieces(name, size), "text/plain", 10 * MIB)
+
+            assert blobs.get(name) == b"the other"
+
+    def test_what_was_deleted_may_be_new_again(self, blobs: BlobStore) -> None:
+        blobs.put("a", b"before", "text/plain")
+        blobs.delete("a")
+
+        blobs.put_new("a", [b"after"], "text/plain", 10)
+
+        assert blobs.get("a") == b"after"
+
     def test_a_blob_is_read_in_small_pieces(self, blobs: BlobStore) -> None:
         data = pattern(9 * MIB + 1)
         blobs.put("a", data, "text/plain")
@@ -218,6 +256,8 @@ class BlobStoreContract:
                 blobs.put(name, b"", "text/plain")
             with pytest.raises(BlobNameInvalid):
                 blobs.put_stream(name, [], "text/plain", 0)
+            with pytest.raises(BlobNameInvalid):
+                blobs.put_new(name, [], "text/plain", 0)
             for use in (blobs.get, blobs.get_stream, blobs.size, blobs.content_type, blobs.delete):
                 with pytest.raises(BlobNameInvalid):
                     use(name)

@@ -187,6 +187,11 @@ class CountedSeals:
         self._puts[path] += 1
         return sealed
 
+    def put_new(self, path: str, pieces: Iterable[bytes], owner: Any, max_bytes: int) -> Sealed:
+        sealed = self._inner.put_new(path, pieces, owner, max_bytes)
+        self._puts[path] += 1
+        return sealed
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 

@@ -60,10 +60,10 @@ class Writes:
         self._inner = sealed_store(blobs)
         self._ending, self._instead = ending, instead
 
-    def put(self, path: str, pieces: Iterable[bytes], owner: Any, max_bytes: int) -> Sealed:
+    def put_new(self, path: str, pieces: Iterable[bytes], owner: Any, max_bytes: int) -> Sealed:
         if path.endswith(self._ending):
             self._instead()
-        return self._inner.put(path, pieces, owner, max_bytes)
+        return self._inner.put_new(path, pieces, owner, max_bytes)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

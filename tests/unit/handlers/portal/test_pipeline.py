@@ -229,12 +229,14 @@ class TickedBlobs:
         self._inner, self._ticks, self._writes = inner, ticks, writes
 
     def put_stream(self, name: str, *rest: Any) -> Any:
-        def put() -> Any:
-            written = self._inner.put_stream(name, *rest)
-            self._writes[name] += 1
-            return written
+        return self._ticks.step(lambda: self._written(name, self._inner.put_stream(name, *rest)))
 
-        return self._ticks.step(put)
+    def put_new(self, name: str, *rest: Any) -> Any:
+        return self._ticks.step(lambda: self._written(name, self._inner.put_new(name, *rest)))
+
+    def _written(self, name: str, size: int) -> int:
+        self._writes[name] += 1
+        return size
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._inner, name)

@@ -18,6 +18,7 @@ from handlers.portal.errors import (
     UploadMissing,
 )
 from handlers.portal.paths import PortalJobId, UserId, master_path, output_path, raw_path
+from handlers.portal.sealing import Sealed
 from handlers.portal.transfer import Transfers
 from testing.clock import FakeClock
 from testing.memory_blobs import MemoryBlobStore
@@ -100,9 +101,9 @@ def test_killed_at_any_step_of_confirming_nothing_is_lost(clock: FakeClock, step
                 self.dead = True
                 raise BlobStoreUnavailable("killed")
 
-        def put_stream(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
+        def put_new(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
             self.die("before the seal")
-            size = super().put_stream(name, pieces, content_type, max_bytes)
+            size = super().put_new(name, pieces, content_type, max_bytes)
             self.die("behind the seal")
             return size
 
@@ -140,6 +141,29 @@ def test_two_that_confirm_at_once_both_hear_of_the_same(clock: FakeClock) -> Non
     transfers_on_same = transfers_on(calm, clock)
 
     assert [transfers_on(blobs, clock).confirm_upload(USER, RAW)] == others
+
+
+def test_what_came_in_later_does_not_replace_what_another_confirmed(clock: FakeClock) -> None:
+    """The link lives on: between two that confirm at once something else may be uploaded."""
+
+    class Late(MemoryBlobStore):
+        """While the upload is sealed, another one is made and confirmed."""
+
+        def put_new(self, name: str, pieces: Iterable[bytes], content_type: str, max_bytes: int) -> int:
+            late = list(pieces)
+            if not others:
+                others.append(None)
+                self.put(INCOMING, b"the other picture", "image/jpeg")
+                others[0] = transfers_on(self, clock).confirm_upload(USER, RAW)
+            return super().put_new(name, late, content_type, max_bytes)
+
+    blobs, others = Late(), list[Sealed | None]()
+    blobs.put(INCOMING, PHOTO, "image/jpeg")
+
+    told = transfers_on(blobs, clock).confirm_upload(USER, RAW)
+
+    assert [told] == others
+    assert sealed_store(blobs).read(RAW, OWNER, LIMIT) == b"the other picture"
 
 
 def test_an_upload_that_changes_while_it_is_sealed_is_tried_again(clock: FakeClock) -> None:
