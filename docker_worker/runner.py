@@ -24,11 +24,11 @@ from docker_worker.child.evidence import NotBegun
 from docker_worker.child.patience import Patience
 from docker_worker.child.process import ChildProcess, KillReason
 from docker_worker.child.readiness import wait_until_ready
+from docker_worker.child.secret_settings import child_environment
 from docker_worker.child.supervision import Asking, Supervision
 from docker_worker.child.warm import WarmChild
 from docker_worker.child.watch import Watch
 from docker_worker.limits import TaskLimits
-from infrastructure.settings import Settings
 
 COMMAND = (sys.executable, "-m", "docker_worker.child")
 
@@ -37,17 +37,6 @@ LONGEST_PAUSE = 30.0
 
 OUT_OF_MEMORY = "OUT_OF_MEMORY"
 """The code of :func:`core.outcome.describe` for :class:`MemoryError`."""
-
-
-NEEDED_SECRETS = ("storage_connection_string", "document_password_keys", "portal_keys")
-"""Settings: what blobs are reached with, and what opens the password of a document and files that are sealed."""
-
-
-def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` without the secrets that the child has no use for: it reads hostile files, and blobs alone."""
-    secret = {str(field.alias) for field in Settings.model_fields.values() if not field.repr}
-    withheld = secret - {str(Settings.model_fields[name].alias) for name in NEEDED_SECRETS}
-    return {name: value for name, value in environment.items() if name not in withheld}
 
 
 @dataclass(frozen=True, slots=True)

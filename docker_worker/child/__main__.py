@@ -31,6 +31,7 @@ def main() -> int:
 
 
 def _serve(channel: Channel) -> None:
+    from docker_worker.child.secret_settings import forget_secrets  # noqa: PLC0415
     from docker_worker.engines import engine_provider  # noqa: PLC0415
     from infrastructure.blob_storage.connection import blob_service  # noqa: PLC0415
     from infrastructure.blob_storage.store import AzureBlobStore  # noqa: PLC0415
@@ -39,6 +40,7 @@ def _serve(channel: Channel) -> None:
     from infrastructure.wiring import build_registries  # noqa: PLC0415
 
     settings = Settings.from_environment(os.environ)
+    forget_secrets(os.environ)
     log_to_stderr(settings.log_format)
     engines = engine_provider(settings)
     _, handlers = build_registries(settings, engines)

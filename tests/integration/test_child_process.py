@@ -22,9 +22,10 @@ from core.context import StopReason
 from core.errors import BlobConflict, CapacityExceeded, HandlerLost, LeaseLost, StoreUnavailable, TextTooLong
 from core.outcome import ErrorInfo, Failed, Interrupted, RetryLater, Succeeded
 from docker_worker.child import process
+from docker_worker.child.secret_settings import child_environment
 from docker_worker.limits import TaskLimits
 from docker_worker.memory import MIB
-from docker_worker.runner import COMMAND, ChildRunner, child_environment
+from docker_worker.runner import COMMAND, ChildRunner
 from handlers.document import SourceReader, document_handlers
 from infrastructure.password_seal import SivPasswordSeal
 from testing.ocr_engines import ReadsNothing, always

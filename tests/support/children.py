@@ -14,9 +14,10 @@ from core.messages import TaskQueueMessage
 from core.runner import HandlerCall
 from core.system import SystemClock
 from docker_worker.child.patience import Patience
+from docker_worker.child.secret_settings import child_environment
 from docker_worker.limits import TaskLimits
 from docker_worker.memory import MIB
-from docker_worker.runner import ChildRunner, child_environment
+from docker_worker.runner import ChildRunner
 from testing.memory_blobs import MemoryBlobStore
 from tests.support.worker_child import Wish, registry
 
