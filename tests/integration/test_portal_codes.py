@@ -85,6 +85,18 @@ def test_a_host_that_is_not_listed(server: DocumentServer) -> None:
     assert fetched(server, None, host="elsewhere.example") == ("ARTIFACT_SOURCE_INVALID", "FETCH", False)
 
 
+def test_a_host_that_is_silent(server: DocumentServer) -> None:
+    ended = threading.Event()
+
+    def says_nothing(_: socket.socket) -> None:
+        ended.wait(30.0)
+
+    found = fetched(server, says_nothing, silent=0.05)
+    ended.set()
+
+    assert found == ("FETCH_TIMEOUT", "FETCH", True)
+
+
 @pytest.mark.parametrize(("document", "code"), [(b"<html>", "UNSUPPORTED_FORMAT"), (photo()[:2_000], "DECODE_FAILED")])
 def test_what_comes_by_url_and_is_no_picture(server: DocumentServer, document: bytes, code: str) -> None:
     assert fetched(server, answer(document)) == (code, "DECODE", False)
