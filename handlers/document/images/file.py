@@ -11,6 +11,7 @@ from handlers.document.files import DocumentInfo, PagePixels, TextLayer
 from handlers.document.formats import Format
 from handlers.document.images.decoders import decode, read_headers, translated
 from handlers.document.images.header import ImageHeader, check_page
+from handlers.document.images.jpeg import ends_early
 from handlers.document.limits import DocumentLimits
 from handlers.document.warnings import PageWarning, WarningCode
 
@@ -47,6 +48,8 @@ class ImageFile:
         with translated(f"page {number}"):
             picture = decode(self._data, self._info.format, header, self._limits)
             pixels, warnings = upright_pixels(picture, header.orientation, self._limits.max_page_pixels)
+        if self._info.format is Format.JPEG and ends_early(self._data, self._limits):
+            warnings.append(PageWarning(WarningCode.CONTENT_LOST, "pictures"))
         width, height = header.upright
         scale = max(width / pixels.shape[1], height / pixels.shape[0])
         shrunk = scale > 1.0

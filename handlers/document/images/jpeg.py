@@ -25,17 +25,21 @@ _JFIF, _APP1 = 0xE0, 0xE1
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _PROGRESSIVE, _ARITHMETIC = frozenset({0xC2, 0xC6, 0xCA, 0xCE}), frozenset(range(0xC9, 0xD0))
 
+_COEFFICIENTS = 64
+
 _JFIF_UNITS = {1: 1.0, 2: 2.54}
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """The frame header (T.81, B.2.2): ``sampling`` has each component's factors, across and down."""
+    """The frame header (T.81, B.2.2): ``sampling`` has each component's factors, across and down, ``components`` the
+    byte that stands for it in a scan."""
 
     kind: int
     width: int
     height: int
     sampling: tuple[tuple[int, int], ...]
+    components: bytes
 
     @property
     def blocks(self) -> int:
@@ -51,6 +55,8 @@ class _Frame:
 class _Found:
     frame: _Frame | None = None
     scans: int = 0
+    missing: dict[int, set[int]] = field(default_factory=dict)
+    """By component, the coefficients whose lowest bit no scan has brought so far."""
     in_parts: bool = False
     end: int | None = None
     exif: Exif = field(default_factory=Exif)
@@ -84,6 +90,13 @@ def read_jpeg(data: bytes, limits: DocumentLimits) -> ImageHeader:
 def end_of_picture(data: bytes, limits: DocumentLimits) -> int | None:
     """Where the marker of the picture's end is. Raises :class:`DecodeTooCostly`."""
     return _walk(data, limits).end
+
+
+def ends_early(data: bytes, limits: DocumentLimits) -> bool:
+    """Whether there is no end, or the scans in front of it do not bring all coefficients to their last bit: of a
+    progressive JPEG the decoder makes a picture of what there is. Raises :class:`DecodeTooCostly`."""
+    found = _walk(data, limits)
+    return found.end is None or any(found.missing.values())
 
 
 def shrink_steps(width: int, height: int, limits: DocumentLimits) -> int:
@@ -127,14 +140,31 @@ def _take(found: _Found, kind: int, body: bytes, limits: DocumentLimits) -> None
         found.in_parts |= found.frame is not None and body[:1] != bytes([len(found.frame.sampling)])
         if found.scans > limits.max_scans:
             raise DecodeTooCostly(f"the JPEG has more than {limits.max_scans} scans", limit=limits.max_scans)
-    elif kind in _FRAMES:
-        found.frame = found.frame or _frame(kind, body)
+        if found.frame is not None:
+            _take_scan(found.missing, found.frame, body)
+    elif kind in _FRAMES and found.frame is None:
+        found.frame = _frame(kind, body)
+        found.missing = {component: set(range(_COEFFICIENTS)) for component in found.frame.components}
     elif kind == _JFIF and body.startswith(b"JFIF\0") and len(body) >= 12:
         unit, across, down = struct.unpack_from(">BHH", body, 7)
         scale = _JFIF_UNITS.get(unit)
         found.resolution = None if scale is None else (across * scale, down * scale)
     elif kind == _APP1 and body.startswith(b"Exif\0\0") and found.exif == Exif():
         found.exif = read_exif(body, limits)
+
+
+def _take_scan(missing: dict[int, set[int]], frame: _Frame, body: bytes) -> None:
+    """A scan's header (T.81, B.2.3): which components it is of, its first and last coefficient, and how many of their
+    lowest bits it leaves to later scans."""
+    count = body[0] if body else 0
+    if len(body) < 4 + 2 * count:
+        return
+    first, last, bits = body[1 + 2 * count : 4 + 2 * count]
+    if frame.kind not in _PROGRESSIVE:
+        first, last, bits = 0, _COEFFICIENTS - 1, 0
+    if not bits & 15:
+        for component in body[1 : 1 + 2 * count : 2]:
+            missing.get(component, set()).difference_update(range(first, last + 1))
 
 
 def _frame(kind: int, body: bytes) -> _Frame:
@@ -146,4 +176,4 @@ def _frame(kind: int, body: bytes) -> _Frame:
     sampling = tuple((body[7 + 3 * n] >> 4, body[7 + 3 * n] & 15) for n in range(count))
     if not all(1 <= factor <= 4 for pair in sampling for factor in pair):
         raise DecodeFailed("the JPEG's frame header is damaged")
-    return _Frame(kind, width, height, sampling)
+    return _Frame(kind, width, height, sampling, body[6 : 6 + 3 * count : 3])

@@ -1,7 +1,8 @@
 """What the streams of a PDF would cost, found out before PDFium sees the file: it decompresses each whole.
 
 Each stream is decompressed piece by piece, and none is kept; so it is also found which are damaged. Not looked at are
-the pictures in picture streams, which are bounded by the size that they state, and streams in slow old compressions
+the pictures in picture streams, which are bounded by the size that they state (of a JPEG only whether it has all of its
+scans and an end), and streams in slow old compressions
 that are too short to be costly, whatever is in them.
 """
 
@@ -14,7 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from handlers.document.errors import DecodeFailed, DecodeTooCostly, UnsupportedFormat
-from handlers.document.images.jpeg import read_jpeg
+from handlers.document.images.jpeg import ends_early, read_jpeg
 from handlers.document.limits import DocumentLimits
 from handlers.document.pdf.qpdf import open_copy, translated
 from handlers.document.pdf.stream_filters import (
@@ -230,8 +231,11 @@ class _Look:
         sizes = [(place.integer(b"Width"), place.integer(b"Height"))]
         if len(filters) == 1 and filters[0] in _JPEG_NAMES and self._decrypted is None:
             with suppress(DecodeFailed, UnsupportedFormat):
-                header = read_jpeg(self._bytes.data[place.start : place.start + place.length], self._limits)
+                jpeg = self._bytes.data[place.start : place.start + place.length]
+                header = read_jpeg(jpeg, self._limits)
                 sizes.append((header.width, header.height))
+                if ends_early(jpeg, self._limits):
+                    self._cut.add(place.number)
         if filters[-1:] == (b"JPXDecode",) and (found := _CODESTREAM.search(self._bytes.data, place.start)):
             sizes.append((int.from_bytes(found[1], "big"), int.from_bytes(found[2], "big")))
         pixels = max(width * height for width, height in sizes)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from handlers.document.errors import DecodeFailed
 from handlers.document.files import open_document
 from handlers.document.limits import DocumentLimits
+from handlers.document.warnings import PageWarning
 
 LIMITS = DocumentLimits()
 END = b"\xff\xd9"
@@ -76,3 +78,29 @@ def test_samples_of_12_or_10_bits_in_16_are_as_light_as_they_were(form: str, pap
 
 def test_a_picture_that_states_its_bits_is_taken_at_its_word() -> None:
     assert decoded(deep_file("PNG", np.full((20, 30), 4_095, np.uint16), stated=12)).max() == 16
+
+
+def scans(data: bytes) -> list[int]:
+    return [found.start() for found in re.finditer(rb"\xff\xda", data)]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_progressive_jpeg_without_its_last_scans_is_read_and_what_it_lost_told(mode: str) -> None:
+    data = jpeg(NOISE.convert(mode), progressive=True)
+    for scan in scans(data)[1:]:
+        table = data.rfind(b"\xff\xc4", 0, scan)
+
+        assert [(warning.code, warning.value) for warning in warned(data[:table] + END)] == [
+            ("CONTENT_LOST", "pictures")
+        ]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_whole_jpeg_has_lost_nothing(mode: str, progressive: bool) -> None:
+    assert warned(jpeg(NOISE.convert(mode), progressive=progressive)) == ()
+
+
+def warned(data: bytes) -> tuple[PageWarning, ...]:
+    with open_document(data, LIMITS) as document:
+        return document.pixels(1).warnings

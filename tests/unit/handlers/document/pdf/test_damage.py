@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 import zlib
 
@@ -108,6 +109,23 @@ def test_of_two_pictures_one_is_cut_off() -> None:
 
     assert PageWarning("CONTENT_LOST", "pictures") in page_pixels.warnings
     assert page_pixels.pixels.min() < 50
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9, 1.0])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_cut_in_a_document_that_is_whole_is_told(kept: float, progressive: bool) -> None:
+    noise = Image.effect_noise((300, 400), 80)
+    stream = io.BytesIO()
+    noise.save(stream, "JPEG", progressive=progressive)
+    jpeg = stream.getvalue()
+    with pikepdf.open(io.BytesIO(plain(PageSpec(b"q 300 0 0 400 0 0 cm /I1 Do Q", image=noise)))) as pdf:
+        pdf.pages[0].Resources.XObject.I1.write(jpeg[: int(kept * len(jpeg))], filter=Name.DCTDecode)
+        data = saved(pdf)
+
+    with open_pdf(data, LIMITS) as file:
+        warnings = file.pixels(1).warnings
+
+    assert (PageWarning("CONTENT_LOST", "pictures") in warnings) is (kept < 1)
 
 
 def drawn(pdf: pikepdf.Pdf, packed: bytes) -> pikepdf.Object:
