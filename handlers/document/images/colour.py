@@ -35,11 +35,12 @@ Converter: TypeAlias = Callable[[Image], Image]
 
 def upright_pixels(picture: Picture, orientation: int, max_pixels: int) -> tuple[Page, list[PageWarning]]:
     """HxWx3 uint8 BGR, contiguous, of at most ``max_pixels``; and what was passed over."""
-    image = _shrunk(_eight_bits(picture.image), max_pixels)
+    image, profile = _shrunk(picture.image, max_pixels), picture.profile
+    del picture  # what was decoded goes before the page is made, where the caller keeps none of it
     if orientation in _UNDO:
         image = image.transpose(_UNDO[orientation])
     warnings: list[PageWarning] = []
-    convert = _to_rgb(image.mode, picture.profile, warnings)
+    convert = _to_rgb(image.mode, profile, warnings)
     return _bgr(image, convert), warnings
 
 
@@ -52,13 +53,39 @@ def fitting_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
 
 
 def _shrunk(image: Image, max_pixels: int) -> Image:
+    """Of 8 bits a sample. Made in bands: Pillow's copies on the way have several times the bytes of the picture."""
     size = fitting_size(*image.size, max_pixels)
-    return image if size == image.size else image.resize(size, Resampling.BILINEAR)
+    if size == image.size or _is_deep(image):
+        image = _eight_bits(image)
+    if size == image.size:
+        return image
+    page: Image | None = None
+    rows = max(1, _BAND_PIXELS * size[1] // (image.width * image.height))
+    for top in range(0, size[1], rows):
+        band = _shrunk_band(image, size, top, min(top + rows, size[1]))
+        page = page or new(band.mode, size)
+        page.paste(band, (0, top))
+    assert page is not None
+    return page
+
+
+def _shrunk_band(image: Image, size: tuple[int, int], top: int, bottom: int) -> Image:
+    """Rows ``top`` to ``bottom`` of the picture at ``size``, each made of rows at most one step above and below."""
+    step = image.height / size[1]
+    first = max(0, int((top - 1) * step) - 1)
+    last = min(image.height, int((bottom + 1) * step) + 2)
+    rows = _eight_bits(image.crop((0, first, image.width, last)))
+    box = (0, top * step - first, image.width, min(bottom * step - first, rows.height))
+    return rows.resize((size[0], bottom - top), Resampling.BILINEAR, box)
+
+
+def _is_deep(image: Image) -> bool:
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
 def _eight_bits(image: Image) -> Image:
     """A picture whose mode is one of ``L``, ``LA``, ``RGB``, ``RGBA``, ``CMYK`` and ``LAB``."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    if _is_deep(image):
         samples = np.asarray(image)
         white = 65_535.0 if image.mode == "F" or STATED_BITS in image.info else white_of_16_bits(samples)
         return fromarray(eight_bits(samples, white))

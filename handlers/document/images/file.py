@@ -46,8 +46,11 @@ class ImageFile:
             raise DependencyMissing(f"numpy or OpenCV is not installed: {OCR_INSTALL_HINT}") from error
         header = self.header(number)
         with translated(f"page {number}"):
-            picture = decode(self._data, self._info.format, header, self._limits)
-            pixels, warnings = upright_pixels(picture, header.orientation, self._limits.max_page_pixels)
+            pixels, warnings = upright_pixels(
+                decode(self._data, self._info.format, header, self._limits),
+                header.orientation,
+                self._limits.max_page_pixels,
+            )
         if self._info.format is Format.JPEG and ends_early(self._data, self._limits):
             warnings.append(PageWarning(WarningCode.CONTENT_LOST, "pictures"))
         width, height = header.upright

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from handlers.document.files import PagePixels, open_document
+from handlers.document.images.colour import fitting_size, upright_pixels
+from handlers.document.images.decoders import Picture
 from handlers.document.limits import DocumentLimits
 from handlers.document.warnings import WarningCode
 
@@ -239,3 +241,15 @@ def test_inks_are_what_their_profile_says(form: str, inks: tuple[int, int, int, 
     assert found.warnings == ()
     wanted = lab_as_srgb(*PRESS.get(inks, (100, 0, 0)))
     assert np.abs(found.pixels[8, 8, ::-1] - wanted).max() <= 4
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_a_page_that_is_shrunk_in_bands_is_as_if_it_were_shrunk_at_once(mode: str) -> None:
+    picture = Image.fromarray(np.random.default_rng(6).integers(0, 256, (1_531, 2_003, 3), np.uint8)).convert(mode)
+    size = fitting_size(2_003, 1_531, 700_000)
+
+    pixels, _ = upright_pixels(Picture(picture), 1, 700_000)
+
+    plain = picture.convert({"1": "L", "P": "RGB"}.get(mode, mode)).resize(size, Image.Resampling.BILINEAR)
+    expected, _ = upright_pixels(Picture(plain), 1, 700_000)
+    assert np.abs(pixels.astype(int) - expected).max() <= 1
