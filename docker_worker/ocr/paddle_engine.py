@@ -60,6 +60,7 @@ class PaddleOcrEngine:
 
         with self._translation.to_ocr_failed("read the page"):
             boxes = sorted(text_boxes(page, self._networks.detect, self._run), key=_height_and_side)
+            self._networks.give_back()  # what detection took, before recognition takes as much again
             lines = read_boxes(page, boxes, self._networks, self._run)
             self._networks.give_back()
         give_back()

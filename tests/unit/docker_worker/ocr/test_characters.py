@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from docker_worker.ocr.characters import decode
+from docker_worker.ocr.characters import UNSURE_BLANK, decode
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -45,3 +45,16 @@ def test_places_are_shares_of_the_crop_and_not_of_its_padding() -> None:
 
     assert whole[0].at == pytest.approx(1.5 / 4)
     assert padded[0].at == pytest.approx(1.5 / 2)
+
+
+def test_how_sure_a_blank_is_between_two_characters_is_known() -> None:
+    found = steps((1, 0.9), (0, 0.9), (2, 0.9), (2, 0.9), (1, 0.9))
+    found[0, 3], found[1, 3], found[3, 3] = 0.6, 0.2, 0.05
+
+    one, other, last = decode(found, LETTERS)
+
+    assert (one.blank, other.blank, last.blank) == pytest.approx((0.6, 0.05, UNSURE_BLANK))
+
+
+def test_without_a_blank_among_the_characters_nothing_is_known_of_one() -> None:
+    assert {c.blank for c in decode(steps((1, 0.9), (2, 0.9))[:, :3], LETTERS[:3])} == {UNSURE_BLANK}

@@ -52,15 +52,26 @@ def test_a_page_is_read_upright_and_as_it_stands() -> None:
     assert (read.engine, read.models) == ("scripted 1", ("detection", "recognition"))
 
 
-def test_what_the_networks_keep_is_given_back_after_each_page() -> None:
-    given: list[int] = []
-    networks = replace(scripted_networks(), give_back=lambda: given.append(len(given)))
-    engine = PaddleOcrEngine(networks, 2)
+def test_what_the_networks_keep_is_given_back_after_finding_text_and_after_reading_it() -> None:
+    done: list[str] = []
 
-    for _ in range(3):
-        engine.read(paper(400, 600))
+    def sees(tensor: Tensor) -> Tensor:
+        done.append("detect")
+        return sees_dark(tensor)
 
-    assert given == [0, 1, 2]
+    def reads(tensor: Tensor) -> Tensor:
+        done.append("recognise")
+        return reads_grey(tensor)
+
+    networks = scripted_networks(detect=sees, recognise=reads)
+    engine = PaddleOcrEngine(replace(networks, give_back=lambda: done.append("give back")), 2)
+    page = paper(400, 600)
+    page[100:140, 100:400] = 0
+
+    for _ in range(2):
+        engine.read(page)
+
+    assert done == ["detect", "give back", "recognise", "give back"] * 2
 
 
 def test_a_page_without_ink_has_no_lines() -> None:

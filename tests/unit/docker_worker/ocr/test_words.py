@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,17 @@ def placed(*letters: tuple[str, int]) -> tuple[list[Character], np.ndarray[tuple
 )
 def test_a_blank_is_put_where_the_ink_has_a_gap_as_between_words(letters: list[tuple[str, int]], text: str) -> None:
     characters, ink = placed(*letters)
+
+    assert "".join(c.text for c in spaced(characters, ink)) == text
+
+
+@pytest.mark.parametrize(
+    ("start", "blank", "text"),
+    [(14, 0.03, "abcde"), (14, 0.3, "abcd e"), (18, 0.03, "abcd e"), (18, 0.001, "abcde"), (26, 0.001, "abcd e")],
+)
+def test_the_surer_a_blank_is_the_narrower_its_gap_may_be(start: int, blank: float, text: str) -> None:
+    characters, ink = placed(("a", 0), ("b", 10), ("c", 20), ("d", 30), ("e", 30 + start))
+    characters[3] = replace(characters[3], blank=blank)
 
     assert "".join(c.text for c in spaced(characters, ink)) == text
 
