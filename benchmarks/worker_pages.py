@@ -42,7 +42,7 @@ UNMEASURED = 2
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 OWN_PAGES = 10
 
-MOST_PAGES = 250
+MOST_PAGES = 100
 """Of one document, which its process has in memory."""
 
 
