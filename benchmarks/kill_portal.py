@@ -4,7 +4,7 @@
 checkpoint and its sealed files, in a folder. It is killed right before or right after one of its checkpoints is
 written, and at random moments of its time, some times in a row, and then let live. Afterwards its files, opened, are
 compared with those of a job that nobody disturbed, byte for byte; no file may have been written over one that was
-there, and no stage begun that a checkpoint says is done.
+there, and no stage begun that a checkpoint says is done. Stages and adapter are the worker's, the engine is scripted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,7 +26,16 @@ from pathlib import Path
 from random import Random
 from typing import cast
 
-from benchmarks.kill_portal_life import DONE, FolderBlobs, begun_stages, live, overwritten, saves_of, validated
+from benchmarks.kill_portal_life import (
+    DONE,
+    FolderBlobs,
+    begun_stages,
+    live,
+    overwritten,
+    portrait,
+    saves_of,
+    validated,
+)
 from benchmarks.report import Goal, at_least, finish, parser
 from core.ports import BlobStore
 from handlers.portal.sealing import owner_of_job
@@ -39,9 +49,12 @@ MAX_BYTES = 1 << 30
 
 @dataclass(slots=True)
 class Found:
+    """``during`` counts the kills by the stage that was begun last."""
+
     jobs: int = 0
     kills: int = 0
     at_checkpoints: int = 0
+    during: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
 
@@ -57,7 +70,10 @@ class Jobs:
         self._saves = 0
 
     def kill(self, kills: int) -> Found:
-        """``kills`` at least: at each checkpoint before and after it is written, the others at random."""
+        """``kills`` at least: of a job each at each checkpoint, before and after it is written, of one job at all of
+        them, one after the other, and the others at random.
+        """
+        portrait()
         began = time.perf_counter()
         undisturbed = self._folder()
         self._life(undisturbed)
@@ -67,6 +83,7 @@ class Jobs:
         for number in range(1, self._saves + 1):
             for before in (True, False):
                 self._job(partial(self._life, at=(number, before)), 1)
+        self._job(partial(self._life, at=(1, False)), self._saves)
         while self._found.kills < kills:
             self._job(self._random_life, self._random.randint(1, AT_MOST))
         return self._found
@@ -77,6 +94,7 @@ class Jobs:
             done = validated(folder)
             killed = killed_life(folder)
             self._found.kills += killed
+            self._found.during.update((begun_stages(folder) or ["before the first"])[-1:] if killed else ())
             self._check_life(folder, done)
             if not killed:
                 break
@@ -105,7 +123,7 @@ class Jobs:
         return code == -signal.SIGKILL
 
     def _check_life(self, folder: Path, done: set[str]) -> None:
-        for stage in begun_stages(folder) & done:
+        for stage in done.intersection(begun_stages(folder)):
             self._found.faults.append(f"{folder.name}: {stage} was begun again, which was done")
 
     def _check(self, folder: Path) -> None:
@@ -144,6 +162,7 @@ def measure(kills: int, seed: int) -> dict[str, object]:
     return {
         "kills": found.kills,
         "kills_at_checkpoints": found.at_checkpoints,
+        "kills_by_stage": dict(found.during),
         "jobs": found.jobs,
         "faults": len(found.faults),
         "seconds": round(time.perf_counter() - began, 1),
@@ -159,6 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             **measured
         )
     )
+    print(", ".join(f"{stage} {kills}" for stage, kills in dict(measured["kills_by_stage"]).items()))  # type: ignore[call-overload]
     goals = (Goal("kills", ">=", chosen.kills), Goal("faults", "<=", 0))
     return finish(chosen, {"python": platform.python_version(), "seed": chosen.seed, **measured}, goals)
 
