@@ -89,7 +89,7 @@ def _outcome(photo: Photo, schema: PortalSchema, faces: CascadeDetector) -> Outc
     times: list[float] = []
     busy: list[float] = []
     refused_for: str | None = None
-    faults: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
     for _ in range(ROUNDS):
         begun, begun_busy = time.perf_counter(), time.process_time()
         try:
@@ -97,14 +97,15 @@ def _outcome(photo: Photo, schema: PortalSchema, faces: CascadeDetector) -> Outc
         except SchemaFailed as error:
             refused_for = str(error.details.get("rule", error.code))
         else:
-            faults = _faults(made.data, schema.schema_definition)
+            broken = faults(made.data, schema.schema_definition)
         times.append(1_000 * (time.perf_counter() - begun))
         busy.append(1_000 * (time.process_time() - begun_busy))
     took = float(np.median(times[1:])), float(np.median(busy[1:]))
-    return Outcome(photo.name, schema.name, wanted, refused_for, faults, *took)
+    return Outcome(photo.name, schema.name, wanted, refused_for, broken, *took)
 
 
-def _faults(data: bytes, definition: SchemaDefinition) -> tuple[str, ...]:
+def faults(data: bytes, definition: SchemaDefinition) -> tuple[str, ...]:
+    """The rules that a file breaks, read by Pillow alone."""
     with Image.open(io.BytesIO(data)) as image:
         image.load()
         exif = image.getexif()

@@ -17,10 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
+from benchmarks.portal import faults
+from benchmarks.portal_photos import photos
+from handlers.portal.schema import PortalSchema
+from handlers.portal.seed import SEED
 from local.stack import Stack, StackOptions
 from testing.documents import sample_page
+from tests.support.portraits import FACES
 from tests.unit.local.client.fake_service import FakeService, serving, stage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +92,38 @@ def test_what_is_no_document_is_told_and_the_others_are_read(stack: Stack, pages
         "empty.png": False,
     }
     assert re.match(r"[A-Z_]+: ", documents["bad.png"]["error"])
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a photo of one before a white wall, and one of the same in a room."""
+    folder = tmp_path_factory.mktemp("portraits")
+    for photo in photos(FACES):
+        if photo.name in ("white small", "in a room"):
+            cv2.imwrite(str(folder / f"{photo.name}.jpg"), photo.pixels)
+    return folder
+
+
+@pytest.mark.parametrize("portal", SEED, ids=lambda portal: portal.name)
+def test_a_photo_becomes_what_a_portal_takes(stack: Stack, portraits: Path, portal: PortalSchema) -> None:
+    output = portraits / portal.name
+    command = ("portal", portraits / "white small.jpg", "--schema", portal.name, "--output", output)
+    done = local(stack, *command)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    rules = re.findall(r"^pass  (\w+) .*\(.+\)$", done.stdout, re.MULTILINE)
+    assert {"width", "height", "dpi", "min_kb", "max_kb", "format", "face"} <= set(rules)
+    [file] = output.iterdir()
+    assert f"{file}: {file.stat().st_size} bytes" in done.stdout
+    assert faults(file.read_bytes(), portal.schema_definition) == ()
+
+
+def test_a_photo_that_breaks_a_rule_is_refused_by_what_was_measured(stack: Stack, portraits: Path) -> None:
+    done = local(stack, "portal", portraits / "in a room.jpg", "--schema", "NEET 2026", "--output", portraits / "out")
+
+    assert done.returncode == 1
+    assert re.search(r"SCHEMA_FAILED: .*background.* \d+% of the edge is white", done.stderr)
+    assert not (portraits / "out").exists()
 
 
 def test_a_job_is_submitted_followed_found_and_its_timeline_told(stack: Stack) -> None:

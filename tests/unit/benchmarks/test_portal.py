@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.portal import LIMITS, Likeness, Outcome, _faults, _measured
+from benchmarks.portal import LIMITS, Likeness, Outcome, _measured, faults
 from benchmarks.portal_photos import photos, pictures
 from handlers.portal.adapt.stage import adapt
 from handlers.portal.errors import SchemaFailed
@@ -17,7 +17,7 @@ from tests.support.portraits import FACES
 def test_photos_have_what_their_truth_says() -> None:
     found = {photo.name: photo for photo in photos(FACES)}
     made = adapt(found["white mirrored"].pixels, NEET, FACES)
-    assert _faults(made.data, NEET) == ()
+    assert faults(made.data, NEET) == ()
     with pytest.raises(SchemaFailed) as refused:
         adapt(found["five people"].pixels, NEET, FACES)
     assert refused.value.details["rule"] == found["five people"].refused_for == "face"
@@ -28,7 +28,7 @@ def test_a_file_that_breaks_rules_is_told_by_them() -> None:
     exif = Image.Exif()
     exif[0x112], exif[0x11A], exif[0x11B], exif[0x128] = 6, 72.0, 72.0, 2
     Image.new("RGB", (200, 231)).save(file, "JPEG", dpi=(200, 200), exif=exif)
-    assert set(_faults(file.getvalue(), NEET)) == {"pixels", "dpi", "bytes", "orientation"}
+    assert set(faults(file.getvalue(), NEET)) == {"pixels", "dpi", "bytes", "orientation"}
 
 
 def test_pictures_have_the_pixels_that_are_asked_for() -> None:
