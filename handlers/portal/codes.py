@@ -99,14 +99,16 @@ _STORED: Kinds = dict.fromkeys(
         core.BlobRequestRefused,
         core.BlobNotFound,
         core.CapacityExceeded,
-        portal.SealedError,
         portal.SealingKeyUnavailable,
     ),
     ErrorCode.UPLOAD_FAILED,
 )
+"""Another try may help. What we wrote and cannot be opened is nothing that anybody expected."""
 
 IN_FETCH: Kinds = {
-    **dict.fromkeys(_STORED, ErrorCode.FETCH_FAILED),
+    **dict.fromkeys((*_STORED, portal.SealedError), ErrorCode.FETCH_FAILED),
+    core.BlobStoreUnavailable: ErrorCode.FETCH_TIMEOUT,
+    portal.SealingKeyUnavailable: ErrorCode.FETCH_TIMEOUT,
     core.BlobNotFound: ErrorCode.ARTIFACT_NOT_FOUND,
     portal.SealedTooLarge: ErrorCode.IMAGE_TOO_LARGE,
     portal.SealedOwnerWrong: ErrorCode.ARTIFACT_ACCESS_DENIED,

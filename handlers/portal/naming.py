@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
@@ -27,7 +28,8 @@ def safe_name(text: str, longest: int = MAX_NAME) -> str:
 
 def picture_name(pattern: str, envelope: Envelope, milliseconds: int, ending: str) -> str:
     """``{original}`` is the document's own name without its ending, ``{timestamp}`` the time that the job was begun, as
-    20260131T235959Z. Values are filled in once: a brace in one of them is no place for another.
+    20260131T235959Z. Values are filled in once: a brace in one of them is no place for another. Where that comes to
+    more than a name may have, the document's own name is cut: the others tell two pictures apart.
     """
     values = {
         "job_id": envelope.job_id,
@@ -35,6 +37,15 @@ def picture_name(pattern: str, envelope: Envelope, milliseconds: int, ending: st
         "original": PurePosixPath(safe_name(envelope.input.original_filename)).stem,
         "timestamp": datetime.fromtimestamp(milliseconds // 1_000, UTC).strftime("%Y%m%dT%H%M%SZ"),
     }
+    longest = MAX_NAME - len(ending) - 1
+    stem = _stem(pattern, values)
+    times = pattern.count("{original}")
+    if len(stem) > longest and times:
+        over = -(-(len(stem) - longest) // times)
+        stem = _stem(pattern, {**values, "original": values["original"][: max(1, len(values["original"]) - over)]})
+    return f"{safe_name(stem, longest)}.{ending}"
+
+
+def _stem(pattern: str, values: Mapping[str, str]) -> str:
     filled = _PLACE.sub(lambda place: values[place[1]], pattern)
-    stem = re.sub(r"\.(jpe?g|png)$", "", safe_name(filled, 2 * MAX_NAME), flags=re.IGNORECASE)
-    return f"{safe_name(stem, MAX_NAME - len(ending) - 1)}.{ending}"
+    return re.sub(r"\.(jpe?g|png)$", "", safe_name(filled, 4 * MAX_NAME), flags=re.IGNORECASE)

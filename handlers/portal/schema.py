@@ -129,6 +129,10 @@ class FieldRule(BaseModel):
             raise ValueError("choices are there for the kind choice, and for no other")
         if self.case is not None and self.kind is not FieldKind.TEXT:
             raise ValueError("case is of the kind text alone")
+        if self.mask is not None and self.kind in {FieldKind.DATE, FieldKind.CHOICE}:
+            raise ValueError(
+                "a mask is of the kinds uid, pattern and text: what a date or a choice says has many forms"
+            )
         return self
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ from handlers.portal.answer import (
 )
 from handlers.portal.codes import Stage
 from handlers.portal.errors import UploadFailed
-from handlers.portal.fields import FieldResult, map_fields, redacted
+from handlers.portal.fields import FieldResult, map_fields, redacted, secrets_of
 from handlers.portal.naming import picture_name
 from handlers.portal.package import write_package
 from handlers.portal.sealing import Sealed
@@ -70,8 +70,9 @@ def result_of(work: Work, name: str, image: bytes) -> Success:
     """All of the answer but its times."""
     envelope, shelf, record = work.envelope, work.shelf, work.record()
     rules = envelope.definition.fields
-    fields = map_fields(rules, [] if record is None else [record])
-    text = redacted(rules, page_text(record)) if record is not None and envelope.options.text else None
+    pages = [] if record is None else [record]
+    fields = map_fields(rules, pages)
+    text = redacted(rules, page_text(record), secrets_of(rules, pages)) if record and envelope.options.text else None
     limit = work.around.limits.max_text_characters
     schema = envelope.portal_schema
     return Success(

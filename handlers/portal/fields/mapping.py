@@ -9,9 +9,10 @@ from itertools import chain
 from handlers.document.records import PageRecord
 from handlers.portal.fields.blocks import runs_on
 from handlers.portal.fields.labels import LabelledSheet
+from handlers.portal.fields.redaction import Secret, redacted
 from handlers.portal.fields.results import FieldResult
 from handlers.portal.fields.tokens import Sheet, Token, sheet_of
-from handlers.portal.fields.values import Reading, is_likely, is_same, masked, readings, uid_spans
+from handlers.portal.fields.values import Reading, is_likely, is_same, masked, readings
 from handlers.portal.schema import FieldRule
 
 
@@ -33,20 +34,35 @@ class _Valid:
 
 
 def map_fields(rules: Sequence[FieldRule], records: Iterable[PageRecord]) -> tuple[FieldResult, ...]:
-    """A result for each of ``rules``, in their order."""
+    """A result for each of ``rules``, in their order. What is masked is in no other field either."""
+    pages = list(records)
+    labels = {number: rule.labels for number, rule in enumerate(rules)}
+    sheets = [LabelledSheet(sheet_of(record), labels) for record in pages]
+    results = (_result(rule, list(_found(rule, number, sheets))) for number, rule in enumerate(rules))
+    secrets = secrets_of(rules, pages)
+    return tuple(
+        result if rule.mask is not None or result.value is None else _without(rules, result, secrets)
+        for rule, result in zip(rules, results, strict=True)
+    )
+
+
+def _without(rules: Sequence[FieldRule], result: FieldResult, secrets: Sequence[Secret]) -> FieldResult:
+    assert result.value is not None
+    return result.model_copy(update={"value": redacted(rules, result.value, secrets)})
+
+
+def secrets_of(rules: Sequence[FieldRule], records: Iterable[PageRecord]) -> tuple[Secret, ...]:
+    """What is masked, as it was read: of a field that is not clear each value that it may have."""
     labels = {number: rule.labels for number, rule in enumerate(rules)}
     sheets = [LabelledSheet(sheet_of(record), labels) for record in records]
-    return tuple(_result(rule, list(_found(rule, number, sheets))) for number, rule in enumerate(rules))
-
-
-def redacted(rules: Sequence[FieldRule], text: str) -> str:
-    """``text`` with every number in it masked that looks like the value of a field that is."""
-    mask = next((rule.mask for rule in rules if rule.kind == "uid" and rule.mask is not None), None)
-    if mask is None:
-        return text
-    for start, end, digits in reversed(list(uid_spans(text))):
-        text = text[:start] + masked(digits, mask) + text[end:]
-    return text
+    found = (
+        Secret(reading.value, rule.mask)
+        for number, rule in enumerate(rules)
+        if rule.mask is not None
+        for one in _found(rule, number, sheets)
+        for reading in one.readings
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _found(rule: FieldRule, number: int, sheets: Sequence[LabelledSheet]) -> Iterator[_Found]:

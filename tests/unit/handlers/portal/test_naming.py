@@ -42,6 +42,22 @@ def test_a_pattern_is_filled_in() -> None:
     assert name == f"my_photo_{USER}_20260131T235959Z.jpg"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "begins", "ends"),
+    [
+        ("{original}_{job_id}", "yyy", f"y_{JOB}.jpg"),
+        ("{job_id}_{original}_{timestamp}", f"{JOB}_yyy", "y_20260131T235959Z.jpg"),
+        ("{original}-{original}-{user_id}", "yyy", f"y-{USER}.jpg"),
+    ],
+)
+def test_of_a_long_name_the_part_that_tells_pictures_apart_stays(pattern: str, begins: str, ends: str) -> None:
+    source = {"artifact_url": "https://x.example.org/", "mime_type": "image/png", "original_filename": "y" * 255}
+
+    name = picture_name(pattern, envelope(input=source), MILLISECONDS, "jpg")
+
+    assert (len(name) <= 128, name[: len(begins)], name[-len(ends) :]) == (True, begins, ends)
+
+
 def test_an_ending_is_there_once() -> None:
     assert picture_name("{job_id}.JPEG", envelope(), MILLISECONDS, "jpg") == f"{JOB}.jpg"
 

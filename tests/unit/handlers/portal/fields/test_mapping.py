@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from handlers.document.engine import Line
 from handlers.document.records import LineRecord, PageRecord, WordRecord
-from handlers.portal.fields import FieldResult, map_fields, redacted
+from handlers.portal.fields import FieldResult, map_fields, redacted, secrets_of
 from handlers.portal.fields.uid import check_digit
 from handlers.portal.schema import FieldRule
 from tests.support.printed import piece, with_words
@@ -274,11 +274,25 @@ def test_sixteen_digits_are_no_uid() -> None:
     assert value(AADHAAR, at(f"{UID[:4]} {UID[4:8]} {UID[8:]} 1234", 0)) == ("missing", None)
 
 
-def test_the_text_is_masked_too() -> None:
-    text = f"Aadhaar {UID[:4]} {UID[4:8]} {UID[8:]}\nor {UID}."
+def test_a_uid_is_in_no_other_field() -> None:
+    address = rule(name="address", labels=["Address"])
+    line = at(f"Address: 12 MG Road, Mobile c/o {UID} Delhi", 0)
 
-    assert redacted([AADHAAR], text) == f"Aadhaar XXXX-XXXX-{UID[8:]}\nor XXXX-XXXX-{UID[8:]}."
-    assert redacted([NAME], text) == text
+    (found, uid) = map_fields([address, AADHAAR], [page(line)])
+
+    assert (found.status, found.value) == ("found", f"12 MG Road, Mobile c/o XXXX-XXXX-{UID[8:]} Delhi")
+    assert (uid.status, uid.value) == ("found", f"XXXX-XXXX-{UID[8:]}")
+
+
+def test_what_a_pattern_finds_and_a_mask_hides_is_not_in_the_text() -> None:
+    account = rule("pattern", name="account", labels=["Account"], pattern="[0-9]{10}", mask="XXXXXXdddd")
+    records = [page(at("Account: 12345 67890", 0), at("Name: ACCOUNT OF 1234567890", 3))]
+
+    hidden = redacted(
+        [account], "Account: 12345 67890\nName 1234567890, not 11234567890", secrets_of([account], records)
+    )
+
+    assert hidden == "Account: XXXXXX7890\nName XXXXXX7890, not 11234567890"
 
 
 def test_a_mask_of_another_length_hides_everything() -> None:
