@@ -35,6 +35,7 @@ from handlers.document.engine import EngineChoice, OcrEngine, PageText, Quality,
 from handlers.document.reading.calibration import Points, at
 from handlers.document.reading.records import ReadingOptions
 from handlers.document.reading.whole import read_with_evidence
+from handlers.document.warnings import WarningCode
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,20 +51,23 @@ GOALS = (
 )
 BAD_FROM = 0.20
 SPOILERS = ("blur", "motion", "noise", "jpeg", "dark", "shadow", "faint", "small")
-BINS, POINTS, FOLDS = 10, 10, 4
+REPEATED = frozenset({"blur", "motion", "noise", "jpeg", "small"})
+AGAIN, PHOTOGRAPHED = 0.45, 0.3
+BINS, POINTS, FOLDS = 10, 10, 5
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True, slots=True)
 class PageSample:
     """``words`` are the engine's confidences, and whether each word is right; ``error`` the share of the page's words
-    that are wrong or missing; ``missed`` and ``score`` as in :class:`handlers.document.reading.gate.Evidence`."""
+    that are wrong or missing; ``missed`` as in :class:`handlers.document.reading.gate.Evidence`. ``unread`` says that
+    nothing was read of a page that has print, which is told whatever the evidence."""
 
     name: str
     words: tuple[tuple[float, bool], ...]
     error: float
     missed: float
-    score: float
+    unread: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,8 @@ class RawEngine:
 
 
 def generated(fonts: Fonts, seed: int, count: int) -> Iterator[tuple[str, Page, str]]:
-    """Each page's name, pixels and text. Every fourth is clean; the others have one, two or three spoilers."""
+    """Each page's name, pixels and text. Every fourth is clean; the others have one, two or three spoilers, the first
+    up to three times over where that still leaves print to see. Some of all are photographed then."""
     kinds = [kind for kind in KINDS if kind != "hindi"]
     for number in range(count):
         kind = kinds[number % len(kinds)]
@@ -92,6 +97,10 @@ def generated(fonts: Fonts, seed: int, count: int) -> Iterator[tuple[str, Page, 
         pixels = cv2.imdecode(np.frombuffer(made.data, np.uint8), cv2.IMREAD_COLOR)
         draw = Random(f"{seed}/{number}")  # noqa: S311 - the same pages each time
         spoilers = draw.sample(SPOILERS, number % 4)
+        if spoilers and spoilers[0] in REPEATED and draw.random() < AGAIN:
+            spoilers += spoilers[:1] * draw.choice((1, 2))
+        if draw.random() < PHOTOGRAPHED:
+            spoilers.append("photo")
         shot = Shot(np.asarray(pixels, np.uint8), (), 200.0)
         for spoiler in spoilers:
             shot = CONDITIONS[spoiler](shot, draw)
@@ -113,8 +122,9 @@ def sampled(engine: OcrEngine, name: str, pixels: Page, truth: str) -> PageSampl
     expected = len(truth.split())
     wrong = max(expected, len(words)) - sum(right)
     confidences = (float(word.confidence or 0.0) for word in words)
+    unread = not words and WarningCode.UNREADABLE in [warning.code for warning in reading.warnings]
     return PageSample(
-        name, tuple(zip(confidences, right, strict=True)), wrong / max(1, expected), evidence.missed, evidence.score
+        name, tuple(zip(confidences, right, strict=True)), wrong / max(1, expected), evidence.missed, unread
     )
 
 
@@ -176,11 +186,12 @@ def _columns(samples: Sequence[PageSample]) -> tuple[Floats, Floats]:
 
 
 def features(samples: Sequence[PageSample], points: Points) -> Floats:
-    """A row a page: 1, doubt, missed, and what its pixels lack of the best."""
+    """A row a page: 1, doubt, and missed. Of one without words the verdict does not rest on these: there is all doubt
+    or none."""
     rows = []
     for sample in samples:
-        doubts = [1 - at(confidence, points) for confidence, _ in sample.words]
-        rows.append([1.0, sum(doubts) / max(1, len(doubts)), sample.missed, 1 - sample.score])
+        doubts = [1 - at(confidence, points) for confidence, _ in sample.words] or [float(sample.unread)]
+        rows.append([1.0, sum(doubts) / len(doubts), sample.missed if sample.words else 0.0])
     return np.array(rows)
 
 
@@ -191,8 +202,8 @@ def fitted_gate(table: Floats, bad: Floats) -> Floats:
     use = np.ones(table.shape[1], bool)
     for _ in range(60):
         likely = 1 / (1 + np.exp(-np.clip(table @ weights, -30, 30)))
-        slope = table.T @ (likely - bad) + 0.02 * weights * np.array([0, 1, 1, 1])
-        bend = (table.T * (likely * (1 - likely) + 1e-6)) @ table + 0.02 * np.diag([1e-6, 1, 1, 1])
+        slope = table.T @ (likely - bad) + 0.02 * weights * np.array([0, 1, 1])
+        bend = (table.T * (likely * (1 - likely) + 1e-6)) @ table + 0.02 * np.diag([1e-6, 1, 1])
         step = np.zeros_like(weights)
         step[use] = np.linalg.solve(bend[np.ix_(use, use)], slope[use])
         weights = weights - step
@@ -234,7 +245,6 @@ def read_samples(options: argparse.Namespace) -> list[PageSample]:
     pages = generated(chosen_fonts(options.fonts), options.seed, options.count)
     samples = [sampled(engine, *page) for page in pages]
     samples += [sampled(engine, *page) for page in (in_folder(options.data) if options.data else ())]
-    samples = [sample for sample in samples if sample.words]
     if options.samples is not None:
         options.samples.write_text(json.dumps([asdict(sample) for sample in samples]), encoding="utf-8")
     return samples

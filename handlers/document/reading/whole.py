@@ -75,7 +75,7 @@ def read_with_evidence(
     unread = not reading.text.lines and (reading.text.pieces > 0 or _has_print(sight))
     reading, enhancement = _second_try(engine, reading, quality, options, unread)
     text = _on_given_page(reading, sight, pixels)
-    evidence = Evidence(doubt_of(text.lines), missed_share(sight.ink, sight.flat, text.lines), quality.score)
+    evidence = Evidence(doubt_of(text.lines), missed_share(sight.ink, sight.flat, text.lines))
     warnings = [
         *_outcome(text, evidence, unread),
         *_changes(reading, sight, text),

@@ -8,7 +8,7 @@ import pytest
 
 from handlers.document.engine import Line, Word
 from handlers.document.reading.calibration import CALIBRATIONS, at, calibrated, points_for
-from handlers.document.reading.gate import Evidence, badness, doubt_of
+from handlers.document.reading.gate import UNREADABLE_FROM, Evidence, badness, doubt_of
 
 BOX = ((0.0, 0.0), (10.0, 0.0), (10.0, 5.0), (0.0, 5.0))
 POINTS = ((0.5, 0.1), (0.8, 0.4), (0.9, 0.9))
@@ -61,9 +61,15 @@ def test_doubt_counts_words_and_not_characters() -> None:
 
 
 def test_a_page_is_the_worse_the_more_speaks_against_it() -> None:
-    good = badness(Evidence(doubt=0.01, missed=0.0, score=1.0))
+    good = badness(Evidence(doubt=0.01, missed=0.0))
     assert good < 0.1
-    assert badness(Evidence(doubt=0.5, missed=0.6, score=0.1)) > 0.9
-    assert badness(Evidence(doubt=0.2, missed=0.0, score=1.0)) > good
-    assert badness(Evidence(doubt=0.01, missed=0.8, score=1.0)) >= good
-    assert badness(Evidence(doubt=0.01, missed=0.0, score=0.0)) >= good
+    assert badness(Evidence(doubt=0.5, missed=0.6)) > 0.9
+    assert badness(Evidence(doubt=0.2, missed=0.0)) > good
+    assert badness(Evidence(doubt=0.01, missed=0.8)) >= good
+
+
+@pytest.mark.parametrize(
+    ("doubt", "missed", "unreadable"), [(0.03, 0.0, False), (0.05, 0.4, False), (0.02, 1.0, True), (0.2, 0.0, True)]
+)
+def test_a_page_is_unreadable_by_what_was_read_of_it(doubt: float, missed: float, unreadable: bool) -> None:
+    assert (badness(Evidence(doubt, missed)) >= UNREADABLE_FROM) == unreadable
