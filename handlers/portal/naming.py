@@ -34,7 +34,7 @@ def picture_name(pattern: str, envelope: Envelope, milliseconds: int, ending: st
     values = {
         "job_id": envelope.job_id,
         "user_id": envelope.user_id,
-        "original": PurePosixPath(safe_name(envelope.input.original_filename)).stem,
+        "original": safe_name(PurePosixPath(envelope.input.original_filename.replace("\\", "/")).stem),
         "timestamp": datetime.fromtimestamp(milliseconds // 1_000, UTC).strftime("%Y%m%dT%H%M%SZ"),
     }
     longest = MAX_NAME - len(ending) - 1

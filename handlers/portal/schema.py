@@ -42,7 +42,7 @@ PLACES = ("job_id", "user_id", "original", "timestamp")
 
 _CONTROLS = ("Cc", "Cs")
 
-_FILENAME = re.compile(rf"(?:[^{{}}\x00-\x1f\x7f]|\{{(?:{'|'.join(PLACES)})\}})+")
+_FILENAME = re.compile(rf"(?:[^{{}}/\\\x00-\x1f\x7f]|\{{(?:{'|'.join(PLACES)})\}})+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._()&+-]*(?: [A-Za-z0-9._()&+-]+)*")
 
 

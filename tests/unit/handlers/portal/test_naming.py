@@ -58,6 +58,16 @@ def test_of_a_long_name_the_part_that_tells_pictures_apart_stays(pattern: str, b
     assert (len(name) <= 128, name[: len(begins)], name[-len(ends) :]) == (True, begins, ends)
 
 
+def test_a_name_in_another_script_is_nameless() -> None:
+    source = {
+        "artifact_url": "https://x.example.org/",
+        "mime_type": "image/png",
+        "original_filename": "\u0930\u0935.png",
+    }
+
+    assert picture_name("{original}", envelope(input=source), MILLISECONDS, "jpg") == "document.jpg"
+
+
 def test_an_ending_is_there_once() -> None:
     assert picture_name("{job_id}.JPEG", envelope(), MILLISECONDS, "jpg") == f"{JOB}.jpg"
 

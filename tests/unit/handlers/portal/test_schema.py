@@ -115,7 +115,21 @@ def test_what_no_image_could_meet_is_refused_with_its_reason(changed: dict[str, 
 
 @pytest.mark.parametrize(
     "pattern",
-    ["", "{name}", "{job_id", "job_id}", "{{job_id}}", "{}", "{job_id!r}", "{job_id:>10}", "a\nb", "a\0b", "x" * 129],
+    [
+        "photos/{job_id}",
+        "photos\\{job_id}",
+        "",
+        "{name}",
+        "{job_id",
+        "job_id}",
+        "{{job_id}}",
+        "{}",
+        "{job_id!r}",
+        "{job_id:>10}",
+        "a\nb",
+        "a\0b",
+        "x" * 129,
+    ],
 )
 def test_a_filename_pattern_names_nothing_but_what_there_is(pattern: str) -> None:
     with pytest.raises(ValidationError, match="filename_pattern"):
