@@ -5,6 +5,9 @@ checkpoint and its sealed files, in a folder. It is killed right before or right
 written, and at random moments of its time, some times in a row, and then let live. Afterwards its files, opened, are
 compared with those of a job that nobody disturbed, byte for byte; no file may have been written over one that was
 there, and no stage begun that a checkpoint says is done. Stages and adapter are the worker's, the engine is scripted.
+
+``--stack`` does the same on a real stack (embedded PostgreSQL, the Service Bus emulator, Azurite, the Functions host),
+whose workers are killed, or the processes that their tasks run in, at random moments.
 """
 
 from __future__ import annotations
@@ -172,13 +175,14 @@ def measure(kills: int, seed: int) -> dict[str, object]:
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _options().parse_args(arguments)
     logging.disable(logging.CRITICAL)
-    measured = measure(chosen.kills, chosen.seed)
-    print(
-        "{kills} kills ({kills_at_checkpoints} at checkpoints) of {jobs} jobs in {seconds} s: {faults} faults".format(
-            **measured
-        )
-    )
-    print(", ".join(f"{stage} {kills}" for stage, kills in dict(measured["kills_by_stage"]).items()))  # type: ignore[call-overload]
+    if chosen.stack:
+        from benchmarks import kill_portal_stack  # noqa: PLC0415 - the stack's parts, which no other life may have
+
+        measured = kill_portal_stack.measure(chosen.kills, chosen.seed)
+    else:
+        measured = measure(chosen.kills, chosen.seed)
+    for name, value in measured.items():
+        print(f"  {name}: {value}")
     goals = (Goal("kills", ">=", chosen.kills), Goal("faults", "<=", 0))
     return finish(chosen, {"python": platform.python_version(), "seed": chosen.seed, **measured}, goals)
 
@@ -186,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options() -> argparse.ArgumentParser:
     options = parser(__doc__ or "")
     options.add_argument("--kills", type=at_least(1), default=700)
+    options.add_argument("--stack", action="store_true", help="of workers on a real stack; some dozens take minutes")
     options.add_argument("--seed", type=at_least(0), default=1, help="of the moments")
     return options
 

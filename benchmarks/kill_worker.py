@@ -33,6 +33,9 @@ from docker_worker.ocr.cores import page_threads
 from local.errors import LocalError
 
 UNMEASURED = 2
+READING = 2
+"""The stage whose tasks are killed."""
+
 SHOWN_FAULTS = 20
 LAST_KILLS = 8
 """How many more there may be than asked for of a stack: each worker may be killed once more when they are enough."""
@@ -70,7 +73,7 @@ class Judged:
 
 def judge(found: Disturbed) -> Judged:
     jobs = list(found.blobs)
-    rows = attempts(found.settings, jobs)
+    rows = attempts(found.settings, jobs, READING)
     wrong = list(faults(found.reference, found.blobs, statuses(found.settings, jobs), rows))
     for line in wrong[:SHOWN_FAULTS]:
         print(line, file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,9 +88,9 @@ class CountedEngine:
         return self._engine.read(page)
 
 
-def reads_by_job(path: Path) -> Counter[str]:
+def reads_by_job(notes: Iterable[str]) -> Counter[str]:
     """How often a page was read for each job."""
-    return Counter(line.partition(" ")[0] for line in path.read_text("ascii").splitlines())
+    return Counter(line.partition(" ")[0] for line in notes)
 
 
 def _picture(number: int) -> Image.Image:

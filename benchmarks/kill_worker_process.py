@@ -1,4 +1,4 @@
-"""The worker as ``python -m docker_worker`` is, but for the command that starts a task's process."""
+"""The worker as ``python -m docker_worker`` is, but that its tasks' process is the module that its argument names."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import sys
 from docker_worker.process import run
 from docker_worker.signals import Received
 
-CHILD = (sys.executable, "-m", "benchmarks.kill_worker_child")
-
 
 def main() -> int:
     received = Received()
     received.listen()
-    return run(received, CHILD)
+    return run(received, (sys.executable, "-m", sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ import httpx
 import psutil
 import psycopg
 
-from benchmarks.kill_worker_pages import READS, document, letters, reads_by_job
-from benchmarks.kill_worker_truth import blobs_of, count_ended
+from benchmarks.kill_worker_load import Documents, Load
+from benchmarks.kill_worker_pages import READS, reads_by_job
+from benchmarks.kill_worker_truth import count_ended
 from benchmarks.stack_client import StackClient, StackFailed
 from local.stack import Stack, StackOptions
 from local.stack_process import Command, Late, ModuleProcess
@@ -69,13 +70,16 @@ class Kill(NamedTuple):
 
 @dataclass(slots=True)
 class Disturbed:
-    """What the run left: the blobs of an undisturbed job and of each other, by name, and what was read."""
+    """What the run left: the blobs of an undisturbed job and of each other, by name, and what their processes noted,
+    of which ``reads`` are the numbers of lines.
+    """
 
     plan: KillPlan
     reference: Mapping[str, bytes] = field(default_factory=dict)
     blobs: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
     kills: list[Kill] = field(default_factory=list)
     survivors: int = 0
+    notes: Sequence[str] = ()
     reads: Mapping[str, int] = field(default_factory=dict)
     reads_of_undisturbed: int = 0
     seconds: float = 0.0
@@ -83,32 +87,33 @@ class Disturbed:
 
 
 class Run:
-    """A context around :meth:`disturb`: the stack ends with it."""
+    """One stack, its workers and their end. ``load`` is documents of many pages where there is none."""
 
-    def __init__(self, plan: KillPlan) -> None:
+    def __init__(self, plan: KillPlan, load: Load | None = None) -> None:
         self._plan = plan
+        self._load = load or Documents(plan.pages, scanned=plan.engine == "paddle")
         self._found = Disturbed(plan)
         self._lock = threading.Lock()
         self._killed: Counter[str] = Counter()
-        self._document = Path()
 
     def disturb(self, judge: Callable[[Disturbed], T]) -> T:
         """What ``judge`` says of what was found, while the stack still runs."""
         plan = self._plan
         with TemporaryDirectory(prefix="kill-worker-") as name:
             folder = Path(name)
-            reads, self._document = folder / "reads", folder / "pages"
-            self._document.write_bytes(letters(plan.pages) if plan.engine == "paddle" else document(plan.pages))
+            reads = folder / "reads"
+            self._load.prepare(folder)
             options = StackOptions(ocr_engine=plan.engine, without=["worker"], environment=_environment(plan, folder))
             with Stack(options) as stack, StackClient(stack.url, stack.key) as client:
-                crew = [_Lane(stack, reads, folder / f"worker-{n}.log") for n in range(plan.workers)]
+                crew = [_Lane(stack, self._load.child, reads, folder / f"worker-{n}.log") for n in range(plan.workers)]
                 try:
                     crew[0].start()
                     self._found.reference, undisturbed = self._undisturbed(stack, client)
                     for lane in crew[1:]:
                         lane.start()
                     self._kill_all(stack, client, crew)
-                    self._found.reads = reads_by_job(reads)
+                    self._found.notes = reads.read_text("ascii").splitlines()
+                    self._found.reads = reads_by_job(self._found.notes)
                     self._found.reads_of_undisturbed = self._found.reads[undisturbed]
                 finally:
                     for lane in crew:
@@ -117,15 +122,9 @@ class Run:
                 return judge(self._found)
 
     def _undisturbed(self, stack: Stack, client: StackClient) -> tuple[Mapping[str, bytes], str]:
-        job_id = self._submit(client, "undisturbed")
+        job_id = self._load.submit(stack.settings, client, "undisturbed")
         client.wait(job_id, 0.1, self._plan.patience)
-        return blobs_of(stack.settings, job_id), job_id
-
-    def _submit(self, client: StackClient, key: str) -> str:
-        source = {"path": str(self._document)}
-        return client.submit(
-            "ocr_document", {"source": source, "preview": False, "pages_per_task": self._plan.pages}, key
-        )
+        return self._load.blobs(stack.settings, job_id), job_id
 
     def _kill_all(self, stack: Stack, client: StackClient, crew: Sequence[_Lane]) -> None:
         began = time.monotonic()
@@ -138,7 +137,7 @@ class Run:
                 moved, ended = time.monotonic(), 0
                 while not done.is_set() or ended < len(jobs):
                     while not done.is_set() and len(jobs) - ended < max(1, len(crew) - 1):
-                        jobs.append(self._submit(client, f"document {len(jobs)}"))
+                        jobs.append(self._load.submit(stack.settings, client, f"document {len(jobs)}"))
                     now = _ended(stack, jobs, ended)
                     moved, ended = (time.monotonic(), now) if now != ended else (moved, ended)
                     if time.monotonic() - moved > self._plan.patience:
@@ -149,7 +148,7 @@ class Run:
         for killer in killers:
             killer.result()
         self._found.seconds = time.monotonic() - began
-        self._found.blobs = {job_id: blobs_of(stack.settings, job_id) for job_id in jobs}
+        self._found.blobs = {job_id: self._load.blobs(stack.settings, job_id) for job_id in jobs}
 
     def _killer(self, lane: _Lane, chosen: Random, done: threading.Event) -> None:
         while not done.is_set():
@@ -183,8 +182,9 @@ class Run:
 class _Lane:
     """One worker after the other; the next has imported what it needs before the one before is killed."""
 
-    def __init__(self, stack: Stack, reads: Path, log: Path) -> None:
+    def __init__(self, stack: Stack, child: str, reads: Path, log: Path) -> None:
         self._stack = stack
+        self._child = child
         self._environment = {**stack.options.environment, READS: str(reads)}
         self._log = log.open("a", encoding="utf-8")
         self._http = httpx.Client(timeout=2.0)
@@ -246,7 +246,7 @@ class _Lane:
 
     def _prepare(self) -> ModuleProcess:
         imports = ("docker_worker.process",)
-        return ModuleProcess(Command(WORKER, [], READY, self._environment, imports), self._say)
+        return ModuleProcess(Command(WORKER, [self._child], READY, self._environment, imports), self._say)
 
     def _say(self, line: str) -> None:
         with suppress(ValueError):  # the log is closed

@@ -44,8 +44,8 @@ def count_ended(settings: Mapping[str, str], jobs: Sequence[str]) -> int:
     return int(_rows(settings, STATEMENTS["ended"], jobs)[0][0])
 
 
-def attempts(settings: Mapping[str, str], jobs: Sequence[str]) -> list[AttemptRow]:
-    return [AttemptRow(*row) for row in _rows(settings, STATEMENTS["attempts"], jobs)]
+def attempts(settings: Mapping[str, str], jobs: Sequence[str], stage: int) -> list[AttemptRow]:
+    return [AttemptRow(*row) for row in _rows(settings, STATEMENTS["attempts"], jobs, stage=stage)]
 
 
 def statuses(settings: Mapping[str, str], jobs: Sequence[str]) -> dict[str, str]:
@@ -74,7 +74,7 @@ def faults(
         if found.get(job_id) != COMPLETED:
             yield f"job {job_id[:8]} is {found.get(job_id)}"
         if completions[job_id] != 1:
-            yield f"the pages of job {job_id[:8]} were completed {completions[job_id]} times"
+            yield f"the task of job {job_id[:8]} were completed {completions[job_id]} times"
         different = sorted(name for name in reference.keys() | output.keys() if reference.get(name) != output.get(name))
         if different:
             yield f"job {job_id[:8]} has other output than an undisturbed one: {', '.join(different[:5])}"
@@ -87,6 +87,8 @@ def reclaim_seconds(rows: Sequence[AttemptRow], killed: Sequence[KilledAttempt])
     return [(start - kill.at).total_seconds() for kill, start in again if start is not None]
 
 
-def _rows(settings: Mapping[str, str], statement: LiteralString, jobs: Sequence[str]) -> list[tuple[Any, ...]]:
+def _rows(
+    settings: Mapping[str, str], statement: LiteralString, jobs: Sequence[str], **more: int
+) -> list[tuple[Any, ...]]:
     with psycopg.connect(settings["DATABASE_URL"], autocommit=True, connect_timeout=5) as connection:
-        return connection.execute(statement, {"jobs": list(jobs)}).fetchall()
+        return connection.execute(statement, {"jobs": list(jobs), **more}).fetchall()
