@@ -93,7 +93,7 @@ def wrong_with(answer: bytes) -> str | None:
         return None if document.get("artifacts") else "a success without artifacts"
     error = document.get("error", {})
     if document.get("status") != "failed" or error.get("code") not in CODES:
-        return f"a code that is not listed: {error.get('code')}"
+        return f"a code that is not listed: {error.get('code')}, {error.get('message')}"
     if error.get("retryable") is not ErrorCode(error["code"]).retryable:
         return "retryable is another than the code's"
     return "an internal error" if error["code"] == ErrorCode.INTERNAL_ERROR else None
