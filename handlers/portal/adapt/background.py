@@ -41,6 +41,10 @@ _ROUNDS = 4
 _KEPT = (0.12, 0.85)
 """The share of a picture that is a person: with less or more, what was found is something else."""
 
+_AT_EDGE = 0.1
+"""Of the top, and of either side as far down as the chin: where more of it is found to be the person, that is furniture
+or a curtain. Hair that hangs down is not so far out."""
+
 
 @dataclass(frozen=True, slots=True)
 class BackgroundMeasure:
@@ -91,9 +95,14 @@ def on_white(page: Page, head: Head | None) -> Page:
     if head is None or not measured.is_even:
         raise _refused("the background cannot be told from what is before it", measured)
     person = _person(page, head)
-    if not _KEPT[0] <= float(person.mean()) <= _KEPT[1]:
+    if not _KEPT[0] <= float(person.mean()) <= _KEPT[1] or _reaches_edge(person, head):
         raise _refused("the background cannot be cut out", measured)
     return _blended(page, person, measured.colour)
+
+
+def _reaches_edge(person: Mask, head: Head) -> bool:
+    above = person[: max(1, round(head.chin))]
+    return max(float(edge.mean()) for edge in (person[0], above[:, 0], above[:, -1])) > _AT_EDGE
 
 
 def refusal(page: Page, head: Head | None) -> SchemaFailed:

@@ -21,6 +21,10 @@ _FIRST, _ENDS = 0.35, 0.1
 """Shares of a range of percents: what is tried first, under the middle, as hair makes a head higher than its skull is,
 and what is never come nearer to than that from either end."""
 
+_NARROWEST, _CROWNLESS = 0.3, 0.05
+"""Shares of a head's height: half of its width, at least, and how far out its crown may seem to be, as that is
+measured from eyes and chin. With less beside its middle, or more out, the picture ends in it."""
+
 _ASIDE = 0.06
 """How far the head may be from the middle, in shares of the width, before another size is taken."""
 
@@ -81,13 +85,14 @@ def placed(head: Head, rule: FaceRule, picture: Size, target: Size, *, room: boo
     """The window in which the head is as high as the rule has it, as near to the middle of its range as can be.
 
     With ``room`` it may reach beyond the picture above and beside it, where there is nothing but background; never
-    below, where the body would end. Raises :class:`handlers.portal.errors.SchemaFailed`.
+    below, where the body would end, and never where the picture ends in the head.
+    Raises :class:`handlers.portal.errors.SchemaFailed`.
     """
     for percent in _percents(rule):
         window = _window(head, percent, picture, target)
         if window is not None:
             return window
-    if room:
+    if room and _is_whole(head, picture):
         for percent in _percents(rule):
             window = _roomy(head, percent, target)
             if window.top + window.height <= picture.height:
@@ -136,6 +141,11 @@ def _window(head: Head, percent: float, picture: Size, target: Size) -> Window |
     if abs(left - wanted.left) > _ASIDE * size.width or above < _LEAST_HEADROOM or head.chin > top + size.height:
         return None
     return Window(left, top, *_pair(size))
+
+
+def _is_whole(head: Head, picture: Size) -> bool:
+    half = _NARROWEST * head.height
+    return head.crown >= -_CROWNLESS * head.height and half <= head.middle <= picture.width - half
 
 
 def _roomy(head: Head, percent: float, target: Size) -> Window:

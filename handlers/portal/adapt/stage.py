@@ -75,8 +75,8 @@ def _window(page: Page, definition: SchemaDefinition, head: Head | None, picture
             assert definition.face is not None
             assert head is not None
             behind = background_of(page, head)
-            room = behind.is_even and (behind.is_white or definition.background is Background.ANY)
-            return placed(head, definition.face, picture, target, room=room or definition.replace_background)
+            wanted = behind.is_white or definition.background is Background.ANY or definition.replace_background
+            return placed(head, definition.face, picture, target, room=behind.is_even and wanted)
         case other:
             assert_never(other)
 

@@ -79,6 +79,12 @@ def test_room_is_added_beside_and_above_but_never_below() -> None:
         placed(Head(20, 480, 200), RULE, picture, Size(200, 230), room=True)
 
 
+@pytest.mark.parametrize("head", [Head(20, 220, 50), Head(20, 220, 350), Head(-20, 180, 200)])
+def test_no_room_is_added_where_the_picture_ends_in_the_head(head: Head) -> None:
+    with pytest.raises(SchemaFailed, match="at the edge"):
+        placed(head, RULE, Size(400, 500), Size(200, 230), room=True)
+
+
 def test_cover_takes_all_that_the_shape_lets_it() -> None:
     assert covering(Size(800, 600), Size(150, 200)) == Size(450, 600)
     assert covering(Size(600, 800), Size(200, 150)) == Size(600, 450)
@@ -102,6 +108,15 @@ def test_an_even_background_is_made_white_and_the_face_left_as_it_was() -> None:
     inner = np.s_[round(head.crown + 30) : round(head.chin - 15), round(head.middle - 25) : round(head.middle + 25)]
     assert np.array_equal(made[inner], page[inner])
     assert np.array_equal(made, on_white(page.copy(), head))
+
+
+@pytest.mark.parametrize("side", [np.s_[20:120, -40:], np.s_[:30, 140:180]])
+def test_what_is_left_of_a_room_at_the_edge_is_no_person(side: tuple[slice, slice]) -> None:
+    page = np.ascontiguousarray(astronaut()[0:230, 120:320])
+    head = head_of(FACES(page)[0])
+    page[side] = (60, 20, 120)
+    with pytest.raises(SchemaFailed, match="cut out"):
+        on_white(page, head)
 
 
 def test_a_background_that_cannot_be_told_from_the_person_is_refused() -> None:

@@ -48,6 +48,15 @@ def test_a_background_that_is_not_white_is_refused_with_what_was_measured() -> N
     assert 0 <= told(refused.value, "white_share") < told(refused.value, "required")
 
 
+def test_no_room_is_added_before_a_background_that_is_not_even() -> None:
+    page = np.ascontiguousarray(astronaut()[:, 172:])
+    page[::8], page[:, ::8] = 0, 255
+    wanted = SCHEMAS["NEET 2026"].model_copy(update={"replace_background": True})
+    with pytest.raises(SchemaFailed) as refused:
+        adapt(page, wanted, lambda _page: FACES(astronaut()[:, 172:]))
+    assert refused.value.details["rule"] == "face"
+
+
 def test_no_face_is_refused() -> None:
     with pytest.raises(SchemaFailed, match="no face"):
         adapt(plain(400, 400), SCHEMAS["NEET 2026"], FACES)
