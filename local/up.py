@@ -38,6 +38,8 @@ from local.settings_file import (
 
 READY = "Listening on"
 CUT_OFF = 1
+LAST_MOMENT_SECONDS = 2.0
+"""What ends by itself so soon after the host is not cut off."""
 HARNESS_THREAD = "test-endpoint"
 """The name of the threads in which :mod:`testing.endpoints.service` runs handlers, past their time limit too."""
 
@@ -184,7 +186,7 @@ def _ends_at_signals() -> Iterator[None]:
 
 def _unfinished(invoker: Invoker, server: HostServer) -> tuple[str, ...]:
     harness = [thread.name for thread in threading.enumerate() if thread.name == HARNESS_THREAD]
-    waiting = [] if harness else ["a thread of an async function"] * server.threads.busy
+    waiting = [] if harness else ["a thread of an async function"] * server.threads.busy(LAST_MOMENT_SECONDS)
     return (*invoker.running, *harness, *waiting)
 
 

@@ -7,7 +7,7 @@ import errno
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,10 +57,11 @@ class LoopThreads(ThreadPoolExecutor):
         super().__init__(thread_name_prefix="asyncio")
         self._unfinished: set[Future[Any]] = set()
 
-    @property
-    def busy(self) -> int:
-        """Calls that have not come back."""
-        return sum(future.running() for future in tuple(self._unfinished))
+    def busy(self, seconds: float) -> int:
+        """Calls that have not come back within ``seconds``. One that nobody waits for any more, such as a look-up of a
+        name, takes a moment to end."""
+        running = [future for future in tuple(self._unfinished) if future.running()]
+        return len(wait(running, seconds).not_done)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future = super().submit(fn, *args, **kwargs)

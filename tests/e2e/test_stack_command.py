@@ -159,10 +159,10 @@ def test_with_reload_the_host_begins_anew_at_the_same_address(clone: Clone) -> N
         with (clone.root / "function_app.py").open("a", encoding="utf-8") as source:
             source.write("# changed\n")
         again = running.wait_for(r"^host +\| Listening on (\S+)")
-        running.end(signal.SIGTERM)
+        output = running.end(signal.SIGTERM)
 
     assert again[1] == url
-    assert running.process.returncode == 0
+    assert running.process.returncode == 0, output
 
 
 def test_without_restart_the_end_of_a_part_is_the_end_of_all(clone: Clone) -> None:
