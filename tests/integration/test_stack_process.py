@@ -100,10 +100,12 @@ def test_one_that_was_never_told_to_begin_ends_like_others(said: list[str]) -> N
     assert said == []
 
 
-def test_waiting_ends_when_it_is_told_to(start: Start) -> None:
+def test_waiting_ends_when_it_is_told_to(said: list[str]) -> None:
+    never_ready = ModuleProcess(Command("tests.support.stack_module", ["serve"], READY, dict(os.environ)), said.append)
     stop = threading.Event()
     stop.set()
-    assert start("serve").wait_until_ready(stop) is None
+    assert never_ready.wait_until_ready(stop) is None
+    never_ready.stop(0)
 
 
 def test_one_that_does_not_end_is_killed(start: Start) -> None:
