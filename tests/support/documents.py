@@ -11,7 +11,6 @@ from core.ids import JobId, TaskId
 from core.messages import TaskQueueMessage
 from core.model import RunRecord
 from core.ports import BlobStore
-from core.scratch import Scratch
 from handlers.document import DocumentLimits, OcrEngine, SourceReader, document_handlers, document_jobs
 from handlers.document.engine import EngineProvider
 from handlers.document.results import OcrDocumentResult
@@ -19,6 +18,7 @@ from testing.clock import FakeClock
 from testing.factories import Registries, create_test_harness
 from testing.memory_blobs import MemoryBlobStore
 from testing.ocr_engines import always
+from tests.support.scratch import OwnedScratch
 
 JOB = JobId("ab" * 32)
 OTHER_JOB = JobId("cd" * 32)
@@ -55,7 +55,7 @@ class Context:
             clock=self.clock,
             stop=self.stop,
             writes=self,
-            scratch=Scratch(),
+            scratch=OwnedScratch(),
             checkpoint_json=self.saved,
         )
 

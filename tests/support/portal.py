@@ -15,7 +15,6 @@ from core.context import AttemptWrites, StopSignal, TaskContext
 from core.ids import JobId, TaskId
 from core.messages import TaskQueueMessage
 from core.ports import BlobStore
-from core.scratch import Scratch
 from handlers.document.engine import OcrEngine
 from handlers.document.fetching import Fetcher
 from handlers.document.limits import DocumentLimits
@@ -32,6 +31,7 @@ from infrastructure.sealed.store import SealedBlobStore
 from testing.clock import FakeClock
 from testing.memory_blobs import MemoryBlobStore
 from testing.ocr_engines import ReadsText, always
+from tests.support.scratch import OwnedScratch
 
 if TYPE_CHECKING:
     from handlers.document.engine import Page
@@ -248,7 +248,7 @@ class Desk:
             clock=self.clock,
             stop=self.stop,
             writes=self.writes,
-            scratch=Scratch(),
+            scratch=OwnedScratch(),
             checkpoint_json=self.writes.json,
         )
 
