@@ -51,9 +51,6 @@ _IDEOGRAPHIC = re.compile(
 """Ideographs with their radicals and marks, and kana."""
 
 _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
-_THIN_SPACE = re.compile(r"(?<=[^\W\d_]) (?=[,.](?:\s+(?![,.\s])|\s*$))")
-"""What old print has between a word and a comma or full stop."""
-
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
 
 
@@ -165,14 +162,9 @@ def _widest_blank(ink: Ink, start: int, end: int) -> tuple[int, int]:
 
 
 def _plain(characters: Sequence[Character]) -> list[Character]:
-    """Ligatures as their letters, no thin space before a comma, and in a line without Chinese no full-width forms.
-
-    Each is one character.
-    """
+    """Ligatures as their letters, and in a line without Chinese no full-width forms. Each is one character."""
     chinese = any(_IDEOGRAPHIC.search(c.text) for c in characters)
-    plain = [part for c in characters for part in _plain_parts(c, chinese)]
-    thin = {found.start() for found in _THIN_SPACE.finditer("".join(c.text for c in plain))}
-    return [c for place, c in enumerate(plain) if place not in thin]
+    return [part for c in characters for part in _plain_parts(c, chinese)]
 
 
 def _plain_parts(character: Character, chinese: bool) -> Iterator[Character]:

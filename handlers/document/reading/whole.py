@@ -17,6 +17,7 @@ from handlers.document.reading.ink import Ink, ink_of
 from handlers.document.reading.orientation import Orientation, orientation_of
 from handlers.document.reading.page_edges import Sheet, flattened, sheet_of
 from handlers.document.reading.plane import Plane, angle_of, given, line_back, rotated_back
+from handlers.document.reading.punctuation import closed_up
 from handlers.document.reading.quality import quality_of
 from handlers.document.reading.records import PageQuality, PageReading, ReadingOptions
 from handlers.document.reading.skew import Skew, skew_of
@@ -131,7 +132,7 @@ def _on_given_page(reading: Reading, sight: _Sight, pixels: Page) -> PageText:
     height, width = int(pixels.shape[0]), int(pixels.shape[1])
     plane, text = reading.plane, reading.text
     points = points_for(text.models)
-    lines = ordered((calibrated(line, points) for line in text.lines), plane.width, plane.height)
+    lines = ordered(closed_up([calibrated(line, points) for line in text.lines]), plane.width, plane.height)
     return replace(
         text,
         lines=tuple(line_back(line, plane.back, width, height) for line in lines),

@@ -39,21 +39,6 @@ def test_words_part_at_blanks_and_the_text_keeps_one() -> None:
     assert [word.text for word in read.words or ()] == ["two", "words,"]
 
 
-@pytest.mark.parametrize(
-    ("read", "text"),
-    [
-        ("mensual , que", "mensual, que"),
-        ("el fin .", "el fin."),
-        ("costs .5 or ,5", "costs .5 or ,5"),
-        ("quoi ? non ; si :", "quoi ? non ; si :"),
-        (", a", ", a"),
-        ("so . . . on", "so . . . on"),
-    ],
-)
-def test_a_comma_or_full_stop_is_of_the_word_before(read: str, text: str) -> None:
-    assert line(read).text == text
-
-
 def test_hyphens_and_apostrophes_are_of_their_word() -> None:
     assert words("well-known don't re- lleg-") == ["well-known", "don't", "re-", "lleg-"]
 
