@@ -11,10 +11,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 from local.ending import end_process
-from local.errors import LocalError
+from local.errors import LocalError, NotSetUp
 
+ROOT = Path(__file__).resolve().parent.parent
 INTERRUPTED = 130
 
 COMMANDS = {
@@ -34,8 +37,8 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
-    options = _parser(given).parse_args(given)
     try:
+        options = _parser(given).parse_args(given)
         return int(options.run(options))
     except LocalError as error:
         print(f"local: {error}", file=sys.stderr)
@@ -49,8 +52,21 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asked = COMMANDS.get(given[0]) if given else None
     for module in dict.fromkeys(COMMANDS.values()) if asked is None else [asked]:
-        import_module(module).add_commands(commands)
+        _imported(module).add_commands(commands)
     return parser
+
+
+def _imported(module: str) -> ModuleType:
+    """Raises :class:`NotSetUp` where a package is missing: whoever has just cloned runs the system's Python."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or (ROOT / error.name.partition(".")[0]).is_dir():
+            raise
+        raise NotSetUp(
+            f"the package {error.name} is not installed for {sys.executable}; run make setup, "
+            "and then what it made: .venv/bin/python -m local"
+        ) from error
 
 
 if __name__ == "__main__":

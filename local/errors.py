@@ -10,6 +10,7 @@
     +-- PortUnavailable      the address is in use or not ours to bind
     +-- HostDied             a host that was started as a child ended by itself; the end of what it said
     +-- DemoFailed           the demo's job or its input
+    +-- NotSetUp             this Python lacks a package of the lock
 """
 
 from __future__ import annotations
@@ -44,4 +45,8 @@ class HostDied(LocalError):
 
 
 class DemoFailed(LocalError):
+    pass
+
+
+class NotSetUp(LocalError):
     pass
