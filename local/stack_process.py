@@ -142,13 +142,13 @@ class ModuleProcess:
     def _read(self, output: IO[str]) -> None:
         for line in output:
             text = line.rstrip("\n")
-            if not self._is_ready.is_set() and (found := self._command.ready.search(text)):
+            found = None if self._is_ready.is_set() else self._command.ready.search(text)
+            if found is None or not self._command.secret:
+                self._last.append(text)
+                self._say(text)
+            if found is not None:
                 self._found = found
                 self._is_ready.set()
-                if self._command.secret:
-                    continue
-            self._last.append(text)
-            self._say(text)
 
     def _did_not_start(self) -> PartFailed:
         self.release()

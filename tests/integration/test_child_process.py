@@ -700,9 +700,12 @@ def test_a_folder_that_cannot_be_made_costs_the_task_nothing(made: Callable[...,
 def test_the_scratch_folder_is_gone_after_a_kill(made: Callable[..., ChildRunner], tmp_path: Path) -> None:
     runner = made(replace(LIMITS, scratch_root=tmp_path))
     there: list[int] = []
-    writes = Writes(lambda _: there.append(len(list(tmp_path.iterdir()))))
 
-    lost(runner, wish("writes_files", 10, "hang", writes=writes, timeout=0.3))
+    def kill(_: str) -> None:
+        there.append(len(list(tmp_path.iterdir())))
+        threading.Thread(target=runner.close).start()
+
+    lost(runner, wish("writes_files", 10, "hang", writes=Writes(kill)))
 
     assert there == [1]
     assert list(tmp_path.iterdir()) == []

@@ -251,7 +251,7 @@ def test_a_lock_that_was_lost_is_told_and_the_message_comes_again(
         assert counts.get(timeout=WAIT) == 2
         release.set()
         wait_for(lambda: "Message m was not completed and comes again" in caplog.text)
-        assert broker.left("q") == []
+        wait_for(lambda: broker.left("q") == [])
 
 
 def test_without_auto_complete_a_success_settles_nothing(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:

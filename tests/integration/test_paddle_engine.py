@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +31,7 @@ from tests.support.documents import run_job
 if TYPE_CHECKING:
     from handlers.document.engine import Page
 
+ROOT = Path(__file__).parents[2]
 SEED = 7
 SHORT_TEXT = "Harbour Lane Printers"
 
@@ -158,10 +161,10 @@ def test_pages_are_read_by_several_threads_as_by_one(engine: OcrEngine, sample: 
 @pytest.mark.parametrize("shape", [(1, 30_000), (30_000, 1)])
 def test_a_strip_at_the_limit_is_read_quickly(engine: OcrEngine, shape: tuple[int, int]) -> None:
     """Looking for its orientation alone took up to 30 seconds."""
-    started = time.perf_counter()
+    started = time.process_time()
 
     assert read_page(engine, np.full((*shape, 3), 255, dtype=np.uint8)).lines == ()
-    assert time.perf_counter() - started < 10.0
+    assert time.process_time() - started < 10.0
 
 
 def test_what_is_no_page_is_the_engines_failure(engine: OcrEngine) -> None:
@@ -195,12 +198,23 @@ def test_a_whole_job_reads_a_page(engine: OcrEngine, sample: SamplePage) -> None
     assert result.mean_confidence > 0.9
 
 
-def test_the_engine_prints_nothing_and_writes_only_where_it_may(capfd: pytest.CaptureFixture[str]) -> None:
-    home = Path.home()
-    before = {path.name for path in home.iterdir()} if home.is_dir() else set()
+def test_the_engine_prints_nothing_and_writes_only_where_it_may(tmp_path: Path) -> None:
+    code = """
+import os
+import subprocess
+import sys
+import numpy as np
+from pathlib import Path
+from docker_worker.models import DEFAULT_ROOT
+from docker_worker.ocr.paddle_engine import PaddleEngines
+from handlers.document.engine import EngineChoice, Quality
+PaddleEngines(DEFAULT_ROOT)(EngineChoice(Quality.FAST)).read(np.full((60, 60, 3), 255, dtype=np.uint8))
+assert Path(os.environ["PADDLE_PDX_CACHE_HOME"]).is_dir()
+"""
+    environment = {**os.environ, "HOME": os.fspath(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
-    PaddleEngines(DEFAULT_ROOT)(EngineChoice(Quality.FAST)).read(np.full((60, 60, 3), 255, dtype=np.uint8))
-
-    assert capfd.readouterr() == ("", "")
-    assert ({path.name for path in home.iterdir()} if home.is_dir() else set()) == before
-    assert Path(os.environ["PADDLE_PDX_CACHE_HOME"]).is_dir()
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []

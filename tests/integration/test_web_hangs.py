@@ -106,7 +106,7 @@ def test_with_every_thread_hanging_probes_answer_and_calls_are_refused() -> None
 def test_a_check_that_hangs_begins_once_and_takes_no_thread_of_a_call() -> None:
     async def ask(hangs: Hangs) -> None:
         parts = web_world(checks={"hangs": hangs, "fine": lambda: None}).parts
-        async with client_of(lambda: parts, probe_seconds=0.02) as client:
+        async with client_of(lambda: parts, probe_seconds=1.0) as client:
             ready = [await client.get("/readyz") for _ in range(ATTEMPTS)]
             crowd = await asyncio.gather(*(client.get("/readyz") for _ in range(ATTEMPTS)))
             call = await client.get(STATUS)

@@ -321,8 +321,8 @@ def test_the_first_byte_over_the_limit_is_the_last_that_counts() -> None:
 
 
 def stalling_app(world: World) -> ASGIApp:
-    """Gives a client up that sends nothing for a hundredth of a second."""
-    return serviced_app(ApiService(lambda: world.parts, lambda: contract(ROUTES), idle_seconds=0.01))
+    """Gives a client up that sends nothing for a second."""
+    return serviced_app(ApiService(lambda: world.parts, lambda: contract(ROUTES), idle_seconds=1.0))
 
 
 def test_a_client_that_sends_nothing_is_given_up() -> None:

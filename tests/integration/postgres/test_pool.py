@@ -149,7 +149,7 @@ def test_settings_say_how_many(url: str) -> None:
 
 
 def test_who_waits_too_long_is_told_so(make_pool: MakePool) -> None:
-    pool = make_pool(maximum=1, timeout=0.05)
+    pool = make_pool(maximum=1, timeout=1.0)
     with pool.connection():
         assert "DOCKER_DB_POOL_MAX" in refused(pool).message
         assert pool.stats().lent == 1
