@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import select
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 SECONDS_A_DOCUMENT = 10.0
 MEMORY_MB = 1_024
@@ -44,6 +45,7 @@ class Nursery:
     def __init__(self, memory_mb: int = MEMORY_MB, seconds: float = SECONDS_A_DOCUMENT) -> None:
         self._memory_mb, self._seconds = memory_mb, seconds
         self._child: subprocess.Popen[str] | None = None
+        self._lines: SimpleQueue[str] = SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -63,9 +65,9 @@ class Nursery:
         assert child.stdin is not None
         child.stdin.write(json.dumps(question) + "\n")
         child.stdin.flush()
-        made = self._line(child, _START_SECONDS)
+        made = self._line(_START_SECONDS)
         name = json.loads(made)["name"] if made else ""
-        line = self._line(child, self._seconds) if made else made
+        line = self._line(self._seconds) if made else made
         if line:
             return Result(case, **json.loads(line))
         outcome = "hung" if line is None else f"crashed: exit code {child.wait()}"
@@ -76,21 +78,31 @@ class Nursery:
         command = [sys.executable, "-m", "benchmarks.document_mutations_child", str(self._memory_mb)]
         pipe = subprocess.PIPE
         self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        if not self._line(self._child, _START_SECONDS):
+        self._lines = SimpleQueue()
+        threading.Thread(target=_read, args=(self._child.stdout, self._lines), daemon=True).start()
+        if not self._line(_START_SECONDS):
             raise RuntimeError("the process that opens documents did not start")
         return self._child
 
-    def _line(self, child: subprocess.Popen[str], seconds: float) -> str | None:
+    def _line(self, seconds: float) -> str | None:
         """The next line, empty where the child has ended, ``None`` where the time has."""
-        assert child.stdout is not None
-        ready, _, _ = select.select([child.stdout], [], [], seconds)
-        return child.stdout.readline() if ready else None
+        try:
+            return self._lines.get(timeout=seconds)
+        except Empty:
+            return None
 
     def _end(self) -> None:
         if self._child is not None:
             self._child.kill()
             self._child.wait()
-            for stream in (self._child.stdin, self._child.stdout):
-                assert stream is not None
-                stream.close()
+            assert self._child.stdin is not None
+            self._child.stdin.close()
             self._child = None
+
+
+def _read(output: IO[str], lines: SimpleQueue[str]) -> None:
+    """Each line, and an empty one for the end."""
+    with output:
+        for line in output:
+            lines.put(line)
+    lines.put("")
