@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import IO, Any, Self
@@ -69,7 +69,8 @@ class Nursery:
         name = json.loads(made)["name"] if made else ""
         line = self._line(self._seconds) if made else made
         if line:
-            return Result(case, **json.loads(line))
+            result = Result(case, **json.loads(line))
+            return result if result.seconds <= self._seconds else replace(result, outcome="hung")
         outcome = "hung" if line is None else f"crashed: exit code {child.wait()}"
         self._end()
         return Result(case, name, outcome, seconds=self._seconds if line is None else 0.0)

@@ -278,7 +278,7 @@ def project(tmp_path: Path) -> Path:
 def test_up_serves_until_a_signal_and_ends_in_order(project: Path, number: signal.Signals) -> None:
     with child(project, "--port", "0") as up:
         url = up.url()
-        assert httpx.get(f"{url}/api/text", trust_env=False).text == "plain é"
+        assert httpx.get(f"{url}/api/text", trust_env=False, timeout=60).text == "plain é"
         up.process.send_signal(number)
         output = up.rest()
     assert up.process.returncode == 0
@@ -293,33 +293,33 @@ def test_with_reload_a_change_is_served_and_a_mistake_is_told(project: Path) -> 
         first = up.url()
         app.write_text(right.replace('return "plain', 'return "changed'))
         up.wait_for(r"function_app\.py changed: the host begins anew")
-        assert httpx.get(f"{up.url()}/api/text", trust_env=False).text == "changed é"
+        assert httpx.get(f"{up.url()}/api/text", trust_env=False, timeout=60).text == "changed é"
         app.write_text(right + "\nthis is a mistake\n")
         up.wait_for(r"local: function_app\.py cannot be imported: SyntaxError: invalid syntax")
         up.wait_for(r"The host ended with 1; the next change starts it again")
         app.write_text(right)
         last = up.url()
-        assert httpx.get(f"{last}/api/text", trust_env=False).text == "plain é"
+        assert httpx.get(f"{last}/api/text", trust_env=False, timeout=60).text == "plain é"
         up.process.send_signal(signal.SIGTERM)
         assert up.rest().endswith("Stopped.\n")
     assert up.process.returncode == 0
     for url in (first, last):
         with pytest.raises(httpx.ConnectError):
-            httpx.get(url, trust_env=False)
+            httpx.get(url, trust_env=False, timeout=60)
 
 
 def test_values_become_settings_and_the_environment_goes_before_them(project: Path) -> None:
     (project / "local.settings.json").write_text(json.dumps({"Values": {"COLOUR": "file", "SHAPE": "file"}}))
     with child(project, "--port", "0", environment={"SHAPE": "environment"}) as up:
         url = up.url()
-        assert httpx.get(f"{url}/api/setting/COLOUR", trust_env=False).text == "file"
-        assert httpx.get(f"{url}/api/setting/SHAPE", trust_env=False).text == "environment"
+        assert httpx.get(f"{url}/api/setting/COLOUR", trust_env=False, timeout=60).text == "file"
+        assert httpx.get(f"{url}/api/setting/SHAPE", trust_env=False, timeout=60).text == "environment"
 
 
 def test_the_settings_file_is_made_from_the_example_once(project: Path) -> None:
     (project / "local.settings.json.example").write_text(json.dumps({"Values": {"COLOUR": "example"}}))
     with child(project, "--port", "0") as up:
-        assert httpx.get(f"{up.url()}/api/setting/COLOUR", trust_env=False).text == "example"
+        assert httpx.get(f"{up.url()}/api/setting/COLOUR", trust_env=False, timeout=60).text == "example"
     assert (project / "local.settings.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -327,16 +327,16 @@ def test_configured_keys_are_enforced(project: Path) -> None:
     (project / "local.settings.json").write_text(json.dumps({"Host": {"Keys": {"host": {"default": "k"}}}}))
     with child(project, "--port", "0") as up:
         url = up.url()
-        assert httpx.get(f"{url}/api/locked", trust_env=False).status_code == 401
-        assert httpx.get(f"{url}/api/locked?code=k", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/api/locked", trust_env=False, timeout=60).status_code == 401
+        assert httpx.get(f"{url}/api/locked?code=k", trust_env=False, timeout=60).status_code == 200
 
 
 def test_origins_of_the_settings_file_may_call_from_a_browser(project: Path) -> None:
     (project / "local.settings.json").write_text(json.dumps({"Host": {"CORS": "http://page.test"}}))
     with child(project, "--port", "0") as up:
         url = up.url()
-        allowed = httpx.get(f"{url}/api/text", headers={"origin": "http://page.test"}, trust_env=False)
-        other = httpx.get(f"{url}/api/text", headers={"origin": "http://other.test"}, trust_env=False)
+        allowed = httpx.get(f"{url}/api/text", headers={"origin": "http://page.test"}, trust_env=False, timeout=60)
+        other = httpx.get(f"{url}/api/text", headers={"origin": "http://other.test"}, trust_env=False, timeout=60)
     assert allowed.headers["access-control-allow-origin"] == "http://page.test"
     assert "access-control-allow-origin" not in other.headers
 

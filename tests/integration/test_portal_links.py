@@ -65,7 +65,7 @@ def transfers(service: BlobServiceClient, blobs: AzureBlobStore, sealed: SealedB
 
 
 def put(url: str, data: bytes) -> httpx.Response:
-    return httpx.put(url, content=data, headers=UPLOAD_HEADERS, trust_env=False)
+    return httpx.put(url, content=data, headers=UPLOAD_HEADERS, trust_env=False, timeout=60)
 
 
 def test_a_file_goes_up_by_link_is_sealed_and_comes_down_by_link(
@@ -82,7 +82,7 @@ def test_a_file_goes_up_by_link_is_sealed_and_comes_down_by_link(
     assert (confirmed.path, confirmed.size) == (link.raw_path, len(PHOTO))
     assert PHOTO[:10] not in blobs.get(link.raw_path)
     assert list(blobs.names("incoming/")) == []
-    answer = httpx.get(down.url, trust_env=False)
+    answer = httpx.get(down.url, trust_env=False, timeout=60)
     assert answer.content == PHOTO == sealed.read(link.raw_path, OWNER, MIB)
     assert answer.headers["Content-Disposition"] == 'attachment; filename="photo.jpg"'
 
@@ -108,13 +108,13 @@ def test_a_link_to_upload_does_nothing_else(transfers: Transfers, blobs: AzureBl
     container = link.url.partition("/incoming/")[0]
     signature = urlsplit(link.url).query
     refused = [
-        httpx.get(link.url, trust_env=False),
-        httpx.head(link.url, trust_env=False),
-        httpx.delete(link.url, trust_env=False),
-        httpx.get(f"{container}?restype=container&comp=list&{signature}", trust_env=False),
+        httpx.get(link.url, trust_env=False, timeout=60),
+        httpx.head(link.url, trust_env=False, timeout=60),
+        httpx.delete(link.url, trust_env=False, timeout=60),
+        httpx.get(f"{container}?restype=container&comp=list&{signature}", trust_env=False, timeout=60),
         put(f"{urlsplit(other.url)._replace(query=signature).geturl()}", PHOTO),
         put(f"{container}/{link.raw_path}?{signature}", PHOTO),
-        httpx.put(f"{link.url}&comp=tags", content=b"<Tags/>", trust_env=False),
+        httpx.put(f"{link.url}&comp=tags", content=b"<Tags/>", trust_env=False, timeout=60),
     ]
 
     assert [answer.status_code for answer in refused] == [403] * len(refused)
@@ -128,12 +128,14 @@ def test_a_link_to_download_does_nothing_else(transfers: Transfers, sealed: Seal
 
     refused = [
         put(down.url, b"another"),
-        httpx.delete(down.url, trust_env=False),
-        httpx.get(f"{down.url.partition('/outgoing/')[0]}/{output}?{urlsplit(down.url).query}", trust_env=False),
+        httpx.delete(down.url, trust_env=False, timeout=60),
+        httpx.get(
+            f"{down.url.partition('/outgoing/')[0]}/{output}?{urlsplit(down.url).query}", trust_env=False, timeout=60
+        ),
     ]
 
     assert [answer.status_code for answer in refused] == [403] * len(refused)
-    assert httpx.get(down.url, trust_env=False).content == b"a package"
+    assert httpx.get(down.url, trust_env=False, timeout=60).content == b"a package"
 
 
 def test_a_link_ends_and_what_it_led_to_is_swept_away(
@@ -144,7 +146,7 @@ def test_a_link_ends_and_what_it_led_to_is_swept_away(
     sealed.put(output_path(USER, JOB, 1), [b"a package"], OWNER, MIB)
     up, down = transfers.begin_upload(USER, JOB, "photo.jpg"), transfers.begin_download(USER, output_path(USER, JOB, 1))
 
-    assert [put(up.url, PHOTO).status_code, httpx.get(down.url, trust_env=False).status_code] == [403, 403]
+    assert [put(up.url, PHOTO).status_code, httpx.get(down.url, trust_env=False, timeout=60).status_code] == [403, 403]
     clock.advance(timedelta(hours=30).total_seconds())
     assert transfers.sweep() == 1
     assert list(blobs.names("outgoing/")) == []

@@ -141,7 +141,7 @@ def test_what_many_threads_send_at_once_arrives_once_each_in_each_ones_order(
 
 def test_what_comes_while_a_send_is_under_way_goes_together(bus: AzureServiceBus, queue: str, faults: Faults) -> None:
     bus.send(messages(queue, "opens the connection"))
-    faults.expect(FaultRule(Delay(0.5), Operation.SEND, queue, times=1))
+    faults.expect(FaultRule(Delay(1.5), Operation.SEND, queue, times=1))
     before = faults.asked[Operation.SEND, queue]
 
     with ThreadPoolExecutor(16) as pool:

@@ -256,7 +256,7 @@ def test_after_a_restart_no_call_fails(make_pool: MakePool, stoppable_server: Em
 def test_a_server_that_is_away_is_an_error_in_time_and_no_reason_to_give_up(
     make_pool: MakePool, stoppable_server: EmbeddedPostgres
 ) -> None:
-    pool = make_pool(timeout=0.6)
+    pool = make_pool(timeout=1.5)
     lend_all(pool, 2)
     stoppable_server.stop("immediate")
 
@@ -279,7 +279,7 @@ def _answers(pool: ConnectionPoolManager) -> bool:
 def test_an_outage_is_told_when_it_begins_and_when_it_ends_and_not_with_each_try(
     make_pool: MakePool, stoppable_server: EmbeddedPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pool = make_pool(timeout=0.6)
+    pool = make_pool(timeout=1.5)
     lend_all(pool, 4)
     stoppable_server.stop("immediate")
     until(lambda: not _answers(pool) and pool.stats().refused >= 3)
@@ -305,7 +305,7 @@ def test_a_credential_that_breaks_in_its_own_way_stops_no_later_try(
             return super().get_token(*scopes)
 
     credential = Breaking(url)
-    pool = make_pool(credential=credential, timeout=0.6)
+    pool = make_pool(credential=credential, timeout=1.5)
     lend_all(pool, 1)
     stoppable_server.stop("immediate")
     until(lambda: not _answers(pool) and pool.stats().refused >= 1)
