@@ -18,6 +18,18 @@ LINE_HEIGHT = 48
 _OVERSAMPLED = 2
 """How often a crop's pixels may be had in the page before it is shrunk by areas: a warp looks at four pixels alone."""
 
+_RULE_REACH = 20
+"""Columns of a crop at either end where a rule beside its text can be."""
+
+_RULE_SHARE = 0.2
+"""Of a crop's contrast: what differs less from what is beside it is no rule."""
+
+_NARROW = np.ones((1, 13), np.uint8)
+"""Wider than a rule: what is as wide is the edge of a shadow or a filled cell."""
+
+_BESIDE = np.ones((1, 3), np.uint8)
+"""How far a rule may lean within a crop."""
+
 
 def sides(box: Box) -> tuple[float, float]:
     """Width and height of ``box`` as its text runs, in pixels of the page, at least 1."""
@@ -61,3 +73,24 @@ def cut(page: Page, box: Box, width: int) -> Page:
         borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(warped, np.uint8)
+
+
+def without_rules(crop: Page) -> Page:
+    """A crop, HxWx3 uint8, whose upright rules at its ends are filled with its paper, and what is behind them.
+
+    Text that is set close to the rules of its cell is read with a bracket or bar otherwise. A rule goes through all
+    rows of the crop, which no letter does: above and below those a crop has a margin.
+    """
+    grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+    lines = cv2.max(*(cv2.morphologyEx(grey, way, _NARROW) for way in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)))
+    least = max(8.0, _RULE_SHARE * float(np.ptp(grey)))
+    across = np.abs(np.median(grey, axis=1, keepdims=True) - np.median(grey)) > least
+    rules = np.flatnonzero(((cv2.dilate(lines, _BESIDE) > least) | across).all(axis=0))
+    start = max((int(column) + 1 for column in rules if column < _RULE_REACH), default=0)
+    width = crop.shape[1]
+    stop = min((int(column) for column in rules if column >= width - _RULE_REACH), default=width)
+    if (start, stop) == (0, width) or start >= stop:
+        return crop
+    cleaned = crop.copy()
+    cleaned[:, :start] = cleaned[:, stop:] = np.median(crop[:, start:stop].reshape(-1, 3), axis=0)
+    return cleaned

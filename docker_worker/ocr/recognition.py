@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from docker_worker.ocr.characters import decode
-from docker_worker.ocr.crops import LINE_HEIGHT, cut, lengthened, sides, turned
+from docker_worker.ocr.crops import LINE_HEIGHT, cut, lengthened, sides, turned, without_rules
 from docker_worker.ocr.words import line_of
 from handlers.document.engine import DOUBTFUL_BELOW, Line, mean_confidence
 
@@ -126,7 +126,7 @@ def _crops(page: Page, piece: int, box: Box) -> Iterator[Crop]:
 
 
 def _crop(page: Page, piece: int, box: Box, width: int) -> Crop:
-    return Crop(piece, box, cut(page, box, min(MAX_WIDTH, max(MIN_WIDTH, width))))
+    return Crop(piece, box, without_rules(cut(page, box, min(MAX_WIDTH, max(MIN_WIDTH, width)))))
 
 
 def _width(box: Box, squeeze: float) -> int:
