@@ -47,7 +47,7 @@ def quality_of(page: Page, ink: Ink, runs_down: bool) -> PageQuality:
     """``runs_down`` says that lines run up or down, which tells a letter's height from its width."""
     paper, shading = _paper(ink)
     patches = _patches(page, ink)
-    dark, blur, motion, angle = _edges(patches, ink.light) if len(patches) else (None, None, None, None)
+    dark, blur, motion, angle = _edges(patches, ink.light) or (None, None, None, None)
     contrast = None if dark is None else paper - dark
     height = float(np.median(ink.boxes[:, 2 if runs_down else 3])) * ink.scale if len(ink.boxes) else None
     noise, blockiness = _noise(page), _blockiness(page)
@@ -93,13 +93,18 @@ def _patches(page: Page, ink: Ink) -> Floats:
     return np.stack([cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY) for patch in cut]).astype(np.float32)
 
 
-def _edges(patches: Floats, light: bool) -> tuple[float, float, float, float]:
+def _edges(patches: Floats, light: bool) -> tuple[float, float, float, float] | None:
     """The print's grey level, the edges' width, how much wider they are along one direction than across, and that.
+    ``None`` where no patch has enough print to measure: specks.
 
     An edge that a Gaussian has blurred is as steep as its height by the Gaussian's deviation and the root of 2 pi.
     """
+    if not len(patches):
+        return None
     low, high = np.percentile(patches, (3, 90), axis=(1, 2))
-    clear = high - low >= 0.5 * np.median(high - low)
+    clear = (high > low) & (high - low >= 0.5 * np.median(high - low))
+    if not clear.any():
+        return None
     patches, low, high = patches[clear], low[clear], high[clear]
     right = patches[:, :-1, 1:] - patches[:, :-1, :-1]
     down = patches[:, 1:, :-1] - patches[:, :-1, :-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -155,6 +157,19 @@ def test_any_shape_can_be_measured(shape: tuple[int, int]) -> None:
     quality = measured(np.full((*shape, 3), 200, np.uint8))
     assert quality.blur is None
     assert quality.paper == 200
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 13])
+@pytest.mark.parametrize("light", [False, True])
+def test_specks_give_numbers_or_nothing_and_never_what_is_no_number(count: int, light: bool) -> None:
+    """Of all that is around them, so little is black that no percentile sees it: 0 / 0 is no number, and no JSON."""
+    for seed in range(30):
+        page = np.full((300, 400, 3), 255, np.uint8)
+        generator = np.random.default_rng(seed)
+        for y, x in generator.integers(0, (299, 396), (count, 2)):
+            page[y, x : x + 3] = page[y + 1, x + 1 : x + 4] = 0
+        measures = dataclasses.astuple(measured(255 - page if light else page))
+        assert all(value is None or math.isfinite(value) for value in measures)
 
 
 def test_a_few_steps_say_nothing_of_compression() -> None:
